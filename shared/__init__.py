@@ -1,0 +1,1 @@
+"""What every service stands on: events, database, web, time and text. Holds no business rule."""

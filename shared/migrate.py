@@ -1,0 +1,95 @@
+"""Migrations: the machinery's branch and the service's own, applied together to one database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from shared.db import STATE_SCHEMA
+from shared.service import Service
+
+MACHINERY = Path(__file__).parent / "migrations"
+LOCK = 7_301_844_021
+"""Advisory lock that lets one process migrate a database at a time."""
+
+
+class MigrationError(Exception):
+    """The database does not fit the code; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is migrated: a connection, and the tables it should have afterwards."""
+
+    connection: Connection
+    metadata: MetaData
+
+    def owns(self, name: str | None, kind: str, _parents: Any) -> bool:
+        """Say whether autogenerate looks at a thing: our two schemas, without a rebuild's leftovers."""
+        return name in {None, "public", STATE_SCHEMA} if kind == "schema" else True
+
+
+async def migrate(service: Service, url: str) -> None:
+    """Bring a service's database to the newest version; several processes may call it at once."""
+    await _run(service, url, lambda config: command.upgrade(config, "heads"))
+
+
+async def check(service: Service, url: str) -> None:
+    """Raise `MigrationError` if the models say other tables than the migrations made."""
+
+    def compare(config: Config) -> None:
+        try:
+            command.check(config)
+        except CommandError as error:
+            raise MigrationError(f"{service.name}: {error}") from error
+
+    await _run(service, url, compare)
+
+
+async def revise(service: Service, url: str, message: str) -> None:
+    """Write a migration that takes a migrated database to what the models say now."""
+    await _run(
+        service,
+        url,
+        lambda config: command.revision(
+            config,
+            message,
+            autogenerate=True,
+            head=f"{service.name}@head",
+            version_path=str(service.migrations / "versions"),
+        ),
+    )
+
+
+async def _run(service: Service, url: str, work: Any) -> None:
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+            await connection.commit()
+            try:
+                await connection.run_sync(lambda sync: work(_config(service, sync)))
+                await connection.commit()
+            finally:
+                await connection.rollback()
+                await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
+    finally:
+        await engine.dispose()
+
+
+def _config(service: Service, connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MACHINERY))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", f"{MACHINERY / 'versions'}\n{service.migrations / 'versions'}")
+    config.attributes["target"] = Target(connection, service.metadata)
+    config.print_stdout = lambda *_args: None
+    return config

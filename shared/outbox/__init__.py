@@ -1,0 +1,8 @@
+"""The event machinery: outbox, relay, inbox and dead letters. EVENTS.md's rules are kept here.
+
+Use cases write `outbox.add(tx, event)`; consumers are declared with `shared.outbox.consumer.Consumer`.
+"""
+
+from shared.outbox.writing import COLUMNS, INSERT, add, add_card, caused_by, flush, row, written
+
+__all__ = ["COLUMNS", "INSERT", "add", "add_card", "caused_by", "flush", "row", "written"]

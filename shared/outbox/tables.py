@@ -1,0 +1,130 @@
+"""Tables of the event machinery, in every service's database."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+MAX_BODY_BYTES = 256 * 1024
+"""Largest body of an event, so that a batch always fits into one request to the broker."""
+
+
+def declare(metadata: MetaData) -> None:
+    """Add the machinery's tables to a service's metadata."""
+    Table(
+        "outbox",
+        metadata,
+        Column("seq", BigInteger, Identity(always=True), primary_key=True),
+        Column("id", Uuid, nullable=False),
+        Column("topic", Text, nullable=False),
+        Column("type", Text, nullable=False),
+        Column("key", Uuid, nullable=False),
+        Column("subject", Uuid, nullable=False),
+        Column("body", LargeBinary, comment="JSON; null for a contact card, which the relay reads when it sends"),
+        Column("occurred_at", DateTime(timezone=True), nullable=False),
+        Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+        Column("correlation_id", Text),
+        Column("causation_id", Uuid),
+        Column("traceparent", Text),
+        CheckConstraint(f"octet_length(body) <= {MAX_BODY_BYTES}", name="body_size"),
+    )
+    Table(
+        "relay_lease",
+        metadata,
+        Column("service", Text, primary_key=True),
+        Column("owner", Uuid),
+        Column("until", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    )
+    Table(
+        "relay_batch",
+        metadata,
+        Column("id", SmallInteger, primary_key=True, autoincrement=False),
+        Column("seqs", ARRAY(BigInteger), nullable=False),
+        Column("partitions", ARRAY(Integer), nullable=False),
+        Column("positions", ARRAY(BigInteger), nullable=False),
+        Column("stored_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+        CheckConstraint("id = 1", name="one_at_a_time"),
+    )
+    Table(
+        "relay_positions",
+        metadata,
+        Column("topic", Text, primary_key=True),
+        Column("partition", Integer, primary_key=True, autoincrement=False),
+        Column("position", BigInteger, nullable=False),
+    )
+    Table(
+        "inbox",
+        metadata,
+        Column("consumer", Text, primary_key=True),
+        Column("topic", Text, primary_key=True),
+        Column("partition", Integer, primary_key=True, autoincrement=False),
+        Column("next_offset", BigInteger, nullable=False),
+        Column("position", BigInteger, nullable=False),
+        Column("attempts", Integer, nullable=False, server_default="0"),
+        Column("careful_until", BigInteger, nullable=False, server_default="0"),
+        Column("stopped", Text, comment="why the partition stands still; null while it flows"),
+        Column("moved_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    )
+    Table(
+        "parked",
+        metadata,
+        Column("consumer", Text, primary_key=True),
+        Column("topic", Text, primary_key=True),
+        Column("partition", Integer, primary_key=True, autoincrement=False),
+        Column("offset", BigInteger, primary_key=True, autoincrement=False),
+        Column("position", BigInteger, nullable=False),
+        Column("key", Uuid, nullable=False),
+        Column("type", Text, nullable=False),
+        Column("headers", JSONB, nullable=False),
+        Column("body", LargeBinary),
+        Column("state", Text, nullable=False, server_default="parked"),
+        Column("attempts", Integer, nullable=False, server_default="0"),
+        Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+        Column("error", Text),
+        Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+        CheckConstraint("state in ('parked', 'dead')", name="state"),
+        Index("ix_parked_key", "consumer", "topic", "partition", "key", "offset"),
+        Index("ix_parked_due", "consumer", "next_attempt_at", postgresql_where="state = 'parked'"),
+    )
+    Table(
+        "skipped_effects",
+        metadata,
+        Column("consumer", Text, primary_key=True),
+        Column("handler", Text, primary_key=True),
+        Column("event_id", Uuid, primary_key=True),
+        Column("type", Text, nullable=False),
+        Column("due_at", DateTime(timezone=True), nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("skipped_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    )
+    Table(
+        "idempotency_keys",
+        metadata,
+        Column("subject", Text, primary_key=True),
+        Column("route", Text, primary_key=True),
+        Column("key", Text, primary_key=True),
+        Column("request_hash", LargeBinary, nullable=False),
+        Column("status", Integer),
+        Column("headers", JSONB),
+        Column("body", LargeBinary, comment="the stored answer; null once the person in it was erased"),
+        Column("person_id", Uuid, comment="whom the answer is about, so that erasing them empties it"),
+        Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+        Index("ix_idempotency_keys_created_at", "created_at"),
+        Index("ix_idempotency_keys_person_id", "person_id"),
+    )

@@ -1,0 +1,62 @@
+"""A service as the machinery sees it: its description, and what it runs with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from fastapi import APIRouter
+from sqlalchemy import MetaData
+
+from shared.bus import EventBus
+from shared.db import Database
+from shared.outbox.consumer import Consumer
+from shared.settings import ServiceSettings
+
+CardReader = Callable[[asyncpg.Connection, Sequence[UUID]], Awaitable[Mapping[UUID, bytes]]]
+"""Reads the present contact cards of ids, encoded; an id that is missing from the answer is erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Work that falls due: `turn` does a batch of it and returns how much it did; above 0 it is turned again at once.
+
+    Any number of workers turn the same clock, so a turn takes its rows `FOR UPDATE SKIP LOCKED`.
+    """
+
+    name: str
+    every_s: float
+    turn: Callable[[Runtime], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a service is made of. Holds no engine, no settings and no connection."""
+
+    name: str
+    title: str
+    description: str
+    settings: type[ServiceSettings]
+    metadata: MetaData
+    migrations: Path
+    routers: tuple[APIRouter, ...]
+    consumer: Consumer
+    clocks: tuple[Clock, ...] = ()
+    card_readers: Mapping[str, CardReader] = field(default_factory=dict)
+    resources: Callable[[Runtime], AbstractAsyncContextManager[Any]] | None = None
+
+
+@dataclass(slots=True)
+class Runtime:
+    """A service at run time: its settings, its database, the bus, and `resources` opened for the process."""
+
+    service: Service
+    settings: Any
+    db: Database
+    bus: EventBus
+    resources: Any = None

@@ -1,0 +1,162 @@
+"""Settings, read from the environment: what all services share (`PEYVAND_…`) and each service's own (`LEADS_…`).
+
+Every missing or wrong variable is named at start, in a sentence each.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def common(name: str) -> AliasChoices:
+    """Name a setting that all services share: `PEYVAND_<NAME>` in the environment, `<name>` from code."""
+    return AliasChoices(f"PEYVAND_{name.upper()}", name)
+
+
+class SettingsError(Exception):
+    """The environment does not fit; the message says every fault, a sentence each."""
+
+
+class ServiceSettings(BaseSettings):
+    """What every service needs. A service subclasses it with `env_prefix="<SERVICE>_"` and its own fields.
+
+    A field without a description fails the tests: descriptions are what docs/settings.md is made of.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+
+    database_url: str = Field(description="Address of the service's own database: postgresql://user:password@host/db.")
+    migration_database_url: str | None = Field(
+        None, description="The same database as the role that may change tables; the service's own role by default."
+    )
+    pool_size: int = Field(10, ge=2, le=200, description="Connections to the database that one process keeps.")
+    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that the API listens on.")
+
+    mode: Literal["distributed", "embedded"] = Field(
+        "distributed",
+        validation_alias=common("mode"),
+        description="`distributed`: one service a process, Kafka. `embedded`: all in one process; set by `peyvand run`.",
+    )
+    kafka_bootstrap_servers: str | None = Field(
+        None,
+        validation_alias=common("kafka_bootstrap_servers"),
+        description="Kafka brokers as host:port, comma-separated. One of this and PEYVAND_BUS_DATABASE_URL is needed.",
+    )
+    bus_database_url: str | None = Field(
+        None,
+        validation_alias=common("bus_database_url"),
+        description="Database of the local bus, where there is no Kafka.",
+    )
+    partitions: int = Field(
+        12, ge=1, le=1000, validation_alias=common("partitions"), description="Partitions of each topic; never changed."
+    )
+    jwt_public_key: str | None = Field(
+        None,
+        validation_alias=common("jwt_public_key"),
+        description="Public key (PEM, or a path to it) that tokens are verified with; or give PEYVAND_JWKS_URL.",
+    )
+    jwks_url: str | None = Field(
+        None, validation_alias=common("jwks_url"), description="Address of the identity provider's key set (JWKS)."
+    )
+    jwt_issuer: str | None = Field(
+        None, validation_alias=common("jwt_issuer"), description="If set, the `iss` that tokens must carry."
+    )
+    jwt_audience: str | None = Field(
+        None, validation_alias=common("jwt_audience"), description="If set, the `aud` that tokens must carry."
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        validation_alias=common("secret_key"),
+        description="At least 32 characters. Encrypts providers' secrets, signs links, keys the hash of suppressed numbers.",
+    )
+    time_zone: str = Field(
+        "Asia/Tehran", validation_alias=common("time_zone"), description="Zone of periods, working hours and sending hours."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias=common("cors_origins"), description="Origins whose pages may call the API, comma-separated."
+    )
+    max_request_bytes: int = Field(
+        16 * 1024 * 1024, ge=1024, validation_alias=common("max_request_bytes"), description="Largest request body."
+    )
+    stale_effect_hours: int = Field(
+        24,
+        ge=1,
+        validation_alias=common("stale_effect_hours"),
+        description="What should have reached a person longer ago than this is skipped and recorded.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", validation_alias=common("log_level"), description="Least important level that is logged."
+    )
+    log_format: Literal["json", "text"] = Field(
+        "json", validation_alias=common("log_format"), description="One JSON object a line, or text for people."
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone; a name such as Asia/Tehran is.") from error
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = []
+        if not self.kafka_bootstrap_servers and not self.bus_database_url:
+            missing.append("PEYVAND_KAFKA_BOOTSTRAP_SERVERS is missing: the brokers as host:port, comma-separated.")
+        if not self.jwt_public_key and not self.jwks_url:
+            missing.append("PEYVAND_JWT_PUBLIC_KEY or PEYVAND_JWKS_URL is missing: nothing starts without keys.")
+        if self.secret_key is None:
+            missing.append("PEYVAND_SECRET_KEY is missing: at least 32 random characters.")
+        elif len(self.secret_key.get_secret_value()) < 32:  # noqa: PLR2004
+            missing.append("PEYVAND_SECRET_KEY is too short: it needs at least 32 characters.")
+        if missing:
+            raise ValueError("\n".join(missing))
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the deployment's time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def load(settings: type[S], **given: Any) -> S:
+    """Read `settings` from the environment, or raise `SettingsError` naming every variable at fault."""
+    try:
+        return settings(**given)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(settings, fault) for fault in error.errors())) from None
+
+
+def variable(settings: type[ServiceSettings], field: str) -> str:
+    """Return the environment variable that a field is read from."""
+    alias = settings.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return f"{settings.model_config.get('env_prefix', '')}{field}".upper()
+
+
+def _sentence(settings: type[ServiceSettings], fault: Any) -> str:
+    place = fault["loc"][0] if fault["loc"] else None
+    if place is None:
+        return str(fault["msg"]).removeprefix("Value error, ")
+    field = next((name for name in settings.model_fields if place in (name, variable(settings, name))), str(place))
+    name = variable(settings, field)
+    description = settings.model_fields[field].description or ""
+    if fault["type"] == "missing":
+        return f"{name} is missing: {description}"
+    return f"{name} is wrong: {str(fault['msg']).removeprefix('Value error, ')} ({description})"

@@ -1,0 +1,44 @@
+"""Fixtures of the whole suite: a PostgreSQL server for the run, and runtimes of services on fresh databases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from shared.service import Runtime, Service
+from tests.support.postgres import TestServer
+from tests.support.runtimes import open_runtime
+
+SERVER = pytest.StashKey[TestServer]()
+MakeRuntime = Callable[..., Awaitable[Runtime]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server in the process that others are started by, so that test workers share it."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        config.stash[SERVER] = TestServer()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SERVER in config.stash:
+        config.stash[SERVER].stop()
+
+
+@pytest.fixture(scope="session")
+def server() -> TestServer:
+    """Lend the run's PostgreSQL server."""
+    return TestServer()
+
+
+@pytest.fixture
+async def make_runtime(server: TestServer) -> AsyncIterator[MakeRuntime]:
+    """Lend a function that opens a service on a fresh database: `await make_runtime(SERVICE, **settings)`."""
+    async with AsyncExitStack() as stack:
+
+        async def make(service: Service, **settings: Any) -> Runtime:
+            return await stack.enter_async_context(open_runtime(server, service, **settings))
+
+        yield make

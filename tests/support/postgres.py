@@ -1,0 +1,72 @@
+"""One throw-away PostgreSQL server for the whole run, and a fresh database for every test, cloned from a template."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+
+from services.postgres import THROWAWAY, EmbeddedPostgres
+from shared.ids import new_id
+
+SOCKET_DIR = "PEYVAND_TEST_POSTGRES"
+"""Environment variable by which the process that started the server tells the test workers where it listens."""
+
+Migrate = Callable[[str], Awaitable[None]]
+
+
+class TestServer:
+    """The server; started by the first process of a run, joined by its workers."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.owned: EmbeddedPostgres | None = None
+        self.folder: Path | None = None
+        if SOCKET_DIR not in os.environ:
+            self.folder = Path(tempfile.mkdtemp(prefix="peyvand-test-"))
+            self.owned = EmbeddedPostgres(self.folder / "postgres", THROWAWAY)
+            self.owned.start()
+            os.environ[SOCKET_DIR] = str(self.owned.socket_dir)
+
+    @staticmethod
+    def url(database: str = "postgres") -> str:
+        return f"postgresql://postgres@/{database}?host={os.environ[SOCKET_DIR]}"
+
+    def stop(self) -> None:
+        if self.owned is not None and self.folder is not None:
+            self.owned.stop()
+            del os.environ[SOCKET_DIR]
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @asynccontextmanager
+    async def database(self, template: str, migrate: Migrate) -> AsyncIterator[str]:
+        """Lend a database as `migrate` makes it; it is dropped afterwards, whoever is still connected."""
+        name = f"t_{new_id().hex}"
+        connection = await asyncpg.connect(self.url())
+        try:
+            await self._ensure_template(connection, template, migrate)
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+            yield self.url(name)
+        finally:
+            await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            await connection.close()
+
+    async def _ensure_template(self, connection: asyncpg.Connection, template: str, migrate: Migrate) -> None:
+        known = "SELECT datistemplate FROM pg_database WHERE datname = $1"
+        if await connection.fetchval(known, template):
+            return
+        await connection.execute("SELECT pg_advisory_lock(hashtext($1))", template)
+        try:
+            if not await connection.fetchval(known, template):
+                await connection.execute(f"DROP DATABASE IF EXISTS {template} WITH (FORCE)")
+                await connection.execute(f"CREATE DATABASE {template}")
+                await migrate(self.url(template))
+                await connection.execute(f"ALTER DATABASE {template} IS_TEMPLATE true")
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock(hashtext($1))", template)
