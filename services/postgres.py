@@ -123,6 +123,8 @@ class EmbeddedPostgres:
         if self.user is None:
             return
         user = ensure_user_exists(self.user)
+        if user is None:
+            raise PostgresFailed(f"The user {self.user!r}, as which the server runs, could not be made.")
         ensure_prefix_permissions(folder)
         ensure_prefix_permissions(BIN)
         ensure_folder_permissions(BIN, READ_AND_EXECUTE)

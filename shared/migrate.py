@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,10 +87,9 @@ async def _run(service: Service, url: str, work: Any) -> None:
 
 
 def _config(service: Service, connection: Connection) -> Config:
-    config = Config()
+    config = Config(stdout=io.StringIO())
     config.set_main_option("script_location", str(MACHINERY))
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", f"{MACHINERY / 'versions'}\n{service.migrations / 'versions'}")
     config.attributes["target"] = Target(connection, service.metadata)
-    config.print_stdout = lambda *_args: None
     return config

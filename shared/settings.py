@@ -29,7 +29,9 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
 
-    database_url: str = Field(description="Address of the service's own database: postgresql://user:password@host/db.")
+    database_url: str = Field(
+        description="Address of the service's own database: postgresql://user:password@host/database."
+    )
     migration_database_url: str | None = Field(
         None, description="The same database as the role that may change tables; the service's own role by default."
     )
@@ -72,13 +74,17 @@ class ServiceSettings(BaseSettings):
     secret_key: SecretStr | None = Field(
         None,
         validation_alias=common("secret_key"),
-        description="At least 32 characters. Encrypts providers' secrets, signs links, keys the hash of suppressed numbers.",
+        description="At least 32 characters. Encrypts providers' secrets, signs links, hashes suppressed numbers.",
     )
     time_zone: str = Field(
-        "Asia/Tehran", validation_alias=common("time_zone"), description="Zone of periods, working hours and sending hours."
+        "Asia/Tehran",
+        validation_alias=common("time_zone"),
+        description="Zone of periods, working hours and sending hours.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), validation_alias=common("cors_origins"), description="Origins whose pages may call the API, comma-separated."
+        (),
+        validation_alias=common("cors_origins"),
+        description="Origins whose pages may call the API, comma-separated.",
     )
     max_request_bytes: int = Field(
         16 * 1024 * 1024, ge=1024, validation_alias=common("max_request_bytes"), description="Largest request body."

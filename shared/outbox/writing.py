@@ -28,7 +28,7 @@ SELECT {COLUMNS} FROM unnest(
     $1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::bytea[], $7::timestamptz[], $8::text[],
     $9::uuid[], $10::text[]
 ) WITH ORDINALITY AS new({COLUMNS}, place) ORDER BY place
-"""  # noqa: S608  (made of constants)
+"""
 
 encode = msgspec.json.Encoder().encode
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -16,8 +16,8 @@ E = TypeVar("E", bound=Event)
 @overload
 async def published(runtime: Runtime, kind: type[E]) -> list[E]: ...
 @overload
-async def published(runtime: Runtime) -> list[Event]: ...
-async def published(runtime: Runtime, kind: type[Event] | None = None) -> list[Event]:
+async def published(runtime: Runtime, kind: None = None) -> list[Event]: ...
+async def published(runtime: Runtime, kind: type[Event] | None = None) -> list[Any]:
     """Return the events in the outbox in their order, all or those of one type; contact cards left out."""
     async with runtime.db.connection() as connection:
         rows = await connection.fetch("SELECT type, body FROM outbox WHERE type <> $1 ORDER BY seq", CARD_TYPE)

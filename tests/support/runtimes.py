@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from shared.bus.local import LocalBus
+
 from shared.db import Database
 from shared.migrate import migrate
 from shared.service import Runtime, Service
