@@ -5,16 +5,19 @@ Every missing or wrong variable is named at start, in a sentence each.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def common(name: str) -> AliasChoices:
     """Name a setting that all services share: `PEYVAND_<NAME>` in the environment, `<name>` from code."""
     return AliasChoices(f"PEYVAND_{name.upper()}", name)
+
+
+SECRET_LENGTH = 32
 
 
 class SettingsError(Exception):
@@ -27,7 +30,7 @@ class ServiceSettings(BaseSettings):
     A field without a description fails the tests: descriptions are what docs/settings.md is made of.
     """
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True, validate_default=True)
 
     database_url: str = Field(
         description="Address of the service's own database: postgresql://user:password@host/database."
@@ -42,7 +45,7 @@ class ServiceSettings(BaseSettings):
     mode: Literal["distributed", "embedded"] = Field(
         "distributed",
         validation_alias=common("mode"),
-        description="`distributed`: one service a process, Kafka. `embedded`: all in one process; set by `peyvand run`.",
+        description="`distributed`: a service a process, Kafka. `embedded`: all in one process, as `peyvand run` sets it.",
     )
     kafka_bootstrap_servers: str | None = Field(
         None,
@@ -116,20 +119,28 @@ class ServiceSettings(BaseSettings):
             raise ValueError(f"{value!r} is no time zone; a name such as Asia/Tehran is.") from error
         return value
 
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        missing = []
-        if not self.kafka_bootstrap_servers and not self.bus_database_url:
-            missing.append("PEYVAND_KAFKA_BOOTSTRAP_SERVERS is missing: the brokers as host:port, comma-separated.")
-        if not self.jwt_public_key and not self.jwks_url:
-            missing.append("PEYVAND_JWT_PUBLIC_KEY or PEYVAND_JWKS_URL is missing: nothing starts without keys.")
-        if self.secret_key is None:
-            missing.append("PEYVAND_SECRET_KEY is missing: at least 32 random characters.")
-        elif len(self.secret_key.get_secret_value()) < 32:  # noqa: PLR2004
-            missing.append("PEYVAND_SECRET_KEY is too short: it needs at least 32 characters.")
-        if missing:
-            raise ValueError("\n".join(missing))
-        return self
+    @field_validator("bus_database_url")
+    @classmethod
+    def _some_bus(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and not info.data.get("kafka_bootstrap_servers"):
+            raise ValueError("PEYVAND_KAFKA_BOOTSTRAP_SERVERS is missing: the brokers as host:port, comma-separated.")
+        return value
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _some_keys(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and not info.data.get("jwt_public_key"):
+            raise ValueError("PEYVAND_JWT_PUBLIC_KEY or PEYVAND_JWKS_URL is missing: nothing starts without keys.")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_secret(cls, value: SecretStr | None) -> SecretStr:
+        if value is None:
+            raise ValueError("PEYVAND_SECRET_KEY is missing: at least 32 random characters.")
+        if len(value.get_secret_value()) < SECRET_LENGTH:
+            raise ValueError("PEYVAND_SECRET_KEY is too short: it needs at least 32 characters.")
+        return value
 
     @property
     def zone(self) -> ZoneInfo:
@@ -157,12 +168,11 @@ def variable(settings: type[ServiceSettings], field: str) -> str:
 
 
 def _sentence(settings: type[ServiceSettings], fault: Any) -> str:
-    place = fault["loc"][0] if fault["loc"] else None
-    if place is None:
-        return str(fault["msg"]).removeprefix("Value error, ")
-    field = next((name for name in settings.model_fields if place in (name, variable(settings, name))), str(place))
+    place = str(fault["loc"][0])
+    field = next((name for name in settings.model_fields if place in (name, variable(settings, name))), place)
     name = variable(settings, field)
     description = settings.model_fields[field].description or ""
     if fault["type"] == "missing":
         return f"{name} is missing: {description}"
-    return f"{name} is wrong: {str(fault['msg']).removeprefix('Value error, ')} ({description})"
+    reason = str(fault["msg"]).removeprefix("Value error, ")
+    return reason if reason.startswith("PEYVAND_") else f"{name} is wrong: {reason} ({description})"

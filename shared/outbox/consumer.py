@@ -36,7 +36,8 @@ H = TypeVar("H", bound=Callable[..., Awaitable[None]])
 
 def occurred_at(received: Received[Any]) -> datetime:
     """Return when an effect is due unless its handler says otherwise: when the fact happened."""
-    return received.event.occurred_at
+    instant: datetime = received.event.occurred_at
+    return instant
 
 
 @dataclass(frozen=True, slots=True)
