@@ -45,7 +45,7 @@ class ServiceSettings(BaseSettings):
     mode: Literal["distributed", "embedded"] = Field(
         "distributed",
         validation_alias=common("mode"),
-        description="`distributed`: a service a process, Kafka. `embedded`: all in one process, as `peyvand run` sets it.",
+        description="`distributed`: a service a process, Kafka. `embedded`: all in one process (`peyvand run`).",
     )
     kafka_bootstrap_servers: str | None = Field(
         None,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
+from services.kafka import missing
 from shared.service import Runtime, Service
+from tests.support import kafka
 from tests.support.postgres import TestServer
 from tests.support.runtimes import open_runtime
 
@@ -24,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if SERVER in config.stash:
+        kafka.stop(config.stash[SERVER].shared_folder())
         config.stash[SERVER].stop()
 
 
@@ -31,6 +35,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def server() -> TestServer:
     """Lend the run's PostgreSQL server."""
     return TestServer()
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(server: TestServer) -> str:
+    """Lend the run's Kafka broker. Without Java its tests are skipped; under CI they fail."""
+    absent = missing()
+    if absent and os.environ.get("CI") != "true":
+        pytest.skip(absent)
+    return kafka.bootstrap_servers(server.shared_folder())
 
 
 @pytest.fixture

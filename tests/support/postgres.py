@@ -15,7 +15,8 @@ from services.postgres import THROWAWAY, EmbeddedPostgres
 from shared.ids import new_id
 
 SOCKET_DIR = "PEYVAND_TEST_POSTGRES"
-"""Environment variable by which the process that started the server tells the test workers where it listens."""
+FOLDER = "PEYVAND_TEST_FOLDER"
+"""Environment variables by which the process that started the server tells the test workers where things are."""
 
 Migrate = Callable[[str], Awaitable[None]]
 
@@ -33,15 +34,21 @@ class TestServer:
             self.owned = EmbeddedPostgres(self.folder / "postgres", THROWAWAY)
             self.owned.start()
             os.environ[SOCKET_DIR] = str(self.owned.socket_dir)
+            os.environ[FOLDER] = str(self.folder)
 
     @staticmethod
     def url(database: str = "postgres") -> str:
         return f"postgresql://postgres@/{database}?host={os.environ[SOCKET_DIR]}"
 
+    @staticmethod
+    def shared_folder() -> Path:
+        """Return a folder that all processes of the run share, removed at its end."""
+        return Path(os.environ[FOLDER])
+
     def stop(self) -> None:
         if self.owned is not None and self.folder is not None:
             self.owned.stop()
-            del os.environ[SOCKET_DIR]
+            del os.environ[SOCKET_DIR], os.environ[FOLDER]
             shutil.rmtree(self.folder, ignore_errors=True)
 
     @asynccontextmanager

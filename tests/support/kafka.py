@@ -1,0 +1,31 @@
+"""One Kafka broker for the whole run, started by the first test that needs it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from pathlib import Path
+
+from services.kafka import KafkaBroker
+
+
+def bootstrap_servers(folder: Path) -> str:
+    """Return where the run's broker answers; the first caller of all test workers starts it."""
+    address, pid = folder / "kafka.address", folder / "kafka.pid"
+    with (folder / "kafka.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not address.exists():
+            broker = KafkaBroker(folder / "kafka")
+            broker.start()
+            if broker.process is not None:
+                pid.write_text(str(broker.process.pid))
+            address.write_text(broker.bootstrap_servers)
+        return address.read_text()
+
+
+def stop(folder: Path) -> None:
+    """End the run's broker, if one was started. Nothing that it holds is wanted any more."""
+    pid = folder / "kafka.pid"
+    if pid.exists():
+        os.kill(int(pid.read_text()), signal.SIGKILL)
