@@ -1,0 +1,1 @@
+"""Persian input and output: text, digits, phone numbers and the Jalali calendar."""
