@@ -1,0 +1,133 @@
+"""What a condition can ask about: typed SQL expressions, and the values that fit each type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from math import isfinite
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from shared.errors import Invalid
+from shared.persian.calendar import parse_date, to_gregorian
+
+FieldType = Literal["text", "number", "boolean", "timestamp", "date", "uuid", "list"]
+Op = Literal["eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "is_null", "contains"]
+
+LONGEST_TEXT = 1000
+
+_ORDERED: Final[frozenset[Op]] = frozenset({"eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "is_null"})
+OPS: Final[Mapping[FieldType, frozenset[Op]]] = {
+    "text": frozenset({"eq", "ne", "in", "not_in", "contains", "is_null"}),
+    "number": _ORDERED,
+    "boolean": frozenset({"eq", "ne", "is_null"}),
+    "timestamp": _ORDERED,
+    "date": _ORDERED,
+    "uuid": frozenset({"eq", "ne", "in", "not_in", "is_null"}),
+    "list": frozenset({"contains", "is_null"}),
+}
+"""The comparisons that each type has; of a list one asks whether it contains a text."""
+
+SQL_TYPES: Final[Mapping[FieldType, str]] = {
+    "text": "text",
+    "number": "numeric",
+    "boolean": "boolean",
+    "timestamp": "timestamptz",
+    "date": "date",
+    "uuid": "uuid",
+    "list": "text",
+}
+"""The type that a value of each field is given to PostgreSQL as."""
+
+_LETTERS_FROM = "يىكڪہەھ\u0640\u200c۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩"
+_LETTERS_TO = "ییککههه\u0640 01234567890123456789"
+_MARKS = "\u0300-\u036f\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u200b\u200d-\u200f"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A typed SQL expression. Written by us, never by who sends a condition.
+
+    `within` is the expression where a condition says `within_days`: `{since}` in it becomes the instant from which
+    on things count. `folded` is a column that holds the text folded, where there is one. `choices` are all values
+    that a text can have.
+    """
+
+    sql: str
+    type: FieldType
+    within: str | None = None
+    folded: str | None = None
+    choices: frozenset[str] | None = None
+
+
+def folded(sql: str) -> str:
+    """Return an expression that folds a text in the database, for Persian and Latin, as `shared.persian.text.fold`."""
+    plain = f"translate(lower(normalize({sql}, NFKD) COLLATE pg_c_utf8), '{_LETTERS_FROM}', '{_LETTERS_TO}')"
+    return rf"btrim(regexp_replace(regexp_replace({plain}, '[{_MARKS}]', '', 'g'), '\s+', ' ', 'g'))"
+
+
+def read_value(field: Field, value: object) -> object:
+    """Return `value` as the driver takes it for `field`; raises `ValueError` saying what would be right."""
+    read = _READERS[field.type](value)
+    if field.choices is not None and read not in field.choices:
+        raise ValueError(f"{value!r} is none of {', '.join(sorted(field.choices))}.")
+    return read
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
+        raise ValueError(f"{_shown(value)} is not a text of at most {LONGEST_TEXT} printable characters.")
+    return value
+
+
+def _number(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise ValueError(f"{_shown(value)} is not a number.")
+    return Decimal(str(value))
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"{_shown(value)} is neither true nor false.")
+
+
+def _timestamp(value: object) -> datetime:
+    try:
+        at = datetime.fromisoformat(_text(value))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ValueError(f"{_shown(value)} is not a time with its zone, such as 2026-11-22T08:30:00Z.")
+    return at.astimezone(UTC)
+
+
+def _date(value: object) -> date:
+    try:
+        return to_gregorian(parse_date(_text(value)))
+    except (ValueError, Invalid) as error:
+        raise ValueError(f"{_shown(value)} is not a date, such as 2026-11-22 or 1405-09-01.") from error
+
+
+def _uuid(value: object) -> UUID:
+    try:
+        return UUID(_text(value))
+    except ValueError:
+        raise ValueError(f"{_shown(value)} is not an id.") from None
+
+
+def _shown(value: object) -> str:
+    return f"{value!r}" if len(f"{value!r}") <= 60 else f"{f'{value!r}'[:60]}…"  # noqa: PLR2004
+
+
+_READERS: Final[Mapping[FieldType, Callable[[object], Any]]] = {
+    "text": _text,
+    "number": _number,
+    "boolean": _boolean,
+    "timestamp": _timestamp,
+    "date": _date,
+    "uuid": _uuid,
+    "list": _text,
+}
