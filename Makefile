@@ -1,0 +1,41 @@
+# Two commands do all: `make run` and `make test`. `make help` lists the rest.
+PORT ?= 8000
+DATA ?= .data
+PYTEST ?= -n 2
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo cdnow test lint types kafka lock migration environment
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## Run everything in one process, with the sandbox (PORT=8000, DATA=.data)
+	@bin/environment run
+	@exec $(BIN)/peyvand run --port $(PORT) --data $(DATA)
+
+demo: ## Play the story against what `make run` started (ARGS="--cdnow" feeds the CDNOW purchases)
+	@bin/environment dev
+	@$(BIN)/peyvand demo --url http://127.0.0.1:$(PORT) --token-file $(DATA)/token $(ARGS)
+
+test: environment ## Run the whole suite (PYTEST="-n 2 -k name" narrows it)
+	@$(BIN)/pytest $(PYTEST)
+
+lint: environment ## Check style and who imports whom
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-cache
+
+types: environment ## Check types
+	@$(BIN)/mypy .
+
+kafka: environment ## Run a Kafka broker without Docker, until Ctrl-C
+	@exec $(BIN)/peyvand kafka --data $(DATA)
+
+lock: ## Resolve the packages anew and write the locks
+	@bin/lock
+
+migration: environment ## Write a migration from the models: service=leads message="add a column"
+	@$(BIN)/peyvand migration $(service) "$(message)"
+
+environment:
+	@bin/environment dev
