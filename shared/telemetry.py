@@ -1,0 +1,93 @@
+"""Logs: one JSON object a line or text for people, with ids and without personal data."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+
+from shared.settings import ServiceSettings
+
+HIDDEN = "[hidden]"
+
+SECRET_NAMES = re.compile(
+    r"(^|_)(phone|mobile|msisdn|email|token|authorization|password|secret|api_key|cookie|body|text|message_text"
+    r"|first_name|last_name|full_name|address)s?$",
+    re.IGNORECASE,
+)
+NUMBER = r"(?:\+\d{8,15}|(?:[0۰٠]{2}[9۹٩][8۸٨]|[9۹٩][8۸٨]|[0۰٠])?[9۹٩]\d{9})"
+PERSONAL = re.compile(
+    rf"(?<![\w+\-]){NUMBER}(?![\w\-])"  # a number to call, in any digits
+    r"|[\w.+\-]+@[\w\-]+\.[\w.\-]+"  # an email address
+    r"|eyJ[\w\-]+\.[\w\-]+\.[\w\-]*"  # a JWT
+    r"|(?i:bearer)\s+\S+"
+    r"|://[^/\s:@]+:[^/\s@]+@"  # a password in an address
+)
+
+
+def looks_personal(text: str) -> bool:
+    """Tell whether `text` holds what looks like a number to call, an email address or a token."""
+    return PERSONAL.search(text) is not None
+
+
+def configure(settings: ServiceSettings) -> None:
+    """Set the process's logging up, the standard library's included."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        without_personal_data,
+    ]
+    renderer = (
+        structlog.processors.JSONRenderer(serializer=_dumps)
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
+    logging.getLogger("uvicorn.access").disabled = True
+
+
+def without_personal_data(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hide what is named like personal data, or looks like it, before a line is written."""
+    for name, value in event.items():
+        event[name] = HIDDEN if SECRET_NAMES.search(name) else _hidden(value)
+    return event
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return PERSONAL.sub(HIDDEN, value)
+    if isinstance(value, bool | float | UUID) or value is None:
+        return value
+    if isinstance(value, int):
+        return HIDDEN if PERSONAL.fullmatch(str(value)) else value
+    if isinstance(value, Mapping):
+        return {name: HIDDEN if SECRET_NAMES.search(str(name)) else _hidden(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_hidden(inner) for inner in value]
+    return value
+
+
+def _dumps(event: Any, **_: Any) -> str:
+    return orjson.dumps(event, default=str).decode()

@@ -1,0 +1,30 @@
+"""What services build their HTTP APIs from.
+
+Routers come from `router_for`: their POST routes keep `Idempotency-Key`, and every route says by `requires` or
+`public` who may call it. `Tx` is the request's one transaction, committed before the answer is sent.
+"""
+
+from shared.web.auth import Principal, PrincipalDep, public, requires
+from shared.web.etags import check_if_match, etag
+from shared.web.paging import Keyset, Page, PageDep, PageParams, page_of
+from shared.web.problems import problems
+from shared.web.routing import router_for
+from shared.web.transactions import RuntimeDep, Tx
+
+__all__ = [
+    "Keyset",
+    "Page",
+    "PageDep",
+    "PageParams",
+    "Principal",
+    "PrincipalDep",
+    "RuntimeDep",
+    "Tx",
+    "check_if_match",
+    "etag",
+    "page_of",
+    "problems",
+    "public",
+    "requires",
+    "router_for",
+]

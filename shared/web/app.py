@@ -1,0 +1,65 @@
+"""A service's HTTP app, made from its runtime; nothing exists at import time."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from shared.service import Runtime
+from shared.settings import ServiceSettings
+from shared.web import handlers, openapi
+from shared.web.auth import principal_of
+from shared.web.docs import docs_router
+from shared.web.health import health_router
+from shared.web.idempotency import HEADER, REPLAYED
+from shared.web.keys import key_source
+from shared.web.metrics import RequestMetrics
+from shared.web.middleware import Requests, SizeLimit
+from shared.web.verification import Verifier
+
+VERSION = "1"
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """Make the app of a service; refuses to with a route that declares no scope."""
+    service, settings = runtime.service, runtime.settings
+    app = FastAPI(
+        title=service.title,
+        description=service.description,
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.runtime = runtime
+    app.state.verifier = Verifier(key_source(settings), settings, principal_of)
+    app.state.metrics = RequestMetrics()
+    for router in (*service.routers, health_router(), docs_router()):
+        app.include_router(router)
+    openapi.check(app)
+    app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
+    handlers.install(app)
+    _surround(app, settings)
+    return app
+
+
+def _surround(app: FastAPI, settings: ServiceSettings) -> None:
+    """Add the middleware, the innermost first. Deadlines and rate limits have their place between these two."""
+    app.add_middleware(SizeLimit, most=settings.max_request_bytes)
+    app.add_middleware(Requests, metrics=app.state.metrics)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **_cors(settings))
+
+
+def _cors(settings: ServiceSettings) -> dict[str, Any]:
+    return {
+        "allow_origins": settings.cors_origins,
+        "allow_methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
+        "allow_headers": ["Authorization", "Content-Type", HEADER, "If-Match", "X-Request-ID", "X-Correlation-ID"],
+        "expose_headers": ["ETag", "Location", "Retry-After", "X-Request-ID", REPLAYED],
+        "max_age": 600,
+    }

@@ -1,0 +1,145 @@
+"""Who calls, and how far their token reaches.
+
+Scopes are `<service>:<read|write|admin>`, where admin implies write and write implies read, and `pii:read`, without
+which names and numbers are shown masked. Every route declares the scope that it asks for, or that it is public.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
+
+from shared.errors import Forbidden, Unauthorized
+from shared.web.verification import BadToken, Verifier
+
+PUBLIC = "public"
+PERSONAL_DATA = "pii:read"
+IMPLIED = {"admin": ("admin", "write", "read"), "write": ("write", "read")}
+
+_PRINCIPAL = "peyvand.principal"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whoever a token was given to. `scopes` holds what it grants, implied scopes included."""
+
+    subject: str
+    scopes: frozenset[str]
+    agent_id: UUID | None = None
+
+    def may(self, scope: str) -> bool:
+        """Tell whether the token reaches as far as `scope`."""
+        return scope in self.scopes
+
+    @property
+    def sees_personal_data(self) -> bool:
+        """Tell whether names and numbers are shown to this principal unmasked."""
+        return PERSONAL_DATA in self.scopes
+
+
+def principal_of(claims: Mapping[str, Any]) -> Principal:
+    """Return whom verified claims speak of. Scopes stand in `scope` (words), or in a list (`scopes`, `scp`)."""
+    given = claims.get("scope") or claims.get("scopes") or claims.get("scp") or ()
+    words = given.split() if isinstance(given, str) else given
+    scopes = frozenset(word for word in words if isinstance(word, str))
+    return Principal(claims["sub"], granted(scopes), _agent_id(claims.get("agent_id")))
+
+
+def _agent_id(claim: object) -> UUID | None:
+    try:
+        return UUID(claim) if isinstance(claim, str) else None
+    except ValueError as error:
+        raise BadToken("The token's agent_id is no UUID.", fa="شناسهٔ کارشناس (agent_id) در توکن درست نیست.") from error
+
+
+def granted(scopes: frozenset[str]) -> frozenset[str]:
+    """Return `scopes` with all that they imply."""
+    implied = set(scopes)
+    for scope in scopes:
+        service, _, reach = scope.partition(":")
+        implied.update(f"{service}:{lower}" for lower in IMPLIED.get(reach, ()))
+    return frozenset(implied)
+
+
+async def authenticate(request: Request) -> Principal:
+    """Return whose token the request carries; 401 if it carries none that verifies."""
+    known = request.scope.get(_PRINCIPAL)
+    if known is None:
+        verifier: Verifier[Principal] = request.app.state.verifier
+        known = request.scope[_PRINCIPAL] = await verifier.principal(_bearer(request))
+    return cast("Principal", known)
+
+
+async def authorize(request: Request, scope: str) -> Principal:
+    """Return the request's principal, or refuse one whose token does not reach as far as `scope` with 403."""
+    principal = await authenticate(request)
+    if not principal.may(scope):
+        raise Forbidden(
+            f"This needs a token with the scope {scope}.", fa=f"برای این کار توکنی با دسترسی {scope} لازم است."
+        )
+    return principal
+
+
+@cache
+def _checking(scope: str) -> Callable[[Request], Awaitable[Principal]]:
+    async def check(request: Request) -> Principal:
+        return await authorize(request, scope)
+
+    check.declared_scope = scope  # type: ignore[attr-defined]
+    return check
+
+
+async def _open_to_all() -> None:
+    """Ask for no token; the route says how it knows its callers, if it needs to."""
+
+
+_open_to_all.declared_scope = PUBLIC  # type: ignore[attr-defined]
+
+
+def requires(scope: str) -> Any:
+    """Return the dependency of a route that asks for `scope`, such as `leads:write`."""
+    return Depends(_checking(scope))
+
+
+def public() -> Any:
+    """Return the dependency of a route that needs no token: a webhook, a hosted page."""
+    return Depends(_open_to_all)
+
+
+PrincipalDep = Annotated[Principal, Depends(authenticate)]
+
+
+def declared_scopes(route: Any) -> list[str]:
+    """Return every scope that a route declares; `public` stands for a declared absence of any."""
+    dependant: Dependant | None = getattr(route, "dependant", None)
+    return list(dict.fromkeys(_scopes_of(dependant))) if dependant is not None else []
+
+
+def declared_scope(route: Any) -> str | None:
+    """Return the scope that a route declares, `public`, or None for a route that declares nothing."""
+    return next(iter(declared_scopes(route)), None)
+
+
+def _scopes_of(dependant: Dependant) -> Iterator[str]:
+    for dependency in dependant.dependencies:
+        scope = getattr(dependency.call, "declared_scope", None)
+        if scope is not None:
+            yield scope
+        yield from _scopes_of(dependency)
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized(
+            "No token was given: send the header Authorization: Bearer <token>.",
+            fa="توکنی فرستاده نشده است؛ سرآیند Authorization: Bearer <token> را بفرستید.",
+        )
+    return token.strip()
+

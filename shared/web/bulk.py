@@ -1,0 +1,125 @@
+"""Bodies of many items: JSON `{"items": […]}`, a bare array, or NDJSON; each item is read by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import Request
+
+from shared.errors import FieldError, Invalid, PayloadTooLarge
+from shared.web.idempotency import keep_hash_only
+from shared.web.validation import Unreadable
+
+MOST = 10_000
+OFF_LOOP_BYTES = 256 * 1024
+"""A body of more than this holds a thousand items or so, and is read in a thread."""
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """An item that does not fit: its place in the body, and what is wrong with it."""
+
+    index: int
+    errors: tuple[FieldError, ...]
+
+
+class TooManyItems(PayloadTooLarge):
+    """There are more items than one request may have."""
+
+    code = "too_many_items"
+
+    def __init__(self, count: int, most: int) -> None:
+        super().__init__(
+            f"{count} items are too many for one request; send at most {most} at a time.",
+            fa=f"شمار موارد ({count}) زیاد است؛ در هر درخواست بیش از {most} مورد نفرستید.",
+        )
+
+
+class NoItems(Invalid):
+    """The body holds no list of items."""
+
+    code = "no_items"
+
+    def __init__(self) -> None:
+        super().__init__(
+            'The body holds no items; send {"items": [ … ]}, a bare array, or a JSON object a line (NDJSON).',
+            fa="بدنهٔ درخواست فهرستی ندارد؛ {items: [ … ]} یا آرایه یا NDJSON (هر سطر یک شیء) بفرستید.",
+        )
+
+
+async def read_items(request: Request, item: type[S], *, most: int = MOST) -> list[S | ItemError]:
+    """Return the items of the request's body in their order, with an `ItemError` for each that does not fit.
+
+    Only the hash of the request is kept with an `Idempotency-Key`: items carry ids that make a repeat harmless.
+    """
+    keep_hash_only(request)
+    body = await request.body()
+    lines = "ndjson" in request.headers.get("content-type", "")
+    if len(body) > OFF_LOOP_BYTES:
+        return await asyncio.to_thread(parse, body, item, lines=lines, most=most)
+    return parse(body, item, lines=lines, most=most)
+
+
+def parse(body: bytes, item: type[S], *, lines: bool, most: int) -> list[S | ItemError]:
+    """Read the items of `body`."""
+    raw = _lines(body) if lines else _array(body)
+    if len(raw) > most:
+        raise TooManyItems(len(raw), most)
+    if not raw:
+        raise NoItems
+    decode = msgspec.json.Decoder(item).decode
+    return [_read(index, one, decode) for index, one in enumerate(raw)]
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return [line for line in body.splitlines() if line.strip()]
+
+
+def _array(body: bytes) -> Sequence[msgspec.Raw]:
+    try:
+        if body.lstrip()[:1] == b"[":
+            return msgspec.json.decode(body, type=list[msgspec.Raw])
+        return msgspec.json.decode(body, type=_Items).items
+    except msgspec.ValidationError as error:
+        raise NoItems from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable.json(str(error).rstrip(".")) from error
+
+
+class _Items(msgspec.Struct):
+    items: list[msgspec.Raw]
+
+
+def _read(index: int, raw: bytes | msgspec.Raw, decode: Callable[[Any], S]) -> S | ItemError:
+    try:
+        read = decode(raw)
+    except msgspec.ValidationError as error:
+        return ItemError(index, (_field(index, str(error)),))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return ItemError(index, (FieldError(f"/items/{index}", "unreadable", f"This is not JSON: {error}"),))
+    if b"\\u" in bytes(raw) and _unkeepable(bytes(raw)):
+        return ItemError(index, (FieldError(f"/items/{index}", "unkeepable_text", "NUL and lone surrogates."),))
+    return read
+
+
+def _unkeepable(raw: bytes) -> bool:
+    from shared.web.validation import unkeepable
+
+    return any(unkeepable(msgspec.json.decode(raw)))
+
+
+def _field(index: int, said: str) -> FieldError:
+    """Return msgspec's message and path (`… - at `$.lines[2].amount``) as a field's error."""
+    text, _, path = said.partition(" - at `$")
+    steps = path.rstrip("`").replace("[", ".").replace("]", "").split(".")
+    place = "".join(f"/{step}" for step in steps if step)
+    missing = text.startswith("Object missing required field `")
+    if missing:
+        place += "/" + text.split("`")[1]
+    return FieldError(f"/items/{index}{place}", "missing" if missing else "wrong_value", f"{text}.")

@@ -1,0 +1,154 @@
+"""What every exception that leaves an endpoint is answered with."""
+
+from __future__ import annotations
+
+import asyncpg
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from shared.errors import Invalid, NotFound, PayloadTooLarge, PeyvandError, Unavailable
+from shared.web.languages import PERSIAN, language
+from shared.web.problems import render
+from shared.web.validation import Unreadable, refusal
+
+log = structlog.get_logger(__name__)
+
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.DiskFullError,
+)
+"""The database's fault, which passes by itself."""
+
+MET = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+"""Two transactions met, and this one gave way; nothing of it was kept."""
+
+TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeEncodeError)
+"""Text that PostgreSQL cannot hold: NUL, or half a surrogate pair."""
+
+OUT_OF_RANGE = (asyncpg.NumericValueOutOfRangeError, asyncpg.DatetimeFieldOverflowError)
+
+
+class NoSuchPath(NotFound):
+    code = "no_such_path"
+    title = "No such path"
+    title_fa = "چنین نشانی‌ای نیست"
+
+
+class MethodNotAllowed(PeyvandError):
+    status = 405
+    code = "method_not_allowed"
+    title = "The path does not take this method"
+    title_fa = "این نشانی چنین متدی ندارد"
+
+
+class BadRequest(PeyvandError):
+    status = 400
+    code = "bad_request"
+    title = "The request cannot be read"
+    title_fa = "درخواست خوانا نیست"
+
+
+class DatabaseAway(Unavailable):
+    code = "database_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database does not answer; nothing was changed. Try again.",
+            fa="پایگاه داده پاسخ نمی‌دهد؛ چیزی تغییر نکرد. دوباره تلاش کنید.",
+        )
+
+
+class Contended(Unavailable):
+    code = "contended"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another change was at work on the same data; nothing of this one was kept. Try again.",
+            fa="تغییر دیگری روی همین داده در جریان بود؛ از این درخواست چیزی ثبت نشد. دوباره تلاش کنید.",
+        )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception of `app` with a problem."""
+    app.add_exception_handler(PeyvandError, _refused)
+    app.add_exception_handler(RequestValidationError, _does_not_fit)
+    app.add_exception_handler(HTTPException, _http)
+    for kind in (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, UnicodeEncodeError):
+        app.add_exception_handler(kind, _database)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PeyvandError)  # noqa: S101  (what it is registered for)
+    return render(request, error)
+
+
+async def _does_not_fit(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    return render(request, refusal(error, persian=language(request) == PERSIAN))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    answer = render(request, _named(request, error))
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+def _named(request: Request, error: HTTPException) -> PeyvandError:
+    path = request.url.path
+    match error.status_code:
+        case 404:
+            return NoSuchPath(f"There is nothing at {path}.", fa=f"در نشانی {path} چیزی نیست.")
+        case 405:
+            return MethodNotAllowed(
+                f"{path} does not take {request.method}.", fa=f"نشانی {path} متد {request.method} را نمی‌پذیرد."
+            )
+        case 413:
+            return PayloadTooLarge("The body is too large.", fa="بدنهٔ درخواست بیش از اندازه بزرگ است.")
+        case _:
+            return BadRequest(str(error.detail), fa="درخواست خوانا نیست.")
+
+
+async def _database(request: Request, error: Exception) -> Response:
+    named = of_database(error)
+    if named is None:
+        raise error
+    log.warning("database_refused", code=named.code, error=type(_root(error)).__name__)
+    return render(request, named)
+
+
+def of_database(error: BaseException) -> PeyvandError | None:
+    """Return what a fault of the database is to the caller, or None where it is our own."""
+    if isinstance(error, PoolTimeout):
+        return DatabaseAway()
+    root = _root(error)
+    if isinstance(root, MET):
+        return Contended()
+    if isinstance(root, TEXT) or (isinstance(root, asyncpg.DataError) and isinstance(root.__cause__, TEXT)):
+        return Unreadable.text()
+    if isinstance(root, OUT_OF_RANGE):
+        return Invalid("A number or a time is larger than can be kept.", fa="عدد یا زمانی بزرگ‌تر از حد مجاز است.")
+    if isinstance(root, (*AWAY, ConnectionError, TimeoutError)) and not isinstance(root, asyncpg.DataError):
+        return DatabaseAway()
+    return None
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the driver's own error behind what SQLAlchemy made of it."""
+    seen = error
+    while isinstance(seen, DBAPIError) and seen.orig is not None:
+        seen = seen.orig
+    if isinstance(seen, asyncpg.PostgresError | asyncpg.InterfaceError | OSError | UnicodeEncodeError):
+        return seen
+    return seen.__cause__ if seen.__cause__ is not None else seen

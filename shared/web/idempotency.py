@@ -1,0 +1,228 @@
+"""`Idempotency-Key`: a POST that is sent twice has one effect, and its first answer is given again for 24 hours.
+
+Key and answer are stored in the transaction of the effect, by subject and route. An advisory lock is tried first and
+the look-up follows in a later statement, whose snapshot is younger than the lock: so whoever gets the lock sees
+what its last holder committed. An insert alone would wait for the other request and hold a connection meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from fastapi import Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.clock import utcnow
+from shared.db import driver
+from shared.errors import Conflict, FieldError, Gone, Invalid
+from shared.service import Runtime
+from shared.web.auth import Principal
+from shared.web.transactions import OPENED, runtime_of
+
+HEADER = "idempotency-key"
+REPLAYED = "Idempotent-Replayed"
+KEPT = timedelta(hours=24)
+LONGEST_KEY = 255
+SWEPT_AT_ONCE = 1_000
+
+_HASH_ONLY = "peyvand.idempotency.hash_only"
+_ABOUT = "idempotency.person_id"
+
+LOCK = "SELECT pg_try_advisory_xact_lock($1)"
+FIND = """
+SELECT request_hash, status, headers, body FROM idempotency_keys
+WHERE subject = $1 AND route = $2 AND key = $3 AND created_at > $4
+"""
+STORE = """
+INSERT INTO idempotency_keys AS kept (subject, route, key, request_hash, status, headers, body, person_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (subject, route, key) DO UPDATE
+SET request_hash = excluded.request_hash, status = excluded.status, headers = excluded.headers,
+    body = excluded.body, person_id = excluded.person_id, created_at = excluded.created_at
+WHERE kept.created_at <= $10 OR (kept.status IS NULL AND kept.request_hash = excluded.request_hash)
+RETURNING true
+"""
+FORGET = "UPDATE idempotency_keys SET body = NULL, headers = NULL WHERE person_id = ANY($1::uuid[])"
+SWEEP = """
+DELETE FROM idempotency_keys WHERE (subject, route, key) IN (
+    SELECT subject, route, key FROM idempotency_keys WHERE created_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+"""
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class BadIdempotencyKey(Invalid):
+    code = "bad_idempotency_key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"Idempotency-Key must be 1 to {LONGEST_KEY} visible ASCII characters; a UUID is a good one.",
+            fa=f"سرآیند Idempotency-Key باید ۱ تا {LONGEST_KEY} نویسهٔ اسکی باشد؛ یک UUID مناسب است.",
+            errors=[FieldError("/header/idempotency-key", self.code, "A UUID is a good key.")],
+        )
+
+
+class IdempotencyKeyInFlight(Conflict):
+    """A request with this Idempotency-Key is still being worked on."""
+
+    code = "idempotency_key_in_flight"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A request with this Idempotency-Key is still being worked on; ask again in a moment.",
+            fa="درخواستی با همین Idempotency-Key در حال انجام است؛ اندکی بعد دوباره بپرسید.",
+        )
+
+
+class IdempotencyKeyReused(Invalid):
+    """This Idempotency-Key came with another request before; a new request needs a new key."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key came with another request before; a new request needs a new key.",
+            fa="این Idempotency-Key پیش‌تر با درخواست دیگری آمده است؛ درخواست تازه کلید تازه می‌خواهد.",
+        )
+
+
+class AnswerErased(Gone):
+    """The person whom the answer was about has been erased, and the answer with them."""
+
+    code = "answer_erased"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This request was done before; the person it was about has since been erased, and its answer with them.",
+            fa="این درخواست پیش‌تر انجام شده است؛ اطلاعات شخص آن پاک شده و پاسخ آن هم دیگر نیست.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request with a key: whose it is, where it goes, and the hash of what it asks for."""
+
+    subject: str
+    route: str
+    key: str
+    request_hash: bytes
+
+    @property
+    def lock(self) -> int:
+        """Return the number of the advisory lock that stands for the key."""
+        name = "\x00".join((self.subject, self.route, self.key)).encode()
+        return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), signed=True)
+
+
+def about(tx: AsyncSession, person_id: UUID) -> None:
+    """Say whom the answer of this request is about, so that erasing them empties it."""
+    tx.info[_ABOUT] = person_id
+
+
+async def forget_person(tx: AsyncSession, person_ids: Iterable[UUID]) -> None:
+    """Empty the stored answers about `person_ids`; a repeat of their requests gets 410."""
+    await driver(tx).execute(FORGET, list(person_ids))
+
+
+def keep_hash_only(request: Request) -> None:
+    """Store only the hash of this request: a bulk request is done again when repeated, which its ids make harmless."""
+    request.scope[_HASH_ONLY] = True
+
+
+async def once(request: Request, route: str, principal: Principal | None, handler: Handler) -> Response:
+    """Answer `request` by `handler`, or, if its key was answered before, by the answer that was stored."""
+    attempt = Attempt(
+        subject=principal.subject if principal is not None else "",
+        route=route,
+        key=_key(request),
+        request_hash=await _hash(request, principal),
+    )
+    runtime = runtime_of(request)
+    now = utcnow()
+    async with runtime.db.transaction() as tx:
+        if not await driver(tx).fetchval(LOCK, attempt.lock):
+            raise IdempotencyKeyInFlight
+        stored = await _stored_answer(tx, attempt, now)
+        if stored is not None:
+            return stored
+        request.scope[OPENED] = tx
+        answer = await handler(request)
+        if answer.status_code // 100 == 2:  # noqa: PLR2004
+            await _store(tx, attempt, answer, now, hash_only=bool(request.scope.get(_HASH_ONLY)))
+        return answer
+
+
+async def sweep(runtime: Runtime) -> int:
+    """Delete keys whose day is over; turned by a clock."""
+    async with runtime.db.transaction() as tx:
+        tag: str = await driver(tx).execute(SWEEP, utcnow() - KEPT, SWEPT_AT_ONCE)
+    return int(tag.split()[-1])
+
+
+def _key(request: Request) -> str:
+    key = request.headers[HEADER].strip()
+    if not 0 < len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
+        raise BadIdempotencyKey
+    return key
+
+
+async def _hash(request: Request, principal: Principal | None) -> bytes:
+    """Hash what is asked for, and what of the answer the caller may see, so that a replay shows nobody more."""
+    seen_by = (principal.sees_personal_data, str(principal.agent_id)) if principal is not None else ()
+    asked = (request.url.path, request.url.query, request.headers.get("content-type", ""), *map(str, seen_by))
+    digest = hashlib.sha256("\x00".join(asked).encode("utf-8", "surrogatepass"))
+    digest.update(b"\x00")
+    digest.update(await request.body())
+    return digest.digest()
+
+
+async def _stored_answer(tx: AsyncSession, attempt: Attempt, now: datetime) -> Response | None:
+    row = await driver(tx).fetchrow(FIND, attempt.subject, attempt.route, attempt.key, now - KEPT)
+    if row is None:
+        return None
+    if row["request_hash"] != attempt.request_hash:
+        raise IdempotencyKeyReused
+    if row["status"] is None:
+        return None
+    if row["body"] is None:
+        raise AnswerErased
+    answer = Response(row["body"], status_code=row["status"])
+    answer.raw_headers.extend((name.encode(), value.encode()) for name, value in orjson.loads(row["headers"]))
+    answer.headers[REPLAYED] = "true"
+    return answer
+
+
+async def _store(tx: AsyncSession, attempt: Attempt, answer: Response, now: datetime, *, hash_only: bool) -> None:
+    body = getattr(answer, "body", None)
+    kept: tuple[Any, ...] = (None, None, None)
+    if not hash_only and body is not None:
+        kept = (answer.status_code, orjson.dumps(_headers(answer)).decode(), bytes(body))
+    await tx.flush()
+    stored = await driver(tx).fetchval(
+        STORE,
+        attempt.subject,
+        attempt.route,
+        attempt.key,
+        attempt.request_hash,
+        *kept,
+        tx.info.get(_ABOUT),
+        now,
+        now - KEPT,
+    )
+    if not stored:
+        raise IdempotencyKeyInFlight
+
+
+def _headers(answer: Response) -> list[tuple[str, str]]:
+    """Return the answer's own headers; its length is told anew."""
+    return [
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in answer.raw_headers
+        if name.lower() != b"content-length"
+    ]

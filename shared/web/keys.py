@@ -1,0 +1,127 @@
+"""Keys that tokens are verified with: one public key, or an identity provider's key set, fetched and kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
+
+from shared.errors import Unavailable
+from shared.settings import ServiceSettings, SettingsError
+
+KEEP_S = 600
+"""How long a fetched key set is used before it is asked for again."""
+
+REFETCH_AFTER_S = 30
+"""How soon a key set may be fetched again for a key id that it does not hold, so that nobody can make us hammer it."""
+
+FETCH_TIMEOUT_S = 5
+MAX_KEY_SET_BYTES = 512 * 1024
+
+log = structlog.get_logger(__name__)
+
+
+class UnknownKey(Exception):
+    """No key has the id that a token names."""
+
+
+class KeySource(Protocol):
+    """Finds the key that a token says it was signed with."""
+
+    async def find(self, kid: str | None) -> Key:
+        """Return the key; raises `UnknownKey`, or `Unavailable` where keys cannot be had for the moment."""
+        ...
+
+
+class OneKey:
+    """A public key from the settings. Its tokens need not name it."""
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+
+    async def find(self, kid: str | None) -> Key:  # noqa: ARG002
+        return self._key
+
+
+class RemoteKeys:
+    """The key set at an address; fetched when it is old, and when a token names a key that is not in it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._keys = KeySet([])
+        self._fetched_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def find(self, kid: str | None) -> Key:
+        if self._age() > KEEP_S:
+            await self._fetch(not_older_than=KEEP_S)
+        try:
+            return self._keys.get_by_kid(kid)
+        except JoseError:
+            await self._fetch(not_older_than=REFETCH_AFTER_S)
+        try:
+            return self._keys.get_by_kid(kid)
+        except JoseError as error:
+            raise UnknownKey from error
+
+    def _age(self) -> float:
+        return time.monotonic() - self._fetched_at
+
+    async def _fetch(self, *, not_older_than: float) -> None:
+        async with self._lock:
+            if self._age() <= not_older_than:
+                return
+            try:
+                self._keys = await asyncio.to_thread(_download, self._url)
+            except (OSError, ValueError, JoseError) as error:
+                log.warning("key_set_unreachable", url=self._url, error=type(error).__name__)
+                if not self._keys:
+                    raise Unavailable(
+                        "The identity provider's keys cannot be fetched; try again.",
+                        fa="کلیدهای سامانهٔ هویت دریافت نشد؛ دوباره تلاش کنید.",
+                    ) from error
+            self._fetched_at = time.monotonic()
+
+
+def _download(url: str) -> KeySet:
+    with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_S) as answer:  # noqa: S310  (the operator's own setting)
+        document = json.loads(answer.read(MAX_KEY_SET_BYTES))
+    return KeySet([key for key in map(_usable, document["keys"]) if key is not None])
+
+
+def _usable(described: dict[str, Any]) -> Key | None:
+    """Return a key of a set, or None for one of a kind that no token of ours is signed with."""
+    kind = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}.get(described.get("kty", ""))
+    if kind is None or described.get("use", "sig") != "sig":
+        return None
+    return kind.import_key(described)
+
+
+def key_source(settings: ServiceSettings) -> KeySource:
+    """Return where the settings say that keys are."""
+    if settings.jwt_public_key:
+        return OneKey(public_key(settings.jwt_public_key))
+    if not settings.jwks_url or not settings.jwks_url.startswith(("https://", "http://")):
+        raise SettingsError("PEYVAND_JWKS_URL is wrong: it is an address that begins with https://.")
+    return RemoteKeys(settings.jwks_url)
+
+
+def public_key(given: str) -> Key:
+    """Read a public key: PEM, or a path to it."""
+    try:
+        pem = given if given.lstrip().startswith("-----BEGIN") else Path(given).read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"PEYVAND_JWT_PUBLIC_KEY is wrong: {given!r} is neither PEM nor a file of it.") from error
+    for kind in (ECKey, OKPKey, RSAKey):
+        try:
+            return kind.import_key(pem.replace("\\n", "\n"))
+        except (JoseError, ValueError, TypeError):
+            continue
+    raise SettingsError("PEYVAND_JWT_PUBLIC_KEY is wrong: it holds no RSA, EC or Ed25519 public key in PEM.")

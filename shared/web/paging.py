@@ -1,0 +1,207 @@
+"""Lists by keyset: a page costs the same at row 10 and at row 10 million, and no row is shown twice or left out.
+
+A cursor holds the sort value and the id of the last row shown, and is bound to the filter and the sort that it was
+given for. Rows that appear meanwhile are shown if they sort after it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+from fastapi import Depends, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import ColumnElement, Select, and_, or_, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.errors import FieldError, Invalid
+
+MOST = 200
+USUAL = 50
+
+T = TypeVar("T")
+
+
+class Page(BaseModel, Generic[T]):
+    """A page of a list."""
+
+    items: list[T]
+    next_cursor: str | None = Field(None, description="Give it as `cursor` for the next page; null on the last one.")
+
+
+class CursorMismatch(Invalid):
+    """This cursor was given for another filter or sort."""
+
+    code = "cursor_mismatch"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This cursor was given for another filter or sort; begin again without a cursor.",
+            fa="این نشانگر برای پالایه یا ترتیب دیگری داده شده است؛ بدون cursor از نو آغاز کنید.",
+            errors=[FieldError("/query/cursor", self.code, "Begin again without a cursor.")],
+        )
+
+
+class UnknownSort(Invalid):
+    """The list cannot be sorted by this."""
+
+    code = "unknown_sort"
+
+    def __init__(self, sort: str, known: Sequence[str]) -> None:
+        choices = ", ".join(name for field in known for name in (field, f"-{field}"))
+        super().__init__(
+            f"The list cannot be sorted by {sort!r}; it can by {choices}.",
+            fa=f"فهرست را نمی‌توان با {sort} مرتب کرد؛ یکی از این‌ها را بفرستید: {choices}.",
+            errors=[FieldError("/query/sort", self.code, f"One of {choices}.")],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PageParams:
+    """Which page of a list is asked for."""
+
+    limit: int = USUAL
+    cursor: str | None = None
+    sort: str | None = None
+
+
+async def _page_params(
+    limit: Annotated[int, Query(ge=1, le=MOST, description="Rows a page.")] = USUAL,
+    cursor: Annotated[str | None, Query(max_length=2_000, description="`next_cursor` of the page before.")] = None,
+    sort: Annotated[
+        str | None, Query(max_length=64, description="A field; with `-` in front, the largest first.")
+    ] = None,
+) -> PageParams:
+    return PageParams(limit, cursor, sort)
+
+
+PageDep = Annotated[PageParams, Depends(_page_params)]
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """What a list can be sorted by; `id` settles ties. Each sort needs an index on (column, id)."""
+
+    sorts: Mapping[str, Any]
+    id: Any
+    default: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A sort as asked for, by column and direction."""
+
+    name: str
+    column: Any
+    id: Any
+    down: bool
+
+    @classmethod
+    def of(cls, keyset: Keyset, sort: str | None) -> _Order:
+        name = sort or keyset.default
+        field = name.removeprefix("-")
+        if field not in keyset.sorts:
+            raise UnknownSort(name, list(keyset.sorts))
+        return cls(name, keyset.sorts[field], keyset.id, down=name.startswith("-"))
+
+    @property
+    def by(self) -> tuple[Any, Any]:
+        """Return the ORDER BY; NULLs stand where an index has them: last upwards, first downwards."""
+        if self.down:
+            return self.column.desc(), self.id.desc()
+        return self.column.asc(), self.id.asc()
+
+    def after(self, value: Any, last_id: Any) -> ColumnElement[bool]:
+        """Return the condition of the rows that come after the one with `value` and `last_id`."""
+        past_id = self.id < last_id if self.down else self.id > last_id
+        if value is None:
+            same = and_(self.column.is_(None), past_id)
+            return or_(same, self.column.is_not(None)) if self.down else same
+        pair, last = tuple_(self.column, self.id), tuple_(value, last_id)
+        past = pair < last if self.down else pair > last
+        return past if self.down or not _nullable(self.column) else or_(past, self.column.is_(None))
+
+
+async def page_of(
+    tx: AsyncSession,
+    statement: Select[Any],
+    keyset: Keyset,
+    params: PageParams,
+    filters: Mapping[str, Any] | None = None,
+) -> tuple[list[Any], str | None]:
+    """Return the rows of a page and the cursor of the next, None on the last.
+
+    `statement` has its filters but no order and no limit; `filters` names them, to bind the cursor to. Rows of one
+    entity or column come as such, else as rows with two more columns at their end.
+    """
+    order = _Order.of(keyset, params.sort)
+    bound = _digest(order.name, filters or {})
+    if params.cursor is not None:
+        statement = statement.where(order.after(*_decode(params.cursor, bound, order)))
+    single = len(statement.column_descriptions) == 1
+    statement = statement.add_columns(order.column.label("_sort"), order.id.label("_id"))
+    rows = (await tx.execute(statement.order_by(*order.by).limit(params.limit + 1))).all()
+    shown = rows[: params.limit]
+    cursor = _encode(bound, shown[-1][-2], shown[-1][-1]) if len(rows) > params.limit else None
+    return [row[0] if single else row for row in shown], cursor
+
+
+def _nullable(column: Any) -> bool:
+    return bool(getattr(getattr(column, "expression", column), "nullable", True))
+
+
+def _digest(sort: str, filters: Mapping[str, Any]) -> str:
+    named = {name: value for name, value in sorted(filters.items()) if value is not None}
+    said = orjson.dumps([sort, named], default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(said, digest_size=8).hexdigest()
+
+
+def _encode(bound: str, value: Any, last_id: Any) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([bound, _tagged(value), _tagged(last_id)])).decode().rstrip("=")
+
+
+def _decode(cursor: str, bound: str, order: _Order) -> tuple[Any, Any]:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        given, value, last_id = orjson.loads(base64.urlsafe_b64decode(padded))
+        position = _untagged(value, order.column), _untagged(last_id, order.id)
+    except (ValueError, TypeError, KeyError, ArithmeticError, binascii.Error) as error:
+        raise CursorMismatch from error
+    if given != bound:
+        raise CursorMismatch
+    return position
+
+
+def _tagged(value: Any) -> list[Any]:
+    return [type(value).__name__, value if isinstance(value, int | float | str | None) else str(value)]
+
+
+READERS: Mapping[str, Any] = {
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "UUID": UUID,
+    "Decimal": Decimal,
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+}
+
+
+def _untagged(tagged: Sequence[Any], column: Any) -> Any:
+    """Read a value back; one of another type than the column's is no cursor of ours."""
+    kind, text = tagged
+    if kind == "NoneType":
+        return None
+    value = READERS[kind](text)
+    if not isinstance(value, column.type.python_type):
+        raise TypeError(kind)
+    return value

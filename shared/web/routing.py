@@ -1,0 +1,81 @@
+"""Routes of Peyvand: signed in before their body is read, JSON read strictly, POST done once for an `Idempotency-Key`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from enum import Enum
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+
+from shared.web import idempotency
+from shared.web.auth import PUBLIC, Principal, authorize, declared_scopes
+from shared.web.validation import Unreadable, refuse_unkeepable
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read strictly: valid UTF-8, no NaN, no half surrogate pair, no NUL."""
+
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise json.JSONDecodeError(error.msg, "", error.pos) from error
+        if b"\\u0000" in body:
+            refuse_unkeepable(value)
+        return value
+
+
+class Route(APIRoute):
+    """A route that knows its declared scope, and on POST keeps `Idempotency-Key`."""
+
+    def get_route_handler(self) -> Handler:
+        answer = super().get_route_handler()
+        scopes = declared_scopes(self)
+        posts = "POST" in self.methods
+        name = f"POST {self.path_format}"
+
+        async def handle(request: Request) -> Response:
+            request = StrictRequest(request.scope, request.receive)
+            principal = await _admit(request, scopes)
+            _refuse_nul_in_address(request)
+            if posts and idempotency.HEADER in request.headers:
+                return await idempotency.once(request, name, principal, answer)
+            return await answer(request)
+
+        return handle
+
+
+async def _admit(request: Request, scopes: Sequence[str]) -> Principal | None:
+    """Return whom the request comes from, where the route asks; refuse whom it does not take."""
+    principal = None
+    for scope in scopes:
+        if scope != PUBLIC:
+            principal = await authorize(request, scope)
+    return principal
+
+
+def _refuse_nul_in_address(request: Request) -> None:
+    if b"%00" in request.scope["query_string"] or "\x00" in request.scope["path"]:
+        raise Unreadable.text()
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the stable id of an operation: the name of its function."""
+    return route.name
+
+
+def router_for(service: str, *, prefix: str = "", tags: Sequence[str | Enum] | None = None) -> APIRouter:
+    """Return a router for a service's endpoints."""
+    return APIRouter(
+        prefix=prefix,
+        tags=list(tags) if tags is not None else [service],
+        route_class=Route,
+        generate_unique_id_function=operation_id,
+    )

@@ -1,0 +1,105 @@
+"""Payloads that do not fit, said so that one can put them right: where, which value, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+
+from shared.errors import FieldError, Invalid
+from shared.web.validation_messages import message
+
+MOST_ERRORS = 50
+
+
+class Unreadable(Invalid):
+    code = "unreadable"
+    title = "The body cannot be read"
+    title_fa = "بدنهٔ درخواست خوانا نیست"
+
+    @classmethod
+    def json(cls, reason: str) -> Unreadable:
+        """Return the refusal of a body that is no JSON."""
+        return cls(f"The body is not JSON: {reason}.", fa=f"بدنهٔ درخواست JSON درستی نیست: {reason}.")
+
+    @classmethod
+    def text(cls, errors: Sequence[FieldError] = ()) -> Unreadable:
+        """Return the refusal of text that cannot be kept."""
+        return cls(
+            "A text holds a NUL character or half a surrogate pair; send text that is valid Unicode without NUL.",
+            fa="متنی نویسهٔ NUL یا نیمی از یک جفت جانشین دارد؛ متن یونی‌کد درست و بدون NUL بفرستید.",
+            errors=errors,
+        )
+
+
+def refusal(error: RequestValidationError, *, persian: bool) -> Invalid:
+    """Return the refusal of a request that its schema does not take."""
+    faults = error.errors()
+    if faults and faults[0]["type"] == "json_invalid":
+        return Unreadable.json(str(faults[0].get("ctx", {}).get("error", "")))
+    fields = [_field(fault, error.body, persian=persian) for fault in faults[:MOST_ERRORS]]
+    count = len(faults)
+    return Invalid(
+        f"{count} {'field does' if count == 1 else 'fields do'} not fit: {_first(fields)}",
+        fa=f"{count} مورد درست نیست: {_first(fields)}",
+        errors=fields,
+    )
+
+
+def _first(fields: Sequence[FieldError]) -> str:
+    return f"{fields[0].pointer or '/'}: {fields[0].message}" if fields else ""
+
+
+def _field(fault: Mapping[str, Any], body: object, *, persian: bool) -> FieldError:
+    code = str(fault["type"])
+    return FieldError(pointer(fault["loc"], body), code, message(fault, persian=persian))
+
+
+def pointer(place: Sequence[str | int], body: object) -> str:
+    """Return the JSON pointer of a place that pydantic names.
+
+    Pydantic puts names of union members between the keys; whatever is no key of the body is left out, but for the
+    last, which may be a key that is missing.
+    """
+    where, *keys = place
+    if where != "body":
+        return _join([str(where), *(str(key) for key in keys)])
+    return _join([str(key) for key in _real(keys, body)])
+
+
+def _real(keys: Sequence[str | int], body: object) -> Iterator[str | int]:
+    value = body
+    for number, key in enumerate(keys, start=1):
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+            value = value[key]
+        elif number < len(keys) or not isinstance(value, dict | list):
+            continue
+        yield key
+
+
+def _join(keys: Sequence[str]) -> str:
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def unkeepable(value: object, place: tuple[str | int, ...] = ()) -> Iterator[str]:
+    """Yield the pointers of texts that hold NUL or half a surrogate pair."""
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            yield _join([str(key) for key in place])
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from unkeepable(key, (*place, "?"))
+            yield from unkeepable(inner, (*place, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from unkeepable(inner, (*place, number))
+
+
+def refuse_unkeepable(value: object) -> None:
+    """Raise `Unreadable` where `value` holds text that cannot be kept."""
+    places = list(unkeepable(value))[:MOST_ERRORS]
+    if places:
+        raise Unreadable.text([FieldError(place, "unkeepable_text", "NUL and lone surrogates.") for place in places])

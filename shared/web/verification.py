@@ -1,0 +1,122 @@
+"""Verifying tokens: signature, algorithm and claims, once for each token, then from memory until it expires."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError, SecurityWarning
+
+from shared.clock import utcnow
+from shared.errors import Unauthorized
+from shared.settings import ServiceSettings
+from shared.web.keys import KeySource, UnknownKey
+
+ALGORITHMS = ("RS256", "ES256", "EdDSA", "Ed25519")
+"""What a token may be signed with. Never `none`, and never a shared secret."""
+
+LEEWAY_S = 30
+"""How far an issuer's clock may be ahead of ours."""
+
+REMEMBERED = 10_000
+MAX_TOKEN_CHARS = 8_192
+
+P = TypeVar("P")
+
+
+class BadToken(Unauthorized):
+    code = "bad_token"
+    title = "The token does not verify"
+    title_fa = "توکن پذیرفته نیست"
+
+
+class Verifier(Generic[P]):
+    """Turns tokens into principals; what was verified is remembered by the token's hash until the token expires."""
+
+    def __init__(self, keys: KeySource, settings: ServiceSettings, make: Callable[[Mapping[str, Any]], P]) -> None:
+        self._keys = keys
+        self._issuer = settings.jwt_issuer
+        self._audience = settings.jwt_audience
+        self._make = make
+        self._known: OrderedDict[bytes, tuple[P, float]] = OrderedDict()
+
+    async def principal(self, token: str) -> P:
+        """Return whom `token` was given to; raises `BadToken`."""
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._known.get(digest)
+        if known is not None and known[1] > utcnow().timestamp():
+            return known[0]
+        claims = await self._verify(token)
+        made = self._make(claims)
+        self._remember(digest, made, float(claims["exp"]))
+        return made
+
+    def _remember(self, digest: bytes, made: P, expires_at: float) -> None:
+        self._known[digest] = (made, expires_at)
+        self._known.move_to_end(digest)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    async def _verify(self, token: str) -> Mapping[str, Any]:
+        if len(token) > MAX_TOKEN_CHARS:
+            raise BadToken("The token is too long.", fa="توکن بیش از اندازه بلند است.")
+        header = _header(token)
+        if header.get("alg") not in ALGORITHMS:
+            raise BadToken(
+                f"The token's algorithm is not accepted; it must be one of {', '.join(ALGORITHMS)}.",
+                fa=f"الگوریتم توکن پذیرفته نیست؛ یکی از {'، '.join(ALGORITHMS)} باید باشد.",
+            )
+        try:
+            key = await self._keys.find(header.get("kid"))
+            claims = _decode(token, key, header["alg"])
+        except (JoseError, UnknownKey, ValueError) as error:
+            raise BadToken("The token's signature does not verify.", fa="امضای توکن درست نیست.") from error
+        _check_times(claims)
+        self._check_origin(claims)
+        return claims
+
+    def _check_origin(self, claims: Mapping[str, Any]) -> None:
+        if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+            raise BadToken("The token names no subject (`sub`).", fa="توکن نام دارنده (sub) ندارد.")
+        if self._issuer is not None and claims.get("iss") != self._issuer:
+            raise BadToken("The token is of another issuer (`iss`).", fa="صادرکنندهٔ توکن (iss) پذیرفته نیست.")
+        if self._audience is not None:
+            audience = claims.get("aud")
+            if self._audience not in (audience if isinstance(audience, list) else [audience]):
+                raise BadToken("The token is meant for another audience (`aud`).", fa="توکن برای جای دیگری است (aud).")
+
+
+def _header(token: str) -> Mapping[str, Any]:
+    try:
+        header = jws.extract_compact(token.encode("ascii")).headers()
+    except (JoseError, ValueError, TypeError) as error:
+        raise BadToken("This is no JWT.", fa="این توکن JWT نیست.") from error
+    kid = header.get("kid")
+    if kid is not None and not isinstance(kid, str):
+        raise BadToken("The token's key id (`kid`) is no text.", fa="شناسهٔ کلید توکن (kid) درست نیست.")
+    return header
+
+
+def _decode(token: str, key: Any, algorithm: str) -> Mapping[str, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)  # RFC 9864 renames EdDSA; providers still say EdDSA
+        return jwt.decode(token, key, algorithms=[algorithm]).claims
+
+
+def _check_times(claims: Mapping[str, Any]) -> None:
+    now = utcnow().timestamp()
+    expires, begins = claims.get("exp"), claims.get("nbf", 0)
+    if not _is_instant(expires) or not _is_instant(begins):
+        raise BadToken("The token says no time at which it ends (`exp`).", fa="توکن زمان پایان (exp) ندارد.")
+    if expires <= now:
+        raise BadToken("The token has expired; get a new one.", fa="زمان توکن به پایان رسیده است؛ توکن تازه بگیرید.")
+    if begins > now + LEEWAY_S:
+        raise BadToken("The token is not valid yet (`nbf`).", fa="زمان آغاز توکن (nbf) هنوز نرسیده است.")
+
+
+def _is_instant(claim: object) -> bool:
+    return isinstance(claim, int | float) and not isinstance(claim, bool)
