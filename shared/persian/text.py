@@ -59,7 +59,7 @@ def _kept(character: str) -> str:
         case "Mn" | "Cf":
             return ""
         case "Cc":
-            return " "
+            return " " if character in _BREAKS else ""
         case _:
             return character
 
