@@ -1,0 +1,1 @@
+"""sms.ir's REST API, version 1, as its documents and SDKs describe it."""
