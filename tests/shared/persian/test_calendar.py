@@ -201,8 +201,8 @@ def test_periods_cover_a_span_without_gap_or_overlap(
     assert bool(found) == (length > 0)
     assert all(one.end == other.start for one, other in pairwise(found))
     if found:
-        assert found[0].start == datetime.combine(start, datetime.min.time(), TEHRAN)
-        assert found[-1].end == datetime.combine(end, datetime.min.time(), TEHRAN)
+        assert found[0].start == datetime.combine(start, datetime.min.time(), TEHRAN).astimezone(UTC)
+        assert found[-1].end == datetime.combine(end, datetime.min.time(), TEHRAN).astimezone(UTC)
 
 
 def test_months_are_counted_over_the_end_of_a_year() -> None:
