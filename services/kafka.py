@@ -100,6 +100,11 @@ class KafkaBroker:
         except subprocess.TimeoutExpired:
             self.kill()
 
+    def wait(self) -> None:
+        """Wait until the broker ends."""
+        if self.process is not None:
+            self.process.wait()
+
     def kill(self) -> None:
         """End the broker as a power cut would."""
         if self.process is not None:

@@ -13,7 +13,7 @@ from services.kafka import missing
 from shared.service import Runtime, Service
 from tests.support import kafka
 from tests.support.postgres import TestServer
-from tests.support.runtimes import open_runtime
+from tests.support.runtimes import open_test_runtime
 
 SERVER = pytest.StashKey[TestServer]()
 MakeRuntime = Callable[..., Awaitable[Runtime]]
@@ -52,6 +52,6 @@ async def make_runtime(server: TestServer) -> AsyncIterator[MakeRuntime]:
     async with AsyncExitStack() as stack:
 
         async def make(service: Service, **settings: Any) -> Runtime:
-            return await stack.enter_async_context(open_runtime(server, service, **settings))
+            return await stack.enter_async_context(open_test_runtime(server, service, **settings))
 
         yield make

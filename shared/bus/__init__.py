@@ -1,5 +1,33 @@
 """Transports for events: Kafka, and the local bus that keeps the log in PostgreSQL. One protocol, one set of rules."""
 
-from shared.bus.protocol import EventBus, Record, TopicPartition
+from __future__ import annotations
 
-__all__ = ["EventBus", "Record", "TopicPartition"]
+from typing import TYPE_CHECKING
+
+from shared.bus.protocol import BusUnavailable, EventBus, OffsetOutOfRange, Record, Subscription, TopicPartition
+
+if TYPE_CHECKING:
+    from shared.settings import ServiceSettings
+
+__all__ = [
+    "BusUnavailable",
+    "EventBus",
+    "OffsetOutOfRange",
+    "Record",
+    "Subscription",
+    "TopicPartition",
+    "open_bus",
+]
+
+
+def open_bus(settings: ServiceSettings) -> EventBus:
+    """Return the transport that the settings name: Kafka if there are brokers, else the local bus."""
+    if settings.kafka_bootstrap_servers:
+        from shared.bus.kafka import KafkaBus  # noqa: PLC0415  (embedded mode needs no Kafka client)
+
+        return KafkaBus(settings.kafka_bootstrap_servers)
+    from shared.bus.local import LocalBus  # noqa: PLC0415
+
+    if not settings.bus_database_url:
+        raise ValueError("Neither brokers nor a database for the local bus are set.")
+    return LocalBus(settings.bus_database_url)

@@ -70,3 +70,4 @@ class Received(Generic[E_co]):
     recorded_at: datetime
     correlation_id: str | None = None
     causation_id: UUID | None = None
+    traceparent: str | None = None

@@ -96,7 +96,7 @@ def row(event: Event, *, cause: Received[Event] | None = None) -> tuple[Any, ...
         event.occurred_at,
         (cause.correlation_id if cause is not None else None) or context.correlation_id,
         causing,
-        context.traceparent,
+        (cause.traceparent if cause is not None else None) or context.traceparent,
     )
 
 

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
-from shared.web.app import create_app
-from shared.web.tokens import KeyPair, make_keys, sign_token
 
 from shared.service import Runtime
+from shared.web.app import create_app
+from shared.web.tokens import KeyPair, make_keys, sign_token
 
 ALL_SCOPES = (
     "leads:admin", "customers:admin", "surveys:admin", "messaging:admin", "metrics:admin", "pii:read",

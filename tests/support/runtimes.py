@@ -7,9 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from shared.bus.local import LocalBus
-
-from shared.db import Database
 from shared.migrate import migrate
+from shared.runtime import open_runtime
 from shared.service import Runtime, Service
 from shared.settings import load
 from tests.support.api import keys
@@ -19,7 +18,7 @@ SECRET = "a secret of the tests, forty characters…"
 
 
 @asynccontextmanager
-async def open_runtime(
+async def open_test_runtime(
     server: TestServer, service: Service, *, bus_url: str | None = None, **settings: Any
 ) -> AsyncIterator[Runtime]:
     """Lend `service` on a fresh database, with a local bus on one of its own or on `bus_url`."""
@@ -27,29 +26,26 @@ async def open_runtime(
         url = await stack.enter_async_context(
             server.database(f"template_{service.name}", lambda url: migrate(service, url))
         )
-        bus_url = bus_url or await stack.enter_async_context(server.database("template_bus", migrate_bus))
-        loaded = load(
-            service.settings,
-            **{
-                "database_url": url,
-                "bus_database_url": bus_url,
-                "jwt_public_key": keys().public_pem,
-                "secret_key": SECRET,
-                "mode": "embedded",
-            }
-            | settings,
-        )
-        db = Database(url, pool_size=loaded.pool_size, name=service.name)
-        stack.push_async_callback(db.close)
-        bus = LocalBus(bus_url)
-        stack.push_async_callback(bus.close)
-        runtime = Runtime(service, loaded, db, bus)
-        if service.resources is not None:
-            runtime.resources = await stack.enter_async_context(service.resources(runtime))
-        yield runtime
+        bus_url = bus_url or await stack.enter_async_context(bus_database(server))
+        given = {
+            "database_url": url,
+            "bus_database_url": bus_url,
+            "jwt_public_key": keys().public_pem,
+            "secret_key": SECRET,
+            "mode": "embedded",
+        }
+        loaded = load(service.settings, **given | settings)
+        yield await stack.enter_async_context(open_runtime(service, loaded))
 
 
-async def migrate_bus(url: str) -> None:
+@asynccontextmanager
+async def bus_database(server: TestServer) -> AsyncIterator[str]:
+    """Lend a fresh database for a local bus."""
+    async with server.database("template_bus", _migrate_bus) as url:
+        yield url
+
+
+async def _migrate_bus(url: str) -> None:
     bus = LocalBus(url)
     await bus.migrate()
     await bus.close()

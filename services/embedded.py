@@ -1,0 +1,282 @@
+"""All of Peyvand in one process: PostgreSQL, five services, their workers and the sandbox, on one port.
+
+The only module that imports several services.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import html
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.customers.app import SERVICE as CUSTOMERS
+from services.leads.app import SERVICE as LEADS
+from services.messaging.app import SERVICE as MESSAGING
+from services.messaging.providers.usecases import ensure_sandbox_accounts
+from services.metrics.app import SERVICE as METRICS
+from services.postgres import EmbeddedPostgres, PostgresFailed
+from services.sandbox.app import open_sandbox
+from services.surveys.app import SERVICE as SURVEYS
+from shared.bus.local import LocalBus
+from shared.main import Server, stop_on_signals, until_stopped, uvicorn_config
+from shared.migrate import migrate
+from shared.routes import OPERATIONAL, service_for
+from shared.runtime import open_runtime
+from shared.service import Runtime, Service
+from shared.settings import ServiceSettings, load
+from shared.telemetry import configure_logging
+from shared.web.app import create_app
+from shared.web.tokens import generate_keys, sign_token
+from shared.worker import Worker
+
+SERVICES: tuple[Service, ...] = (LEADS, CUSTOMERS, SURVEYS, MESSAGING, METRICS)
+SCOPES = (*(f"{service.name}:admin" for service in SERVICES), "pii:read")
+HOST = "127.0.0.1"
+TOKEN_LIFETIME = timedelta(days=365)
+Say = Callable[[str], None]
+
+
+class CannotStart(Exception):
+    """Something outside stands in the way; the message is one plain sentence."""
+
+
+async def run_embedded(data: Path, port: int, *, say: Say) -> None:
+    """Run everything until SIGINT or SIGTERM. Says each step, then the addresses, then `ready`.
+
+    Raises `CannotStart` if the data are in use, the port is taken or the database server does not start.
+    """
+    stop = stop_on_signals()
+    with hold_folder(data), listen(port) as listener, postgres(data, say) as server:
+        address = f"http://{HOST}:{listener.getsockname()[1]}"
+        async with open_embedded(server, data, address, say) as embedded:
+            await embedded.serve(listener, stop, say)
+            say("stopping")
+    say("stopped")
+
+
+@dataclass(slots=True)
+class Embedded:
+    """All services opened, behind one dispatcher."""
+
+    runtimes: tuple[Runtime, ...]
+    dispatcher: Dispatcher
+    address: str
+    token_file: Path
+
+    async def serve(self, listener: socket.socket, stop: asyncio.Event, say: Say) -> None:
+        """Serve and work until `stop`; whatever ends early ends all."""
+        server = Server(uvicorn_config(self.dispatcher, host=HOST, port=0))
+        async with asyncio.TaskGroup() as group:
+            for runtime in self.runtimes:
+                group.create_task(until_stopped(Worker(runtime).run, stop))
+            group.create_task(server.serve_until(stop, [listener]))
+            group.create_task(self._say_ready(stop, say))
+
+    async def _say_ready(self, stop: asyncio.Event, say: Say) -> None:
+        """Say the addresses, and `ready` once every part of every service answers."""
+        import httpx  # noqa: PLC0415  (a client is needed for this alone)
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.dispatcher), base_url=self.address) as client:
+            for runtime in self.runtimes:
+                while (await client.get(f"/readyz/{runtime.service.name}")).is_error and not await _within(stop, 0.05):
+                    pass
+        if not stop.is_set():
+            for line in self.addresses():
+                say(line)
+
+    def addresses(self) -> list[str]:
+        """Return what a newcomer needs to know, the last line beginning with `ready`."""
+        docs = [f"{self.address}/docs/{runtime.service.name}" for runtime in self.runtimes]
+        return [
+            f"API docs   {docs[0]}",
+            *(f"           {address}" for address in docs[1:]),
+            f"Sandbox    {self.address}/sandbox",
+            f"Dashboard  {self.address}/dashboard",
+            f"Token      {self.token_file}",
+            f"ready at {self.address}",
+        ]
+
+
+@asynccontextmanager
+async def open_embedded(server: EmbeddedPostgres, data: Path, address: str, say: Say) -> AsyncIterator[Embedded]:
+    """Migrate the databases and open the services and the sandbox on them; `address` is where they will answer."""
+    names = [service.name for service in SERVICES]
+    await server.ensure_databases(*names, "bus", "sandbox")
+    async with AsyncExitStack() as stack:
+        keys = _keys(data)
+        settings = [_settings(service, server, keys, data) for service in SERVICES]
+        configure_logging(settings[0])
+        await _migrate(server, settings, say)
+        say("Starting the services")
+        runtimes = [
+            await stack.enter_async_context(open_runtime(service, loaded))
+            for service, loaded in zip(SERVICES, settings, strict=True)
+        ]
+        sandbox = await stack.enter_async_context(
+            open_sandbox(server.url("sandbox"), smtp_host=HOST, smtp_port=0, zone=settings[0].time_zone)
+        )
+        apps: dict[str, ASGIApp] = {runtime.service.name: create_app(runtime) for runtime in runtimes}
+        dispatcher = Dispatcher(apps | {"sandbox": sandbox})
+        await _know_the_sandbox(runtimes[names.index("messaging")], address, sandbox.state.smtp_port)
+        yield Embedded(tuple(runtimes), dispatcher, address, _write_token(data, keys))
+
+
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for `event` for some time, and say whether it came."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
+
+
+async def _migrate(server: EmbeddedPostgres, settings: list[ServiceSettings], say: Say) -> None:
+    bus = LocalBus(server.url("bus"))
+    try:
+        await bus.migrate()
+    finally:
+        await bus.close()
+    for service, loaded in zip(SERVICES, settings, strict=True):
+        say(f"Migrating {service.name}")
+        await migrate(service, loaded.database_url)
+
+
+async def _know_the_sandbox(messaging: Runtime, address: str, smtp_port: int) -> None:
+    """Make the sandbox the panel and the mail server of messaging, unless it is that already."""
+    async with messaging.db.transaction() as tx:
+        await ensure_sandbox_accounts(
+            tx, messaging.settings, base_url=f"{address}/sandbox/smsir/v1", smtp_host=HOST, smtp_port=smtp_port
+        )
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """One ASGI app over all services: by path, and for docs and health by the service's name behind it."""
+
+    apps: dict[str, ASGIApp]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "/")
+        name, inner = operational(path) or (service_for(path), path)
+        if inner != path:
+            scope = {**scope, "path": inner, "raw_path": inner.encode()}
+        app = self.apps.get(name or "")
+        if app is not None:
+            await app(scope, receive, send)
+        elif scope["type"] == "http":
+            await _home(self.apps, found=path == "/")(scope, receive, send)
+
+
+def operational(path: str) -> tuple[str, str] | None:
+    """Take `/docs/leads/rest` apart into the service and the path it knows: `leads`, `/docs/rest`."""
+    first, _, rest = path.removeprefix("/").partition("/")
+    if f"/{first}" not in OPERATIONAL or not rest:
+        return None
+    name, _, inner = rest.partition("/")
+    if first == "openapi":
+        return name.removesuffix(".json"), "/openapi.json"
+    return name, f"/{first}/{inner}" if inner else f"/{first}"
+
+
+def _home(apps: dict[str, ASGIApp], *, found: bool) -> HTMLResponse:
+    """Return the page at `/`, and at paths that nobody answers."""
+    docs = [(f"/docs/{name}", f"API: {name}") for name in apps if name != "sandbox"]
+    links = "".join(
+        f'<li><a href="{html.escape(path)}">{html.escape(title)}</a></li>'
+        for path, title in [("/dashboard", "Dashboard"), ("/sandbox", "Sandbox"), *docs]
+    )
+    title = "Peyvand" if found else "Nothing answers at this path"
+    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><h1>{title}</h1><ul>{links}</ul>"
+    return HTMLResponse(page, status_code=200 if found else 404)
+
+
+@contextmanager
+def hold_folder(data: Path) -> Iterator[None]:
+    """Hold the data folder for this process alone."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "lock").open("w")
+    except OSError as error:
+        raise CannotStart(f"The data folder {data} cannot be used: {error.strerror}.") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CannotStart(f"Peyvand already runs on the data in {data}; stop it, or name another folder.") from None
+        yield
+
+
+@contextmanager
+def listen(port: int) -> Iterator[socket.socket]:
+    """Take the port before anything else is started; port 0 takes a free one."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            raise CannotStart(f"Port {port} cannot be used: {error.strerror}. Name another one.") from None
+        yield listener
+
+
+@contextmanager
+def postgres(data: Path, say: Say) -> Iterator[EmbeddedPostgres]:
+    """Run the database server for the length of the block."""
+    say("Starting PostgreSQL")
+    try:
+        with EmbeddedPostgres(data / "postgres") as server:
+            yield server
+    except PostgresFailed as failure:
+        raise CannotStart(str(failure)) from None
+
+
+def _keys(data: Path) -> Path:
+    """Return the folder of the keys; they are made at the first start."""
+    folder = data / "keys"
+    with contextlib.suppress(FileExistsError):
+        generate_keys(folder)
+    return folder
+
+
+def _settings(service: Service, server: EmbeddedPostgres, keys: Path, data: Path) -> ServiceSettings:
+    return load(
+        service.settings,
+        mode="embedded",
+        database_url=server.url(service.name),
+        bus_database_url=server.url("bus"),
+        jwt_public_key=(keys / "public.pem").read_text(),
+        secret_key=_secret(data),
+        log_format="text",
+        log_level=os.environ.get("PEYVAND_LOG_LEVEL", "warning"),
+    )
+
+
+def _secret(data: Path) -> str:
+    """Return the secret that what is stored encrypted hangs on; made at the first start."""
+    file = data / "secret"
+    if not file.exists():
+        _write_private(file, secrets.token_urlsafe(48))
+    return file.read_text()
+
+
+def _write_token(data: Path, keys: Path) -> Path:
+    """Write a token with every scope, for the one who runs this."""
+    file = data / "token"
+    private = (keys / "private.pem").read_text()
+    _write_private(file, sign_token(private, subject="developer", scopes=SCOPES, lifetime=TOKEN_LIFETIME))
+    return file
+
+
+def _write_private(file: Path, text: str) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
