@@ -12,6 +12,8 @@ from uuid import UUID
 
 from shared.errors import Invalid
 from shared.persian.calendar import parse_date, to_gregorian
+from shared.persian.digits import ARABIC, LATIN, PERSIAN
+from shared.persian.text import LETTERS
 
 FieldType = Literal["text", "number", "boolean", "timestamp", "date", "uuid", "list"]
 Op = Literal["eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "is_null", "contains"]
@@ -41,8 +43,8 @@ SQL_TYPES: Final[Mapping[FieldType, str]] = {
 }
 """The type that a value of each field is given to PostgreSQL as."""
 
-_LETTERS_FROM = "يىكڪہەھ\u0640\u200c۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩"
-_LETTERS_TO = "ییککههه\u0640 01234567890123456789"
+_LETTERS_FROM = "".join(LETTERS.values()) + "\u200c" + PERSIAN + ARABIC
+_LETTERS_TO = "".join(letter * len(others) for letter, others in LETTERS.items()) + " " + LATIN * 2
 _MARKS = "\u0300-\u036f\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u200b\u200d-\u200f"
 
 

@@ -72,6 +72,8 @@ async def matching(
 
 
 def _field(column: str, name: str, kind: inspect.Type) -> Field | None:
+    if isinstance(kind, inspect.Metadata):
+        return _field(column, name, kind.type)
     if isinstance(kind, inspect.UnionType):
         rest = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
         return _field(column, name, rest[0]) if len(rest) == 1 else None

@@ -85,6 +85,8 @@ class _Reading:
             return None
 
     def _read(self, tree: object, at: str, depth: int) -> Node | None:
+        if depth > DEEPEST:
+            raise _Refused(at, "too_deep", f"Conditions are nested at most {DEEPEST} deep.")
         if not isinstance(tree, Mapping):
             raise _Refused(
                 at, "not_a_condition", "A condition is an object with all, any, not, or field, op and value."
