@@ -36,7 +36,7 @@ _ABOUT = "idempotency.person_id"
 
 LOCK = "SELECT pg_try_advisory_xact_lock($1)"
 FIND = """
-SELECT request_hash, status, headers, body FROM idempotency_keys
+SELECT request_hash, status, headers::text, body FROM idempotency_keys
 WHERE subject = $1 AND route = $2 AND key = $3 AND created_at > $4
 """
 STORE = """
