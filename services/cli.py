@@ -1,0 +1,93 @@
+"""`peyvand`: run everything, play the story, make tokens, look after events."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from services import cli_events
+from services.demo import cli as demo_cli
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Peyvand, the customer back end."
+)
+app.add_typer(cli_events.dlq, name="dlq")
+app.add_typer(cli_events.topics, name="topics")
+app.command("rebuild")(cli_events.rebuild)
+app.command("demo")(demo_cli.demo)
+
+DataOption = Annotated[Path, typer.Option(help="Folder that keeps the databases, the keys and the token.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.command()
+def run(
+    port: Annotated[int, typer.Option(help="Port that everything answers on.")] = 8000,
+    data: DataOption = Path(".data"),
+) -> None:
+    """Run everything in one process, with the sandbox panel, until Ctrl-C."""
+    from services.embedded import CannotStart, run_embedded  # noqa: PLC0415  (imports every service)
+
+    try:
+        asyncio.run(run_embedded(data, port, say=lambda line: print(line, flush=True)))
+    except CannotStart as obstacle:
+        sys.exit(str(obstacle))
+
+
+@app.command()
+def token(
+    private_key: Annotated[Path, typer.Option(help="Private key in PEM that the services know the public half of.")],
+    subject: Annotated[str, typer.Option(help="Whom the token is for.")],
+    scope: Annotated[list[str], typer.Option(help="Such as leads:read or pii:read; may be given again.")],
+    agent_id: Annotated[UUID | None, typer.Option(help="The agent's id, for a token of a member of staff.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is valid.")] = 30,
+) -> None:
+    """Sign a token for the API."""
+    from shared.web.tokens import sign_token  # noqa: PLC0415
+
+    print(
+        sign_token(
+            private_key.read_text(), subject=subject, scopes=scope, agent_id=agent_id, lifetime=timedelta(days=days)
+        )
+    )
+
+
+@app.command()
+def kafka(
+    data: DataOption = Path(".data"), port: Annotated[int, typer.Option(help="Port of the broker.")] = 9092
+) -> None:
+    """Run a Kafka broker without Docker, until Ctrl-C."""
+    from services.kafka import KafkaBroker, KafkaFailed, missing  # noqa: PLC0415
+
+    if absent := missing():
+        sys.exit(absent)
+    try:
+        with KafkaBroker(data / "kafka", port) as broker:
+            print(f"ready: Kafka answers on {broker.bootstrap_servers}", flush=True)
+            broker.wait()
+    except KafkaFailed as failure:
+        sys.exit(str(failure))
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+
+
+@app.command()
+def migration(service: str, message: str) -> None:
+    """Write a migration that takes a service's tables to what its models say."""
+    from services.embedded import SERVICES  # noqa: PLC0415
+    from services.migrations import write_migration  # noqa: PLC0415
+
+    found = next((candidate for candidate in SERVICES if candidate.name == service), None)
+    if found is None:
+        sys.exit(f"{service!r} is no service; one of {', '.join(each.name for each in SERVICES)} is.")
+    asyncio.run(write_migration(found, message))
