@@ -10,7 +10,10 @@ from shared.errors import Invalid
 from shared.persian.digits import TO_LATIN
 from shared.persian.fields import read_by
 
-_LETTERS = str.maketrans("يىېكڪةەہھۃ", "یییککههههه")
+LETTERS = {"ی": "يىې", "ک": "كڪ", "ه": "ةەہھۃ"}
+"""Letters of Persian, and those of other alphabets and keyboards that are written in their place."""
+
+_LETTERS = str.maketrans({written: letter for letter, others in LETTERS.items() for written in others})
 _FOLDED = {**TO_LATIN, **_LETTERS, ord("\u0640"): None, ord("\u200c"): " "}
 """Letters and digits as one form each, no tatweel, and a ZWNJ as the space that others type in its place."""
 
