@@ -36,7 +36,7 @@ def looks_personal(text: str) -> bool:
     return PERSONAL.search(text) is not None
 
 
-def configure(settings: ServiceSettings) -> None:
+def configure_logging(settings: ServiceSettings) -> None:
     """Set the process's logging up, the standard library's included."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from shared.service import Runtime
@@ -25,6 +26,15 @@ VERSION = "1"
 
 def create_app(runtime: Runtime) -> FastAPI:
     """Make the app of a service; refuses to with a route that declares no scope."""
+    return _build(runtime, runtime.service.routers)
+
+
+def create_operational_app(runtime: Runtime) -> FastAPI:
+    """Make the app of a process that answers no requests of its service: health and figures only."""
+    return _build(runtime, ())
+
+
+def _build(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
     service, settings = runtime.service, runtime.settings
     app = FastAPI(
         title=service.title,
@@ -38,7 +48,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.runtime = runtime
     app.state.verifier = Verifier(key_source(settings), settings, principal_of)
     app.state.metrics = RequestMetrics()
-    for router in (*service.routers, health_router(), docs_router()):
+    for router in (*routers, health_router(), docs_router()):
         app.include_router(router)
     openapi.check(app)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]

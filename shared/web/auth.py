@@ -142,4 +142,3 @@ def _bearer(request: Request) -> str:
             fa="توکنی فرستاده نشده است؛ سرآیند Authorization: Bearer <token> را بفرستید.",
         )
     return token.strip()
-

@@ -12,7 +12,7 @@ from fastapi import Request
 
 from shared.errors import FieldError, Invalid, PayloadTooLarge
 from shared.web.idempotency import keep_hash_only
-from shared.web.validation import Unreadable
+from shared.web.validation import NO_NUL, Unreadable, unkeepable
 
 MOST = 10_000
 OFF_LOOP_BYTES = 256 * 1024
@@ -103,15 +103,16 @@ def _read(index: int, raw: bytes | msgspec.Raw, decode: Callable[[Any], S]) -> S
         return ItemError(index, (_field(index, str(error)),))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return ItemError(index, (FieldError(f"/items/{index}", "unreadable", f"This is not JSON: {error}"),))
-    if b"\\u" in bytes(raw) and _unkeepable(bytes(raw)):
-        return ItemError(index, (FieldError(f"/items/{index}", "unkeepable_text", "NUL and lone surrogates."),))
-    return read
+    return _kept(index, bytes(raw)) or read
 
 
-def _unkeepable(raw: bytes) -> bool:
-    from shared.web.validation import unkeepable
-
-    return any(unkeepable(msgspec.json.decode(raw)))
+def _kept(index: int, raw: bytes) -> ItemError | None:
+    """Return what is wrong with an item that holds text which cannot be kept, if it does."""
+    if b"\\u0000" not in raw:
+        return None
+    places = unkeepable(msgspec.json.decode(raw))
+    faults = tuple(FieldError(f"/items/{index}{place}", "unkeepable_text", NO_NUL) for place in places)
+    return ItemError(index, faults) if faults else None
 
 
 def _field(index: int, said: str) -> FieldError:

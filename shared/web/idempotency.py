@@ -116,7 +116,7 @@ class Attempt:
     @property
     def lock(self) -> int:
         """Return the number of the advisory lock that stands for the key."""
-        name = "\x00".join((self.subject, self.route, self.key)).encode()
+        name = f"{self.subject}\x00{self.route}\x00{self.key}".encode()
         return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), signed=True)
 
 
@@ -162,7 +162,7 @@ async def sweep(runtime: Runtime) -> int:
     """Delete keys whose day is over; turned by a clock."""
     async with runtime.db.transaction() as tx:
         tag: str = await driver(tx).execute(SWEEP, utcnow() - KEPT, SWEPT_AT_ONCE)
-    return int(tag.split()[-1])
+    return int(tag.rpartition(" ")[2])
 
 
 def _key(request: Request) -> str:

@@ -98,10 +98,17 @@ def _download(url: str) -> KeySet:
 
 def _usable(described: dict[str, Any]) -> Key | None:
     """Return a key of a set, or None for one of a kind that no token of ours is signed with."""
-    kind = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}.get(described.get("kty", ""))
-    if kind is None or described.get("use", "sig") != "sig":
+    if described.get("use", "sig") != "sig":
         return None
-    return kind.import_key(described)
+    match described.get("kty"):
+        case "RSA":
+            return RSAKey.import_key(described)
+        case "EC":
+            return ECKey.import_key(described)
+        case "OKP":
+            return OKPKey.import_key(described)
+        case _:
+            return None
 
 
 def key_source(settings: ServiceSettings) -> KeySource:

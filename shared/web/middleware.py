@@ -73,9 +73,7 @@ class Requests:
     def _record(self, scope: Scope, answer: _Answer, seconds: float) -> None:
         status = answer.status or 499  # the client went away before an answer
         self._metrics.observe(scope, status, seconds)
-        log.info(
-            "request", method=scope["method"], route=template(scope), status=status, ms=round(seconds * 1000, 1)
-        )
+        log.info("request", method=scope["method"], route=template(scope), status=status, ms=round(seconds * 1000, 1))
 
 
 class _Answer:
@@ -151,7 +149,6 @@ def _cause(headers: Headers, request_id: str) -> Cause:
 
 def _broken() -> PeyvandError:
     return PeyvandError(
-        "Something went wrong on our side; nothing of this request was kept. Name the request id when you ask for help.",
+        "Something went wrong on our side; nothing of this request was kept. Name the request id to ask for help.",
         fa="خطایی در سامانه رخ داد و از این درخواست چیزی ثبت نشد. برای پیگیری شناسهٔ درخواست را بگویید.",
     )
-

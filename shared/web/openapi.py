@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from shared.web.auth import PUBLIC, declared_scopes
@@ -72,9 +73,11 @@ def _add_components(document: dict[str, Any]) -> None:
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    _, made = models_json_schema(
-        [(Problem, "serialization"), (ProblemField, "serialization")], ref_template="#/components/schemas/{model}"
-    )
+    kinds: list[tuple[type[BaseModel], Literal["serialization"]]] = [
+        (Problem, "serialization"),
+        (ProblemField, "serialization"),
+    ]
+    _, made = models_json_schema(kinds, ref_template="#/components/schemas/{model}")
     schemas.update(made["$defs"])
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 
@@ -86,12 +89,12 @@ def _complete(operation: dict[str, Any], method: str, scopes: list[str]) -> None
         responses["422"] = problem_response(422)
     if scopes != [PUBLIC]:
         operation["security"] = [{"bearer": scopes}]
-        for status in ("401", "403"):
-            responses.setdefault(status, problem_response(int(status)))
+        for status in (401, 403):
+            responses.setdefault(str(status), problem_response(status))
     if method == "POST":
         operation.setdefault("parameters", []).append(KEY_PARAMETER)
-        for status, response in problems(IdempotencyKeyInFlight, IdempotencyKeyReused, AnswerErased).items():
-            _merge(responses, str(status), response)
+        for code, response in problems(IdempotencyKeyInFlight, IdempotencyKeyReused, AnswerErased).items():
+            _merge(responses, str(code), response)
 
 
 def _merge(responses: dict[str, Any], status: str, response: dict[str, Any]) -> None:

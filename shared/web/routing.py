@@ -1,4 +1,4 @@
-"""Routes of Peyvand: signed in before their body is read, JSON read strictly, POST done once for an `Idempotency-Key`."""
+"""Routes: callers are known before the body is read, JSON is read strictly, a POST with `Idempotency-Key` is done once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Route(APIRoute):
     def get_route_handler(self) -> Handler:
         answer = super().get_route_handler()
         scopes = declared_scopes(self)
-        posts = "POST" in self.methods
+        posts = "POST" in (self.methods or ())
         name = f"POST {self.path_format}"
 
         async def handle(request: Request) -> Response:

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
+from weakref import WeakSet
 
 import orjson
-from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 
 KEEP_ALIVE_S = 15.0
@@ -29,28 +29,28 @@ class Happening:
     id: str | None = None
 
 
-def sse(request: Request, happenings: AsyncIterator[Any], *, keep_alive_s: float = KEEP_ALIVE_S) -> StreamingResponse:
+_open: WeakSet[asyncio.Event] = WeakSet()
+"""What ends each stream that is open in this process."""
+
+
+def sse(happenings: AsyncIterator[Any], *, keep_alive_s: float = KEEP_ALIVE_S) -> StreamingResponse:
     """Return the answer that streams `happenings`: `Happening`s, or data to send as JSON."""
     return StreamingResponse(
-        _frames(happenings, stopping(request.app), keep_alive_s),
+        _frames(happenings, keep_alive_s),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no", "Cache-Control": "no-cache"},
     )
 
 
-def stopping(app: FastAPI) -> asyncio.Event:
-    """Return the event that is set when the process stops."""
-    if not hasattr(app.state, "stopping"):
-        app.state.stopping = asyncio.Event()
-    return cast("asyncio.Event", app.state.stopping)
+def end_streams() -> None:
+    """End the streams of this process. A server that is asked to stop calls this first, or it would wait for them."""
+    for stop in list(_open):
+        stop.set()
 
 
-def end_streams(app: FastAPI) -> None:
-    """End the app's live streams. A server that is asked to stop calls this first, or it would wait for them."""
-    stopping(app).set()
-
-
-async def _frames(happenings: AsyncIterator[Any], stop: asyncio.Event, keep_alive_s: float) -> AsyncIterator[bytes]:
+async def _frames(happenings: AsyncIterator[Any], keep_alive_s: float) -> AsyncIterator[bytes]:
+    stop = asyncio.Event()
+    _open.add(stop)
     yield f"retry: {RETRY_MS}\n\n".encode()
     stopped = asyncio.ensure_future(stop.wait())
     upcoming = asyncio.ensure_future(_next(happenings))

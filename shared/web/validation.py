@@ -11,6 +11,7 @@ from shared.errors import FieldError, Invalid
 from shared.web.validation_messages import message
 
 MOST_ERRORS = 50
+NO_NUL = "This text holds a NUL character or half a surrogate pair; leave it out."
 
 
 class Unreadable(Invalid):
@@ -69,15 +70,19 @@ def pointer(place: Sequence[str | int], body: object) -> str:
 
 
 def _real(keys: Sequence[str | int], body: object) -> Iterator[str | int]:
-    value = body
+    value: Any = body
     for number, key in enumerate(keys, start=1):
-        if isinstance(value, dict) and key in value:
+        if _holds(value, key):
             value = value[key]
-        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
-            value = value[key]
-        elif number < len(keys) or not isinstance(value, dict | list):
-            continue
-        yield key
+            yield key
+        elif number == len(keys) and isinstance(value, dict):
+            yield key
+
+
+def _holds(value: Any, key: str | int) -> bool:
+    if isinstance(value, dict):
+        return key in value
+    return isinstance(value, list) and isinstance(key, int) and key < len(value)
 
 
 def _join(keys: Sequence[str]) -> str:
@@ -102,4 +107,4 @@ def refuse_unkeepable(value: object) -> None:
     """Raise `Unreadable` where `value` holds text that cannot be kept."""
     places = list(unkeepable(value))[:MOST_ERRORS]
     if places:
-        raise Unreadable.text([FieldError(place, "unkeepable_text", "NUL and lone surrogates.") for place in places])
+        raise Unreadable.text([FieldError(place, "unkeepable_text", NO_NUL) for place in places])

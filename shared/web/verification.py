@@ -109,8 +109,8 @@ def _decode(token: str, key: Any, algorithm: str) -> Mapping[str, Any]:
 
 def _check_times(claims: Mapping[str, Any]) -> None:
     now = utcnow().timestamp()
-    expires, begins = claims.get("exp"), claims.get("nbf", 0)
-    if not _is_instant(expires) or not _is_instant(begins):
+    expires, begins = _instant(claims.get("exp")), _instant(claims.get("nbf", 0))
+    if expires is None or begins is None:
         raise BadToken("The token says no time at which it ends (`exp`).", fa="توکن زمان پایان (exp) ندارد.")
     if expires <= now:
         raise BadToken("The token has expired; get a new one.", fa="زمان توکن به پایان رسیده است؛ توکن تازه بگیرید.")
@@ -118,5 +118,5 @@ def _check_times(claims: Mapping[str, Any]) -> None:
         raise BadToken("The token is not valid yet (`nbf`).", fa="زمان آغاز توکن (nbf) هنوز نرسیده است.")
 
 
-def _is_instant(claim: object) -> bool:
-    return isinstance(claim, int | float) and not isinstance(claim, bool)
+def _instant(claim: object) -> float | None:
+    return float(claim) if isinstance(claim, int | float) and not isinstance(claim, bool) else None
