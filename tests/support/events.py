@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, TypeVar, overload
+from uuid import UUID
 
 import msgspec
 
+from shared.bus import Record
+from shared.clock import utcnow
 from shared.contracts import Event, registry
-from shared.outbox.writing import CARD_TYPE
+from shared.contracts.cards import CUSTOMERS_CONTACTS, LEADS_CONTACTS, ContactCard
+from shared.ids import derived_id
+from shared.outbox import wire
+from shared.outbox.handling import apply_batch
+from shared.outbox.writing import CARD_TYPE, encode
 from shared.service import Runtime
 
 E = TypeVar("E", bound=Event)
+Card = ContactCard | UUID
+"""A contact card, or the id of a person whose card was erased."""
+
+_versions = itertools.count(1)
 
 
 @overload
@@ -23,6 +35,60 @@ async def published(runtime: Runtime, kind: type[Event] | None = None) -> list[A
         rows = await connection.fetch("SELECT type, body FROM outbox WHERE type <> $1 ORDER BY seq", CARD_TYPE)
     events = [msgspec.json.decode(row["body"], type=registry[row["type"]]) for row in rows]
     return [event for event in events if kind is None or isinstance(event, kind)]
+
+
+async def published_cards(runtime: Runtime) -> dict[UUID, ContactCard | None]:
+    """Return the contact cards that the relay would send now, by key; None where it would send a tombstone."""
+    cards: dict[UUID, ContactCard | None] = {}
+    async with runtime.db.connection() as connection:
+        rows = await connection.fetch("SELECT topic, key FROM outbox WHERE type = $1 ORDER BY seq", CARD_TYPE)
+        for row in rows:
+            bodies = await runtime.service.card_readers[row["topic"]](connection, [row["key"]])
+            body = bodies.get(row["key"])
+            cards[row["key"]] = msgspec.json.decode(body, type=ContactCard) if body is not None else None
+    return cards
+
+
+async def deliver(runtime: Runtime, *events: Event | Card, topic: str | None = None) -> None:
+    """Run the service's handlers over events and cards, as the inbox does with a batch, in one transaction.
+
+    Equal events get equal ids, so delivering one again is a redelivery. Cards travel on `topic`; by default an
+    agent's or lead's on the leads' topic, all others on the customers'.
+    """
+    records = [_record(each, topic) for each in events]
+    async with runtime.db.transaction() as tx:
+        await apply_batch(tx, runtime, records)
+
+
+def event_id(event: Event) -> UUID:
+    """Return the id that `deliver` gives an event."""
+    return derived_id(event.subject, event.type, encode(event).decode())
+
+
+def _record(given: Event | Card, topic: str | None) -> Record:
+    if isinstance(given, Event):
+        kind, key, subject, body = given.type, given.key, given.subject, encode(given)
+        place, id_, occurred_at = given.topic, event_id(given), given.occurred_at
+    else:
+        key = subject = given if isinstance(given, UUID) else given.person_id
+        of_leads = isinstance(given, ContactCard) and given.kind in {"lead", "agent"}
+        place = topic or (LEADS_CONTACTS if of_leads else CUSTOMERS_CONTACTS)
+        body = None if isinstance(given, UUID) else msgspec.json.encode(given)
+        kind, id_, occurred_at = CARD_TYPE, derived_id(key, next(_versions)), utcnow()
+    row = {
+        "id": id_,
+        "topic": place,
+        "type": kind,
+        "key": key,
+        "subject": subject,
+        "occurred_at": occurred_at,
+        "recorded_at": utcnow(),
+        "seq": next(_versions),
+        "correlation_id": None,
+        "causation_id": None,
+        "traceparent": None,
+    }
+    return wire.record_of(row, source="/test", partition=0, position=0, body=body)
 
 
 async def turn(runtime: Runtime, clock: str) -> int:
