@@ -79,9 +79,7 @@ class Consumer:
         """Declare a handler that changes what this service owns, and may publish."""
         return self._declare(Kind.OWN, events, batch=batch)
 
-    def effect(
-        self, *events: type[Event], batch: bool = False, due_at: DueAt | None = occurred_at
-    ) -> Callable[[H], H]:
+    def effect(self, *events: type[Event], batch: bool = False, due_at: DueAt | None = occurred_at) -> Callable[[H], H]:
         """Declare a handler that reaches a person or an outside system.
 
         It does not see events whose `due_at` is over `stale_effect_hours` past: they are recorded as skipped. With

@@ -1,0 +1,40 @@
+"""Erasing people from what the machinery keeps: parked cards, and stored answers to requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.bus import Record
+from shared.contracts.customers import CustomerErased
+from shared.contracts.leads import LeadErased
+from shared.db import driver
+
+TYPES = frozenset({CustomerErased.type, LeadErased.type})
+"""Facts that say a person was erased: the inbox acts on them whether or not the service has a handler of its own."""
+
+_PARKED = "DELETE FROM parked WHERE key = ANY($1::uuid[]) AND topic LIKE '%.contacts.%' AND body IS NOT NULL"
+_ANSWERS = "UPDATE idempotency_keys SET body = NULL, headers = NULL WHERE person_id = ANY($1::uuid[])"
+
+
+class _Erased(msgspec.Struct):
+    person_id: UUID
+    alias_ids: tuple[UUID, ...] = ()
+
+
+_decoder = msgspec.json.Decoder(_Erased)
+
+
+async def forget(tx: AsyncSession, records: Sequence[Record]) -> None:
+    """Empty what the facts `records` say is to be erased: parked and dead cards go, stored answers lose their body.
+
+    A parked tombstone stays, so that it still reaches its handler; parked facts stay, as they name nobody.
+    """
+    erased = [_decoder.decode(record.body or b"") for record in records]
+    ids = [person for fact in erased for person in (fact.person_id, *fact.alias_ids)]
+    if ids:
+        await driver(tx).execute(_PARKED, ids)
+        await driver(tx).execute(_ANSWERS, ids)

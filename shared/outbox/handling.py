@@ -1,0 +1,126 @@
+"""Running records through a consumer's handlers: what the inbox, the drain, a rebuild and tests have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.bus import Record
+from shared.clock import utcnow
+from shared.contracts import Received
+from shared.contracts.cards import ReceivedCard
+from shared.db import driver
+from shared.outbox import erasure, wire
+from shared.outbox.consumer import Consumer, Handler, Kind
+from shared.outbox.writing import Cause, caused_by, flush
+from shared.service import Runtime
+
+ALL_KINDS = (Kind.STATE, Kind.OWN, Kind.EFFECT)
+
+_SKIP = """
+INSERT INTO skipped_effects (consumer, handler, event_id, type, due_at, reason, skipped_at)
+SELECT $1, $2, id, type, due_at, 'stale', $6
+FROM unnest($3::uuid[], $4::text[], $5::timestamptz[]) AS s(id, type, due_at)
+ON CONFLICT DO NOTHING
+"""
+
+
+def wanted(consumer: Consumer, record: Record) -> bool:
+    """Tell whether anybody listens to a record; asked before anything is decoded."""
+    kind = wire.type_of(record)
+    if wire.is_card(record):
+        return any(handler.topic == record.topic for handler in consumer.card_handlers)
+    return kind in consumer.by_type or kind in erasure.TYPES
+
+
+async def apply_batch(
+    tx: AsyncSession, runtime: Runtime, records: Sequence[Record], kinds: Collection[Kind] = ALL_KINDS
+) -> None:
+    """Run `records`, in their order, through the handlers of `runtime.service`, as part of the transaction `tx`.
+
+    This is all that the inbox does with a batch between locking its row and moving it, so a test that calls it sees
+    what a running service does. State handlers come first, then own, then effect. Within a kind, batch handlers come
+    before the others and get all their events at once (so what they write may not depend on the order between two
+    of them); the others run event by event. What was added to the outbox is written before this returns. A record
+    that no handler wants is skipped, undecoded. Raises whatever a handler raised: nothing of the batch may then stand.
+    """
+    consumer = runtime.service.consumer
+    records = [record for record in records if wanted(consumer, record)]
+    events = [
+        wire.received(record, contract)
+        for record in records
+        if (contract := consumer.by_type.get(wire.type_of(record))) is not None
+    ]
+    cards = _newest([wire.received_card(record) for record in records if wire.is_card(record)])
+    for kind in ALL_KINDS:
+        if kind in kinds:
+            await _cards(tx, consumer, cards, kind)
+            await _batches(tx, runtime, events, kind)
+            await _each(tx, runtime, events, kind)
+    if Kind.OWN in kinds:
+        await erasure.forget(tx, [record for record in records if wire.type_of(record) in erasure.TYPES])
+    await flush(tx)
+    await tx.flush()
+
+
+def _newest(cards: Sequence[ReceivedCard]) -> list[ReceivedCard]:
+    """Return the card with the highest version of each key and topic, in a fixed order of keys."""
+    newest: dict[tuple[str, Any], ReceivedCard] = {}
+    for card in cards:
+        held = newest.get((card.topic, card.key))
+        if held is None or card.version > held.version:
+            newest[card.topic, card.key] = card
+    return sorted(newest.values(), key=lambda card: card.key)
+
+
+async def _cards(tx: AsyncSession, consumer: Consumer, cards: Sequence[ReceivedCard], kind: Kind) -> None:
+    for handler in consumer.card_handlers:
+        if handler.kind is kind and (mine := [card for card in cards if card.topic == handler.topic]):
+            with caused_by(Cause(handler=handler.name)):
+                await handler.run(tx, mine)
+
+
+async def _batches(tx: AsyncSession, runtime: Runtime, events: Sequence[Received[Any]], kind: Kind) -> None:
+    for handler in runtime.service.consumer.handlers:
+        if handler.batch and handler.kind is kind:
+            mine = await _due(tx, runtime, handler, [event for event in events if event.type in handler.types])
+            if mine:
+                with caused_by(Cause(handler=handler.name)):
+                    await handler.run(tx, mine)
+
+
+async def _each(tx: AsyncSession, runtime: Runtime, events: Sequence[Received[Any]], kind: Kind) -> None:
+    handlers = [h for h in runtime.service.consumer.handlers if not h.batch and h.kind is kind]
+    if not handlers:
+        return
+    for event in events:
+        for handler in handlers:
+            if event.type in handler.types and await _due(tx, runtime, handler, [event]):
+                with caused_by(Cause(event.correlation_id, event.traceparent, event.id, handler.name)):
+                    await handler.run(tx, event)
+
+
+async def _due(
+    tx: AsyncSession, runtime: Runtime, handler: Handler, events: list[Received[Any]]
+) -> list[Received[Any]]:
+    """Return what a handler may still do; an effect that comes too late is recorded as skipped."""
+    if handler.kind is not Kind.EFFECT or handler.due_at is None or not events:
+        return events
+    now = utcnow()
+    oldest = now - timedelta(hours=runtime.settings.stale_effect_hours)
+    stale = {event.id: event for event in events if handler.due_at(event) < oldest}
+    if not stale:
+        return events
+    await driver(tx).execute(
+        _SKIP,
+        runtime.service.consumer.service,
+        handler.name,
+        list(stale),
+        [event.type for event in stale.values()],
+        [handler.due_at(event) for event in stale.values()],
+        now,
+    )
+    return [event for event in events if event.id not in stale]

@@ -1,0 +1,149 @@
+"""The inbox: reads a consumer's partitions and stores what their events lead to, exactly once in effect."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+import structlog
+
+from shared.bus import BusUnavailable, OffsetOutOfRange, Record, Subscription, TopicPartition
+from shared.outbox.batches import Gap, Moved, apply_partition, stop_partition
+from shared.outbox.parking import CodeAtFault
+from shared.service import Runtime
+
+BATCH = 5_000
+FETCH_WAIT_S = 1.0
+RETRY_STOPPED_S = 60.0
+
+_ROWS = "SELECT topic, partition, next_offset FROM inbox WHERE consumer = $1"
+_MAKE = """
+INSERT INTO inbox (consumer, topic, partition, next_offset, position)
+SELECT $1, *, -1 FROM unnest($2::text[], $3::integer[], $4::bigint[]) ON CONFLICT DO NOTHING
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class Inbox:
+    """One member of a service's consumer."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        batch: int = BATCH,
+        fetch_wait_s: float = FETCH_WAIT_S,
+        retry_stopped_s: float = RETRY_STOPPED_S,
+    ) -> None:
+        self.runtime, self.batch, self.fetch_wait_s = runtime, batch, fetch_wait_s
+        self.retry_stopped_s = retry_stopped_s
+        self.consumer = runtime.service.consumer
+        self._next: dict[TopicPartition, int] = {}
+        self._stopped: dict[TopicPartition, float] = {}
+        self._failed: set[TopicPartition] = set()
+        self._subscription: Subscription | None = None
+
+    async def start(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return where our own rows say to read on; a new row starts at the log's first record."""
+        offsets = await self._offsets()
+        if new := set(partitions) - offsets.keys():
+            bounds = await self.runtime.bus.bounds({partition.topic for partition in new})
+            async with self.runtime.db.connection() as connection:
+                await connection.execute(
+                    _MAKE,
+                    self.consumer.service,
+                    [partition.topic for partition in new],
+                    [partition.partition for partition in new],
+                    [bounds[partition][0] for partition in new],
+                )
+            offsets = await self._offsets()
+        mine = {partition: offsets[partition] for partition in partitions}
+        self._next.update(mine)
+        return mine
+
+    async def turn(self) -> int:
+        """Fetch once and handle what came; return how many records. Errors that pass close the subscription."""
+        subscription = await self._subscribed()
+        try:
+            await self._retry_stopped(subscription)
+            fetched = await subscription.fetch(most=self.batch, wait_s=self.fetch_wait_s)
+        except OffsetOutOfRange as error:
+            for partition, offset in error.offsets.items():
+                await self._stop(subscription, partition, f"The log does not hold offset {offset}.")
+            return 0
+        try:
+            done = {each: await self._handle(subscription, each, records) for each, records in fetched.items()}
+        except Exception:
+            self._failed = set(fetched)
+            for partition in fetched:
+                await subscription.seek(partition, self._next[partition])
+            raise
+        self._failed = set()
+        moved = {partition: self._next[partition] for partition, count in done.items() if count}
+        if moved:
+            await subscription.commit(moved)
+        return sum(done.values())
+
+    async def close(self) -> None:
+        """Leave the group; the next `turn` joins it anew."""
+        subscription, self._subscription = self._subscription, None
+        self._next.clear()
+        self._stopped.clear()
+        if subscription is not None:
+            try:
+                async with asyncio.timeout(5):
+                    await subscription.close()
+            except (TimeoutError, BusUnavailable) as error:
+                log.warning("subscription_not_closed", consumer=self.consumer.service, error=str(error))
+
+    async def _subscribed(self) -> Subscription:
+        if self._subscription is None:
+            bus, consumer = self.runtime.bus, self.consumer
+            self._subscription = await bus.subscribe(consumer.service, consumer.topics, self.start)
+        return self._subscription
+
+    async def _offsets(self) -> dict[TopicPartition, int]:
+        async with self.runtime.db.connection() as connection:
+            rows = await connection.fetch(_ROWS, self.consumer.service)
+        return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+
+    async def _handle(self, subscription: Subscription, partition: TopicPartition, records: Sequence[Record]) -> int:
+        """Handle a partition's records; return how many were, before something stood in the way."""
+        handled = 0
+        while handled < len(records):
+            try:
+                handled += await apply_partition(
+                    self.runtime,
+                    partition,
+                    records[handled:],
+                    expected=self._next[partition],
+                    retry=partition in self._failed,
+                )
+                self._next[partition] = records[handled - 1].offset + 1
+            except Moved as moved:
+                self._next[partition] = moved.next_offset
+                await subscription.seek(partition, moved.next_offset)
+                return handled
+            except (Gap, CodeAtFault) as fault:
+                await self._stop(subscription, partition, str(fault))
+                return handled
+        return handled
+
+    async def _stop(self, subscription: Subscription, partition: TopicPartition, reason: str) -> None:
+        subscription.pause(partition)
+        self._stopped[partition] = time.monotonic()
+        log.error("partition_stopped", consumer=self.consumer.service, partition=str(partition), reason=reason)
+        await stop_partition(self.runtime, partition, reason)
+
+    async def _retry_stopped(self, subscription: Subscription) -> None:
+        """Try partitions that stand still again once a minute: what stopped them may have been mended."""
+        due = [each for each, at in self._stopped.items() if time.monotonic() - at >= self.retry_stopped_s]
+        if not due:
+            return
+        offsets = await self._offsets()
+        for partition in due:
+            del self._stopped[partition]
+            self._next[partition] = offsets[partition]
+            await subscription.seek(partition, offsets[partition])

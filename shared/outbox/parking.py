@@ -1,0 +1,109 @@
+"""Parked events: those that could not be handled, with whatever follows for their key, in the order of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from shared.bus import Record, TopicPartition
+from shared.clock import utcnow
+from shared.outbox import wire
+from shared.outbox.faults import sentence
+
+WINDOW = 1_000
+"""How far back, in offsets of a partition, failures are counted."""
+
+MOST_FAILING_KEYS = 10
+"""More failing keys than this within the window (over 1 %) are the code's fault, not the events'."""
+
+_KEYS = """
+SELECT DISTINCT key FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND state = 'parked'
+"""
+_FAILING = """
+SELECT DISTINCT key FROM parked
+WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" > $4 AND error IS NOT NULL AND state <> 'discarded'
+"""
+_PARK = """
+INSERT INTO parked (consumer, topic, partition, "offset", position, key, type, headers, body, error, next_attempt_at,
+    parked_at)
+SELECT $1, $2, $3, * , $11, $12 FROM unnest(
+    $4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::jsonb[], $9::bytea[], $10::text[]
+)
+ON CONFLICT DO NOTHING
+"""
+
+
+class CodeAtFault(Exception):
+    """So many keys fail that the handlers are wrong, or something they need is missing: the partition stops."""
+
+
+@dataclass(slots=True)
+class Parking:
+    """What a batch leaves behind: `keys` that are blocked, and the records to park, with the errors of those at fault.
+
+    `failing` are the keys that failed of themselves within the window, in this batch and before.
+    """
+
+    keys: set[UUID] = field(default_factory=set)
+    failing: dict[UUID, int] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+
+    def leave_out(self, records: Sequence[Record]) -> list[Record]:
+        """Return what may be handled; what follows for a parked key is parked behind it."""
+        if not self.keys:
+            return list(records)
+        free: list[Record] = []
+        for record in records:
+            (self.records if record.key in self.keys else free).append(record)
+        return free
+
+    def fail(self, record: Record, error: Exception | str) -> None:
+        """Park a record that failed. Raises `CodeAtFault` when too many keys have."""
+        text = error if isinstance(error, str) else sentence(error, personal=wire.is_card(record))
+        self.keys.add(record.key)
+        self.records.append(record)
+        self.errors[record.offset] = text
+        self.failing[record.key] = record.offset
+        recent = sum(offset > record.offset - WINDOW for offset in self.failing.values())
+        if recent > MOST_FAILING_KEYS:
+            raise CodeAtFault(f"{recent} keys fail within {WINDOW} events; the last: {text}")
+
+
+async def open_parking(connection: asyncpg.Connection, consumer: str, partition: TopicPartition, first: int) -> Parking:
+    """Read which keys are parked, and which failed shortly before offset `first`."""
+    rows = await connection.fetch(_KEYS, consumer, *partition)
+    failed = await connection.fetch(_FAILING, consumer, *partition, first - WINDOW) if rows else []
+    return Parking({row["key"] for row in rows}, {row["key"]: first - 1 for row in failed})
+
+
+async def park(connection: asyncpg.Connection, consumer: str, partition: TopicPartition, parking: Parking) -> None:
+    """Write what is to be parked, within the transaction of the batch."""
+    records = sorted(parking.records, key=lambda record: record.offset)
+    if not records:
+        return
+    now = utcnow()
+    await connection.execute(
+        _PARK,
+        consumer,
+        *partition,
+        [record.offset for record in records],
+        [wire.position_of(record) for record in records],
+        [record.key for record in records],
+        [wire.type_of(record) for record in records],
+        [orjson.dumps(record.headers).decode() for record in records],
+        [record.body for record in records],
+        [parking.errors.get(record.offset) for record in records],
+        now,
+        now,
+    )
+
+
+def parked_record(row: asyncpg.Record) -> Record:
+    """Return a parked row as the record that it was."""
+    headers = orjson.loads(row["headers"])
+    return Record(row["topic"], row["partition"], row["key"], headers, row["body"], row["offset"])

@@ -1,0 +1,191 @@
+"""The relay: outbox rows become records, in order, with dense positions, each at least once.
+
+A batch is stored before it is sent and deleted after, so whoever sends it again gives it the same positions. Every
+step is a transaction that holds the lease's row. What commits late comes in a later batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+
+from shared.bus import BusUnavailable, Record, TopicPartition
+from shared.bus.partitions import partition_of
+from shared.db import driver
+from shared.ids import new_id
+from shared.outbox import wire
+from shared.outbox.lease import LEASE_S, hold, release
+from shared.outbox.writing import CARD_TYPE
+from shared.service import Runtime
+
+BATCH_ROWS = 2_000
+PARTITION_BYTES = 640 * 1024
+"""Where a batch ends: one request to the broker carries at most 1 MiB of a partition, headers included."""
+
+CARD_BYTES = 4_096
+HEADER_BYTES = 640
+"""What a card (read only when it is sent) and the headers of a record are taken to weigh."""
+
+_PENDING = "SELECT EXISTS (SELECT FROM outbox) OR EXISTS (SELECT FROM relay_batch)"
+_OLDEST = "SELECT seq, topic, key, coalesce(octet_length(body), $2) AS size, type FROM outbox ORDER BY seq LIMIT $1"
+_STORED = "SELECT seqs, partitions, positions FROM relay_batch"
+_STORE = "INSERT INTO relay_batch (id, seqs, partitions, positions) VALUES (1, $1, $2, $3)"
+_POSITIONS = """
+SELECT topic, partition, position FROM relay_positions
+WHERE (topic, partition) IN (SELECT * FROM unnest($1::text[], $2::integer[]))
+"""
+_MOVE = """
+INSERT INTO relay_positions SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[])
+ON CONFLICT (topic, partition) DO UPDATE SET position = excluded.position
+"""
+_ROWS = """
+SELECT seq, id, topic, type, key, subject, body, occurred_at, recorded_at, correlation_id, causation_id, traceparent
+FROM outbox WHERE seq = ANY($1::bigint[]) ORDER BY seq
+"""
+_SENT = "DELETE FROM outbox WHERE seq = ANY($1::bigint[])"
+_SETTLED = "DELETE FROM relay_batch WHERE seqs = $1"
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of the outbox with the places they were given, and the records made of them."""
+
+    seqs: list[int] = field(default_factory=list)
+    partitions: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+
+class Relay:
+    """One relay of a service; any number may run, the lease lets one work."""
+
+    def __init__(self, runtime: Runtime, *, lease_s: float = LEASE_S, rows: int = BATCH_ROWS) -> None:
+        self.runtime, self.db, self.bus = runtime, runtime.db, runtime.bus
+        self.service = runtime.service.name
+        self.owner = new_id()
+        self.lease_s, self.rows = lease_s, rows
+        self._sent: Batch | None = None
+
+    async def pending(self) -> bool:
+        """Tell cheaply whether there is anything to do; writes nothing, so idling costs no log and no flush."""
+        if self._sent is not None:
+            return True
+        async with self.db.connection() as connection:
+            return bool(await connection.fetchval(_PENDING))
+
+    async def turn(self) -> int:
+        """Settle the batch sent before, take the next, send it; return how many records were sent.
+
+        Raises `LeaseLost` where another relay is at work, `BusUnavailable` where the batch stays to be sent again.
+        """
+        batch = await self.take(settling=self._sent)
+        self._sent = None
+        if batch is None:
+            return 0
+        await self.send(batch)
+        self._sent = batch
+        return len(batch.records)
+
+    async def take(self, settling: Batch | None = None) -> Batch | None:
+        """In one transaction under the lease: delete what was sent, then load the stored batch or store the next."""
+        async with self.db.transaction() as tx:
+            connection = driver(tx)
+            await hold(connection, self.service, self.owner, self.lease_s)
+            if settling is not None:
+                await connection.execute(_SENT, settling.seqs)
+                await connection.execute(_SETTLED, settling.seqs)
+            stored = await connection.fetchrow(_STORED)
+            batch = Batch(*stored) if stored else await self._store_next(connection)
+            if batch is not None:
+                batch.records = await self._records(connection, batch)
+            return batch
+
+    async def send(self, batch: Batch) -> None:
+        """Send a batch within the time that the lease leaves."""
+        try:
+            async with asyncio.timeout(self.lease_s * 0.6):
+                await self.bus.send(batch.records)
+        except TimeoutError as error:
+            raise BusUnavailable("The bus did not take a batch in time; it is sent again.") from error
+
+    async def release(self) -> None:
+        """Settle what was sent and let another relay begin at once."""
+        async with self.db.transaction() as tx:
+            if self._sent is not None:
+                await hold(driver(tx), self.service, self.owner, self.lease_s)
+                await driver(tx).execute(_SENT, self._sent.seqs)
+                await driver(tx).execute(_SETTLED, self._sent.seqs)
+                self._sent = None
+            await release(driver(tx), self.service, self.owner)
+
+    async def _store_next(self, connection: asyncpg.Connection) -> Batch | None:
+        rows = await connection.fetch(_OLDEST, self.rows, CARD_BYTES)
+        if not rows:
+            return None
+        partitions = self.runtime.settings.partitions
+        places = [TopicPartition(row["topic"], partition_of(row["key"], partitions)) for row in rows]
+        fitting = _fitting(rows, places)
+        rows, places = rows[:fitting], places[:fitting]
+        batch = Batch([row["seq"] for row in rows], [place.partition for place in places])
+        batch.positions = await _positions(connection, rows, places)
+        await connection.execute(_STORE, batch.seqs, batch.partitions, batch.positions)
+        return batch
+
+    async def _records(self, connection: asyncpg.Connection, batch: Batch) -> list[Record]:
+        rows = await connection.fetch(_ROWS, batch.seqs)
+        place = dict(zip(batch.seqs, zip(batch.partitions, batch.positions, strict=True), strict=True))
+        cards = await self._present_cards(connection, rows)
+        source = f"/peyvand/{self.service}"
+        records = []
+        for row in rows:
+            partition, position = place[row["seq"]]
+            body = cards.get((row["topic"], row["key"])) if row["type"] == CARD_TYPE else row["body"]
+            records.append(wire.record_of(row, source=source, partition=partition, position=position, body=body))
+        return records
+
+    async def _present_cards(
+        self, connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]
+    ) -> dict[tuple[str, UUID], bytes]:
+        """Read the cards as they are now: what was erased meanwhile has none, and goes out as a tombstone."""
+        keys: defaultdict[str, set[UUID]] = defaultdict(set)
+        for row in rows:
+            if row["type"] == CARD_TYPE:
+                keys[row["topic"]].add(row["key"])
+        found: dict[tuple[str, UUID], bytes] = {}
+        for topic, ids in keys.items():
+            read = await self.runtime.service.card_readers[topic](connection, sorted(ids))
+            found.update({(topic, key): card for key, card in read.items()})
+        return found
+
+
+def _fitting(rows: Sequence[asyncpg.Record], places: Sequence[TopicPartition]) -> int:
+    """Return how many of the rows fit: the first that fills its partition's request ends the batch, but is one."""
+    weight: Counter[TopicPartition] = Counter()
+    for taken, (row, place) in enumerate(zip(rows, places, strict=True)):
+        weight[place] += row["size"] + HEADER_BYTES
+        if weight[place] > PARTITION_BYTES and taken:
+            return taken
+    return len(rows)
+
+
+async def _positions(
+    connection: asyncpg.Connection, rows: Sequence[asyncpg.Record], places: Sequence[TopicPartition]
+) -> list[int]:
+    """Give each fact the next position of its partition; cards get 0, as their topics are compacted."""
+    facts = {place for row, place in zip(rows, places, strict=True) if row["type"] != CARD_TYPE}
+    topics, partitions = [place.topic for place in facts], [place.partition for place in facts]
+    last = dict.fromkeys(facts, 0)
+    for topic, partition, position in await connection.fetch(_POSITIONS, topics, partitions):
+        last[TopicPartition(topic, partition)] = position
+    given = []
+    for row, place in zip(rows, places, strict=True):
+        if row["type"] != CARD_TYPE:
+            last[place] += 1
+        given.append(last[place] if row["type"] != CARD_TYPE else 0)
+    await connection.execute(_MOVE, topics, partitions, [last[place] for place in facts])
+    return given

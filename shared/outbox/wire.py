@@ -1,0 +1,102 @@
+"""Events as records on the wire (CloudEvents 1.0, binary mode), and records as handlers get them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from shared.bus import Record
+from shared.contracts import Event, Received
+from shared.contracts.cards import ContactCard, ReceivedCard
+from shared.outbox.writing import CARD_TYPE
+
+TICK_TYPE = "log.tick"
+"""Type of a record that says nothing: it makes a quiet partition of a compacted topic roll its segment."""
+
+_cards = msgspec.json.Decoder(ContactCard)
+_decoders: dict[type[Event], msgspec.json.Decoder[Any]] = {}
+
+
+def instant(at: datetime) -> str:
+    """Return an instant as RFC 3339 in UTC."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def record_of(
+    row: asyncpg.Record | Mapping[str, Any], *, source: str, partition: int, position: int, body: bytes | None
+) -> Record:
+    """Make the record of an outbox row; `position` is 0 on contact topics, where nobody compares it."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(row["id"]),
+        "ce_source": source,
+        "ce_type": row["type"],
+        "ce_time": instant(row["occurred_at"]),
+        "ce_subject": str(row["subject"]),
+        "content-type": "application/json",
+        "recorded_at": instant(row["recorded_at"]),
+        "position": str(position),
+        "version": str(row["seq"]),
+    }
+    if row["correlation_id"] is not None:
+        headers["correlation_id"] = row["correlation_id"]
+    if row["causation_id"] is not None:
+        headers["causation_id"] = str(row["causation_id"])
+    if row["traceparent"] is not None:
+        headers["traceparent"] = row["traceparent"]
+    return Record(row["topic"], partition, row["key"], headers, body)
+
+
+def type_of(record: Record) -> str:
+    """Return the type of event that a record carries."""
+    return record.headers["ce_type"]
+
+
+def is_card(record: Record) -> bool:
+    """Tell a contact card or its tombstone from everything else."""
+    return type_of(record) == CARD_TYPE
+
+
+def position_of(record: Record) -> int:
+    """Return a record's place in its producer's sequence of the partition, dense from 1; 0 where there is none."""
+    return int(record.headers.get("position", "0"))
+
+
+def received(record: Record, contract: type[Event]) -> Received[Any]:
+    """Decode a record by its contract. Raises `msgspec.DecodeError` where it does not fit."""
+    decoder = _decoders.get(contract)
+    if decoder is None:
+        decoder = _decoders[contract] = msgspec.json.Decoder(contract)
+    headers = record.headers
+    causation = headers.get("causation_id")
+    return Received(
+        event=decoder.decode(record.body or b""),
+        id=UUID(headers["ce_id"]),
+        type=headers["ce_type"],
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        position=position_of(record),
+        version=int(headers["version"]),
+        key=record.key,
+        recorded_at=datetime.fromisoformat(headers["recorded_at"]),
+        correlation_id=headers.get("correlation_id"),
+        causation_id=UUID(causation) if causation else None,
+        traceparent=headers.get("traceparent"),
+    )
+
+
+def received_card(record: Record) -> ReceivedCard:
+    """Decode a contact card; no body is a tombstone."""
+    return ReceivedCard(
+        key=record.key,
+        card=_cards.decode(record.body) if record.body is not None else None,
+        topic=record.topic,
+        version=int(record.headers["version"]),
+        recorded_at=datetime.fromisoformat(record.headers["recorded_at"]),
+    )

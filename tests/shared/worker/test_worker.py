@@ -1,0 +1,45 @@
+"""A worker: everything at once, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from shared.ids import new_id
+from shared.service import Runtime
+from shared.worker import Worker
+from tests.conftest import MakeRuntime
+from tests.shared.outbox.echo import TOPICS, echo, fetch, name, numbers_heard, said, say
+from tests.support.eventually import eventually
+
+
+@asynccontextmanager
+async def working(runtime: Runtime) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(Worker(runtime).run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def test_what_is_said_is_heard_in_order(make_runtime: MakeRuntime) -> None:
+    runtime = await make_runtime(echo(), partitions=3)
+    await runtime.bus.create_topics(TOPICS, partitions=3)
+    person = new_id()
+    async with working(runtime):
+        for number in range(5):
+            await say(runtime, said(person, number))
+        await name(runtime, person, "سارا")
+
+        async def heard() -> bool:
+            return await numbers_heard(runtime, person) == [0, 1, 2, 3, 4]
+
+        async def copied() -> bool:
+            rows = await fetch(runtime, "SELECT first_name FROM state.copies WHERE key = $1", person)
+            return [row["first_name"] for row in rows] == ["سارا"]
+
+        await eventually(heard)
+        await eventually(copied)
