@@ -5,7 +5,7 @@ PYTEST ?= -n 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo cdnow test lint types kafka lock migration environment
+.PHONY: help run demo cdnow test lint types kafka lock migration settings environment
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lock: ## Resolve the packages anew and write the locks
 
 migration: environment ## Write a migration from the models: service=leads message="add a column"
 	@$(BIN)/peyvand migration $(service) "$(message)"
+
+settings: environment ## Write docs/settings.md from the code
+	@$(BIN)/peyvand settings
 
 environment:
 	@bin/environment dev

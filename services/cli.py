@@ -82,6 +82,15 @@ def kafka(
 
 
 @app.command()
+def settings(page: Annotated[Path, typer.Argument(help="File to write.")] = Path("docs/settings.md")) -> None:
+    """Write the page of all settings."""
+    from services.embedded import SERVICES  # noqa: PLC0415
+    from services.settings_page import render  # noqa: PLC0415
+
+    page.write_text(render(SERVICES))
+
+
+@app.command()
 def migration(service: str, message: str) -> None:
     """Write a migration that takes a service's tables to what its models say."""
     from services.embedded import SERVICES  # noqa: PLC0415

@@ -67,7 +67,8 @@ def event_id(event: Event) -> UUID:
 
 def _record(given: Event | Card, topic: str | None) -> Record:
     if isinstance(given, Event):
-        kind, key, subject, body = given.type, given.key, given.subject, encode(given)
+        kind, key, subject = given.type, given.key, given.subject
+        body: bytes | None = encode(given)
         place, id_, occurred_at = given.topic, event_id(given), given.occurred_at
     else:
         key = subject = given if isinstance(given, UUID) else given.person_id

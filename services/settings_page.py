@@ -1,0 +1,50 @@
+"""docs/settings.md, made from the settings themselves, so that no variable is undocumented."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from shared.service import Service
+from shared.settings import ServiceSettings, variable
+
+HEAD = """\
+# Settings
+
+Every setting is an environment variable. A process that starts names all that are missing or wrong, a sentence each,
+and ends. `peyvand run` (embedded mode) sets what it needs by itself. Made from the code by `make settings`.
+"""
+
+
+def render(services: Iterable[Service]) -> str:
+    """Return the page: what all services share, then each service's own."""
+    services = list(services)
+    sections = [HEAD, *_section("All services", services[0].settings, common=True)]
+    for service in services:
+        sections += _section(service.name.capitalize(), service.settings, common=False)
+    return "\n".join(sections)
+
+
+def _section(title: str, settings: type[ServiceSettings], *, common: bool) -> Iterator[str]:
+    yield f"## {title}\n"
+    yield "| variable | default | meaning |\n|---|---|---|"
+    for name, field in settings.model_fields.items():
+        if variable(settings, name).startswith("PEYVAND_") == common:
+            yield f"| `{variable(settings, name)}` | {_default(field)} | {_cell(field.description or '')} |"
+    yield ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    value: Any = field.get_default(call_default_factory=True)
+    if value is PydanticUndefined or value is None or value == ():
+        return ""
+    return f"`{_cell(str(value))}`"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
