@@ -1,0 +1,1 @@
+"""Metrics: facts from the events of all services, and the figures made of them."""

@@ -1,0 +1,23 @@
+"""The metrics service as the machinery sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.metrics.clocks import clocks
+from services.metrics.consumers import consumer
+from services.metrics.settings import Settings
+from services.metrics.tables import metadata
+from shared.service import Service
+
+SERVICE = Service(
+    name="metrics",
+    title="Peyvand metrics",
+    description="Facts from the events of all services, figures made of them, and the dashboard that draws them.",
+    settings=Settings,
+    metadata=metadata,
+    migrations=Path(__file__).parent / "migrations",
+    routers=(),
+    consumer=consumer,
+    clocks=clocks,
+)

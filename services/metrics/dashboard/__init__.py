@@ -1,0 +1,1 @@
+"""The dashboard: a page that draws the figures live."""

@@ -1,0 +1,75 @@
+"""What leads count for: captured, answered in time or not, and how far they came.
+
+A lead's response is that to the question it was captured with: the first answer, whoever gave it. Whether an
+unanswered one is overdue depends on the time at which a figure is read, so it is counted as `unanswered` here. Its
+agent is who answered, else who owns it. *Bought* is the person's first purchase after capture, within 30 or 90 days.
+"""
+
+from __future__ import annotations
+
+import asyncpg
+
+from services.metrics.folding.sql import changes, day_of, enter, leave, tally
+
+DIMENSIONS = ("source", "campaign", "product", "awareness", "agent")
+_COLUMNS = (
+    "lead_id, person_id, day, source, campaign, product, awareness, agent, due_at, response, qualified, won, "
+    "bought_30d, bought_90d"
+)
+
+_BOUGHT_WITHIN = """EXISTS (
+    SELECT FROM counted_purchases WHERE counted_purchases.person_id = folding.root_id
+    AND counted_purchases.occurred_at >= leads.captured_at
+    AND counted_purchases.occurred_at < leads.captured_at + make_interval(hours => {hours}))"""
+
+_REACHED = """EXISTS (
+    SELECT FROM lead_outcomes WHERE lead_outcomes.lead_id = leads.lead_id AND lead_outcomes.outcome IN ({outcomes}))"""
+
+_NOW = f"""
+SELECT leads.lead_id, leads.person_id, at.day, leads.source, coalesce(leads.campaign, ''), coalesce(leads.product, ''),
+       coalesce(leads.awareness, ''),
+       coalesce(coalesce(answer.agent_id, CASE WHEN owner.lead_id IS NULL THEN leads.agent_id ELSE owner.agent_id END)::text, ''),
+       leads.due_at,
+       CASE WHEN leads.born_answered THEN 'born_answered'
+            WHEN leads.due_at IS NULL THEN 'not_asked'
+            WHEN answer.lead_id IS NULL THEN 'unanswered'
+            WHEN coalesce(answer.in_time, answer.recorded_at <= leads.due_at) THEN 'in_time'
+            ELSE 'late' END,
+       {_REACHED.format(outcomes="'qualified', 'converted'")},
+       {_REACHED.format(outcomes="'converted'")},
+       {_BOUGHT_WITHIN.format(hours=30 * 24)},
+       {_BOUGHT_WITHIN.format(hours=90 * 24)}
+FROM leads
+JOIN folding USING (person_id)
+CROSS JOIN {day_of("leads.captured_at", "at")}
+LEFT JOIN LATERAL (
+    SELECT * FROM lead_answers WHERE lead_answers.lead_id = leads.lead_id ORDER BY asked_at, version LIMIT 1
+) AS answer ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM lead_owners WHERE lead_owners.lead_id = leads.lead_id ORDER BY version DESC LIMIT 1
+) AS owner ON true
+"""  # noqa: E501
+
+_SUMS = tally(
+    "lead_moves",
+    {
+        "leads": "1",
+        "leads_in_time": "(response = 'in_time')::integer",
+        "leads_late": "(response = 'late')::integer",
+        "leads_unanswered": "(response = 'unanswered')::integer",
+        "leads_born_answered": "(response = 'born_answered')::integer",
+        "leads_qualified": "qualified::integer",
+        "leads_won": "won::integer",
+        "leads_bought_30d": "bought_30d::integer",
+        "leads_bought_90d": "bought_90d::integer",
+    },
+    DIMENSIONS,
+)
+
+
+async def fold_leads(connection: asyncpg.Connection) -> None:
+    """Count the folding people's leads anew; their purchases have to be counted before."""
+    await connection.execute(changes("counted_leads", "lead_moves", _NOW))
+    await connection.execute(_SUMS)
+    await connection.execute(leave("counted_leads", "lead_moves", "lead_id"))
+    await connection.execute(enter("counted_leads", "lead_moves", _COLUMNS))
