@@ -49,7 +49,7 @@ async def _lease(connection: asyncpg.Connection, *, now: datetime) -> list[Call]
         """
         UPDATE call SET due_at = $2, attempts = attempts + 1
         WHERE id IN (SELECT id FROM call WHERE due_at <= $1 ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED)
-        RETURNING id, line, kind, payload, attempts
+        RETURNING id, line, kind, payload::text, attempts
         """,
         now, now + LEASE, AT_ONCE,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import asyncpg
+import msgspec
 import orjson
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -211,7 +212,7 @@ async def credit(sandbox: SandboxDep) -> dict[str, Any]:
 async def list_lines(sandbox: SandboxDep) -> dict[str, Any]:
     """The account's lines and their webhooks."""
     async with sandbox.transaction() as connection:
-        return {"items": [{"number": str(line.number), "hooks": line.hooks} for line in await lines.listed(connection)]}
+        return {"items": [_line_shown(line) for line in await lines.listed(connection)]}
 
 
 @router.put("/lines/{number}")
@@ -221,7 +222,7 @@ async def put_line(number: str, body: Annotated[LinePut, Body()], sandbox: Sandb
     async with sandbox.transaction() as connection:
         await lines.put(connection, line)
     sandbox.changed()
-    return {"number": str(line.number), "hooks": line.hooks}
+    return _line_shown(line)
 
 
 @router.put("/templates/{template_id}")
@@ -238,7 +239,9 @@ async def put_template(template_id: int, body: TemplatePut, sandbox: SandboxDep)
 @router.get("/calls")
 async def list_calls(sandbox: SandboxDep, limit: Annotated[int, Query(ge=1, le=MOST)] = 100) -> dict[str, Any]:
     """The latest webhook calls, newest first, with what became of them."""
-    query = "SELECT id, line, kind, payload, attempts, due_at, done_at, error FROM call ORDER BY id DESC LIMIT $1"
+    query = """
+        SELECT id, line, kind, payload::text, attempts, due_at, done_at, error FROM call ORDER BY id DESC LIMIT $1
+    """
     async with sandbox.transaction() as connection:
         rows = await connection.fetch(query, limit)
     return {"items": [{**dict(row), "line": str(row["line"]), "payload": orjson.loads(row["payload"])} for row in rows]}
@@ -299,6 +302,10 @@ def fault_shown(fault: Fault) -> dict[str, Any]:
 
 def _panel_shown(row: asyncpg.Record) -> dict[str, Any]:
     return {"credit": float(row["credit"]), "delivery_delay_s": row["delivery_delay_s"]}
+
+
+def _line_shown(line: lines.Line) -> dict[str, Any]:
+    return {"number": str(line.number), "hooks": msgspec.to_builtins(line.hooks)}
 
 
 async def _switch_off(sandbox: SandboxDep, fault_id: int | None) -> None:

@@ -78,19 +78,22 @@ async def numbers(connection: asyncpg.Connection) -> list[int]:
 
 
 async def listed(connection: asyncpg.Connection) -> list[Line]:
-    return [_line(row) for row in await connection.fetch("SELECT number, hooks FROM line ORDER BY number")]
+    return [_line(row) for row in await connection.fetch("SELECT number, hooks::text FROM line ORDER BY number")]
 
 
 async def put(connection: asyncpg.Connection, line: Line) -> None:
     """Add a line, or give one other hooks."""
     await connection.execute(
-        "INSERT INTO line (number, hooks) VALUES ($1, $2) ON CONFLICT (number) DO UPDATE SET hooks = excluded.hooks",
+        """
+        INSERT INTO line (number, hooks) VALUES ($1, $2::text::jsonb)
+        ON CONFLICT (number) DO UPDATE SET hooks = excluded.hooks
+        """,
         line.number, orjson.dumps(msgspec.to_builtins(line.hooks)).decode(),
     )  # fmt: skip
 
 
 async def hook_of(connection: asyncpg.Connection, number: int, kind: str) -> Hook | None:
-    hooks = await connection.fetchval("SELECT hooks -> $2 FROM line WHERE number = $1", number, kind)
+    hooks = await connection.fetchval("SELECT (hooks -> $2)::text FROM line WHERE number = $1", number, kind)
     return msgspec.json.decode(hooks, type=Hook) if hooks else None
 
 

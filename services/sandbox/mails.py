@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-_COLUMNS = "id, sender, recipient, subject, text, html, headers, received_at"
+_COLUMNS = "id, sender, recipient, subject, text, html, headers::text, received_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ async def store(
     await connection.executemany(
         """
         INSERT INTO mail (sender, recipient, subject, text, html, headers, received_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7)
         """,
         [
             (sender, recipient.lower(), content.subject, content.text, content.html, headers, now)

@@ -43,7 +43,7 @@ StartSandbox = Callable[..., Awaitable[Running]]
 @asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[str]:
     """Serve `app` on a free port of loopback."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off")
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     await eventually(lambda: server.started)
