@@ -37,7 +37,7 @@ async def test_a_message_is_delivered_after_the_delay(start_sandbox: StartSandbo
     before = await get(sandbox, f"/send/{sent['messageIds'][0]}")
 
     with moved(timedelta(hours=1)):
-        after = await eventually(lambda: delivered(sandbox, sent["messageIds"][0]))
+        after: dict[str, Any] = await eventually(lambda: delivered(sandbox, sent["messageIds"][0]))
 
     assert (before["deliveryState"], before["deliveryDateTime"]) == (5, None)
     assert after["deliveryDateTime"] >= before["sendDateTime"] + 3600
@@ -51,7 +51,7 @@ async def delivered(sandbox: Running, message_id: int) -> dict[str, Any]:
 async def test_a_report_has_the_documented_fields(sandbox: Running) -> None:
     sent = await send(sandbox, SARA)
 
-    report = await eventually(lambda: delivered(sandbox, sent["messageIds"][0]))
+    report: dict[str, Any] = await eventually(lambda: delivered(sandbox, sent["messageIds"][0]))
 
     at = int(utcnow().timestamp())
     assert report.pop("sendDateTime") in range(at - 60, at + 1)
