@@ -100,3 +100,7 @@ def migration(service: str, message: str) -> None:
     if found is None:
         sys.exit(f"{service!r} is no service; one of {', '.join(each.name for each in SERVICES)} is.")
     asyncio.run(write_migration(found, message))
+
+
+if __name__ == "__main__":
+    main()

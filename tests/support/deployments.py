@@ -1,0 +1,157 @@
+"""Whole deployments for tests: everything in one process, or api and worker processes apart behind an ingress."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from services.embedded import SERVICES
+from services.postgres import DURABLE, EmbeddedPostgres
+from shared.bus import EventBus, open_bus
+from shared.main import Server, uvicorn_config
+from tests.support.api import keys, token
+from tests.support.eventually import eventually
+from tests.support.ingress import ingress
+from tests.support.postgres import TestServer
+from tests.support.processes import Running, running
+from tests.support.runtimes import SECRET, bus_database
+
+READY_S = 90.0
+
+
+@dataclass(slots=True)
+class Deployment:
+    """Where a deployment answers, the file of its token, and the bus that it speaks over."""
+
+    url: str
+    token_file: Path
+    bus: EventBus
+    processes: dict[str, Running]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token_file.read_text().strip()}"}
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, headers=self.headers, timeout=60)
+
+
+@asynccontextmanager
+async def embedded(data: Path, kafka: str | None = None) -> AsyncIterator[Deployment]:
+    """Run `peyvand run` on a free port."""
+    environment = {"PEYVAND_KAFKA_BOOTSTRAP_SERVERS": kafka} if kafka else {}
+    async with running(["services.cli", "run", "--port", "0", "--data", str(data)], environment) as process:
+        url = (await process.line("ready", within=READY_S)).split()[-1]
+        server = EmbeddedPostgres(data / "postgres", DURABLE)
+        bus = open_bus_of(kafka, server.url("bus"))
+        try:
+            yield Deployment(url, data / "token", bus, {"peyvand": process})
+        finally:
+            await bus.close()
+
+
+def open_bus_of(kafka: str | None, database_url: str) -> EventBus:
+    """Return a client of the bus that a deployment speaks over."""
+    settings = SERVICES[0].settings
+    return open_bus(
+        settings(
+            database_url="postgresql:///unused",
+            kafka_bootstrap_servers=kafka,
+            bus_database_url=database_url,
+            jwt_public_key=keys().public_pem,
+            secret_key=SECRET,
+        )
+    )
+
+
+@asynccontextmanager
+async def apart(server: TestServer, folder: Path, kafka: str | None = None) -> AsyncIterator[Deployment]:
+    """Run five APIs, five workers and the sandbox as processes of their own, behind one origin."""
+    async with AsyncExitStack() as stack:
+        bus_url = await stack.enter_async_context(bus_database(server))
+        environment = {
+            "PEYVAND_JWT_PUBLIC_KEY": keys().public_pem,
+            "PEYVAND_SECRET_KEY": SECRET,
+            "PEYVAND_SANDBOX": "1",
+            "PEYVAND_LOG_LEVEL": "warning",
+            "PEYVAND_LOG_FORMAT": "text",
+        } | ({"PEYVAND_KAFKA_BOOTSTRAP_SERVERS": kafka} if kafka else {"PEYVAND_BUS_DATABASE_URL": bus_url})
+        origins, processes = await _start(stack, server, environment)
+        listener = socket.create_server(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        await stack.enter_async_context(_serving(ingress(origins), listener))
+        await asyncio.gather(*(_ready(name, url) for name in origins))
+        token_file = folder / "token"
+        token_file.write_text(token(subject="developer"))
+        bus = open_bus_of(kafka, bus_url)
+        stack.push_async_callback(bus.close)
+        yield Deployment(url, token_file, bus, processes)
+
+
+async def _start(
+    stack: AsyncExitStack, server: TestServer, environment: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, Running]]:
+    """Migrate and start everything; return where each service answers, and the processes by name and role."""
+    origins: dict[str, str] = {}
+    processes: dict[str, Running] = {}
+    for service in SERVICES:
+        url = await stack.enter_async_context(server.database("template_empty", _leave_empty))
+        prefix, api_port, worker_port = service.name.upper(), free_port(), free_port()
+        own = {**environment, f"{prefix}_DATABASE_URL": url}
+        async with running([f"services.{service.name}", "migrate"], own) as migration:
+            assert await migration.ended(within=60) == 0, migration.lines
+        for role, port in (("api", api_port), ("worker", worker_port)):
+            process = running([f"services.{service.name}", role], {**own, f"{prefix}_PORT": str(port)})
+            processes[f"{service.name} {role}"] = await stack.enter_async_context(process)
+        origins[service.name] = f"http://127.0.0.1:{api_port}"
+    sandbox_port, smtp_port = free_port(), free_port()
+    sandbox = {
+        **environment,
+        "SANDBOX_DATABASE_URL": await stack.enter_async_context(server.database("template_empty", _leave_empty)),
+        "SANDBOX_PORT": str(sandbox_port),
+        "SANDBOX_SMTP_PORT": str(smtp_port),
+    }
+    processes["sandbox"] = await stack.enter_async_context(running(["services.sandbox"], sandbox))
+    origins["sandbox"] = f"http://127.0.0.1:{sandbox_port}"
+    return origins, processes
+
+
+async def _leave_empty(_url: str) -> None:
+    """Make nothing: the service's own migration does."""
+
+
+async def _ready(name: str, url: str) -> None:
+    path = "/sandbox" if name == "sandbox" else f"/readyz/{name}"
+    async with httpx.AsyncClient(base_url=url) as client:
+
+        async def answers() -> bool:
+            return (await client.get(path)).is_success
+
+        await eventually(answers, within=READY_S, every=0.2)
+
+
+@asynccontextmanager
+async def _serving(app: object, listener: socket.socket) -> AsyncIterator[None]:
+    config = uvicorn_config(app, host="127.0.0.1", port=0)
+    config.lifespan = "on"
+    stop = asyncio.Event()
+    serving = asyncio.create_task(Server(config).serve_until(stop, [listener]))
+    try:
+        yield
+    finally:
+        stop.set()
+        await serving
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

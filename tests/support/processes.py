@@ -1,0 +1,82 @@
+"""Processes that a test starts, reads and ends; one that does not end by itself is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+STOP_S = 15
+
+
+@dataclass(slots=True)
+class Running:
+    """A process, and the lines that it has said."""
+
+    process: asyncio.subprocess.Process
+    lines: list[str] = field(default_factory=list)
+    said: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def line(self, beginning: str, *, within: float = 60.0) -> str:
+        """Return the first line that begins so; fail if the process ends or says none in time."""
+        async with asyncio.timeout(within):
+            while True:
+                for line in self.lines:
+                    if line.startswith(beginning):
+                        return line
+                if self.process.returncode is not None:
+                    raise AssertionError(f"Ended with {self.process.returncode}:\n" + "\n".join(self.lines[-40:]))
+                self.said.clear()
+                await self.said.wait()
+
+    async def ended(self, *, within: float = STOP_S) -> int:
+        """Return the exit status."""
+        async with asyncio.timeout(within):
+            return await self.process.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def read(self) -> None:
+        """Keep what the process says, until it closes its output."""
+        stream = self.process.stdout
+        while stream is not None and (line := await stream.readline()):
+            self.lines.append(line.decode(errors="replace").rstrip())
+            self.said.set()
+        await self.process.wait()
+        self.said.set()
+
+
+@asynccontextmanager
+async def running(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
+    """Run `python -m …` in the checkout for the length of the block."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", *arguments,
+        cwd=ROOT, env=os.environ | (environment or {}), stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT, start_new_session=True, limit=1 << 20,
+    )  # fmt: skip
+    run = Running(process)
+    reading = asyncio.create_task(run.read())
+    try:
+        yield run
+    finally:
+        await _end(process)
+        await reading
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
