@@ -52,6 +52,11 @@ class ServiceSettings(BaseSettings):
         validation_alias=common("kafka_bootstrap_servers"),
         description="Kafka brokers as host:port, comma-separated. One of this and PEYVAND_BUS_DATABASE_URL is needed.",
     )
+    kafka_prefix: str = Field(
+        "",
+        validation_alias=common("kafka_prefix"),
+        description="Put before the names of topics and consumer groups, where several deployments share brokers.",
+    )
     bus_database_url: str | None = Field(
         None,
         validation_alias=common("bus_database_url"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,10 +41,22 @@ def server() -> TestServer:
 @pytest.fixture(scope="session")
 def kafka_bootstrap(server: TestServer) -> str:
     """Lend the run's Kafka broker. Without Java its tests are skipped; under CI they fail."""
+    _skip_without_kafka()
+    return kafka.bootstrap_servers(server.shared_folder())
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[str]:
+    """Lend a broker to this test alone, for deployments that use topics by their real names."""
+    _skip_without_kafka()
+    with kafka.own_broker(tmp_path) as bootstrap_servers:
+        yield bootstrap_servers
+
+
+def _skip_without_kafka() -> None:
     absent = missing()
     if absent and os.environ.get("CI") != "true":
         pytest.skip(absent)
-    return kafka.bootstrap_servers(server.shared_folder())
 
 
 @pytest.fixture

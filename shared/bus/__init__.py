@@ -25,7 +25,7 @@ def open_bus(settings: ServiceSettings) -> EventBus:
     if settings.kafka_bootstrap_servers:
         from shared.bus.kafka import KafkaBus  # noqa: PLC0415  (embedded mode needs no Kafka client)
 
-        return KafkaBus(settings.kafka_bootstrap_servers)
+        return KafkaBus(settings.kafka_bootstrap_servers, prefix=settings.kafka_prefix)
     from shared.bus.local import LocalBus  # noqa: PLC0415
 
     if not settings.bus_database_url:

@@ -19,7 +19,6 @@ log = structlog.get_logger(__name__)
 
 AWAY = (
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
@@ -35,7 +34,7 @@ MET = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNo
 TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeEncodeError)
 """Text that PostgreSQL cannot hold: NUL, or half a surrogate pair."""
 
-OUT_OF_RANGE = (asyncpg.NumericValueOutOfRangeError, asyncpg.DatetimeFieldOverflowError)
+OUT_OF_RANGE = (asyncpg.NumericValueOutOfRangeError, asyncpg.DatetimeFieldOverflowError, OverflowError)
 
 
 class NoSuchPath(NotFound):
@@ -135,20 +134,24 @@ def of_database(error: BaseException) -> PeyvandError | None:
     root = _root(error)
     if isinstance(root, MET):
         return Contended()
-    if isinstance(root, TEXT) or (isinstance(root, asyncpg.DataError) and isinstance(root.__cause__, TEXT)):
+    if isinstance(root, TEXT):
         return Unreadable.text()
     if isinstance(root, OUT_OF_RANGE):
         return Invalid("A number or a time is larger than can be kept.", fa="عدد یا زمانی بزرگ‌تر از حد مجاز است.")
-    if isinstance(root, (*AWAY, ConnectionError, TimeoutError)) and not isinstance(root, asyncpg.DataError):
+    if isinstance(root, (*AWAY, ConnectionError, TimeoutError)) or _is_closed(root):
         return DatabaseAway()
     return None
 
 
+def _is_closed(error: BaseException) -> bool:
+    """Tell a closed connection from a wrong use of the driver, which is our own fault."""
+    return isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+
+
 def _root(error: BaseException) -> BaseException:
-    """Return the driver's own error behind what SQLAlchemy made of it."""
-    seen = error
-    while isinstance(seen, DBAPIError) and seen.orig is not None:
-        seen = seen.orig
-    if isinstance(seen, asyncpg.PostgresError | asyncpg.InterfaceError | OSError | UnicodeEncodeError):
-        return seen
-    return seen.__cause__ if seen.__cause__ is not None else seen
+    """Return the driver's error behind SQLAlchemy's, and behind a value that the driver could not send, why."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig.__cause__ or error.orig
+    if isinstance(error, asyncpg.DataError) and error.__cause__ is not None:
+        return error.__cause__
+    return error

@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.clock import utcnow
 from shared.db import driver
 from shared.errors import Conflict, FieldError, Gone, Invalid
-from shared.service import Runtime
 from shared.web.auth import Principal
 from shared.web.transactions import OPENED, runtime_of
 
@@ -29,7 +28,6 @@ HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replayed"
 KEPT = timedelta(hours=24)
 LONGEST_KEY = 255
-SWEPT_AT_ONCE = 1_000
 
 _HASH_ONLY = "peyvand.idempotency.hash_only"
 _ABOUT = "idempotency.person_id"
@@ -49,10 +47,6 @@ WHERE kept.created_at <= $10 OR (kept.status IS NULL AND kept.request_hash = exc
 RETURNING true
 """
 FORGET = "UPDATE idempotency_keys SET body = NULL, headers = NULL WHERE person_id = ANY($1::uuid[])"
-SWEEP = """
-DELETE FROM idempotency_keys WHERE (subject, route, key) IN (
-    SELECT subject, route, key FROM idempotency_keys WHERE created_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-"""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -72,6 +66,7 @@ class IdempotencyKeyInFlight(Conflict):
     """A request with this Idempotency-Key is still being worked on."""
 
     code = "idempotency_key_in_flight"
+    retry_after_s = 1
 
     def __init__(self) -> None:
         super().__init__(
@@ -156,13 +151,6 @@ async def once(request: Request, route: str, principal: Principal | None, handle
         if answer.status_code // 100 == 2:  # noqa: PLR2004
             await _store(tx, attempt, answer, now, hash_only=bool(request.scope.get(_HASH_ONLY)))
         return answer
-
-
-async def sweep(runtime: Runtime) -> int:
-    """Delete keys whose day is over; turned by a clock."""
-    async with runtime.db.transaction() as tx:
-        tag: str = await driver(tx).execute(SWEEP, utcnow() - KEPT, SWEPT_AT_ONCE)
-    return int(tag.rpartition(" ")[2])
 
 
 def _key(request: Request) -> str:

@@ -136,6 +136,6 @@ def _as_json(field: FieldError) -> dict[str, str]:
 def _headers(error: PeyvandError) -> dict[str, str]:
     if error.status == HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": "Bearer"}
-    if error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-        return {"Retry-After": str(getattr(error, "retry_after_s", RETRY_AFTER_S))}
-    return {}
+    passes = error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+    wait_s = getattr(error, "retry_after_s", RETRY_AFTER_S if passes else None)
+    return {"Retry-After": str(wait_s)} if wait_s is not None else {}

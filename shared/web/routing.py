@@ -1,4 +1,4 @@
-"""Routes: callers are known before the body is read, JSON is read strictly, a POST with `Idempotency-Key` is done once."""
+"""Routes: who calls is known before the body is read, JSON is read strictly, a POST with a key is done once."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "012345678901
 async def deployment(request: pytest.FixtureRequest, server: TestServer, tmp_path: Path) -> AsyncIterator[Deployment]:
     """Lend a deployment of each shape."""
     shape: str = request.param
-    kafka = request.getfixturevalue("kafka_bootstrap") if "Kafka" in shape else None
+    kafka = request.getfixturevalue("own_kafka") if "Kafka" in shape else None
     lent = embedded(tmp_path, kafka) if "together" in shape else apart(server, tmp_path, kafka)
     async with lent as opened:
         yield opened

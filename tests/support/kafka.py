@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from services.kafka import KafkaBroker
@@ -22,6 +24,13 @@ def bootstrap_servers(folder: Path) -> str:
                 pid.write_text(str(broker.process.pid))
             address.write_text(broker.bootstrap_servers)
         return address.read_text()
+
+
+@contextmanager
+def own_broker(folder: Path) -> Iterator[str]:
+    """Lend a broker to one test, which may use topics by their real names, or end it."""
+    with KafkaBroker(folder / "kafka") as broker:
+        yield broker.bootstrap_servers
 
 
 def stop(folder: Path) -> None:

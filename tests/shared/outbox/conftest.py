@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.ids import new_id
 from shared.outbox.consumer import Consumer
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
@@ -15,11 +16,14 @@ from tests.shared.outbox.echo import TOPICS, echo
 MakeEcho = Callable[..., Awaitable[Runtime]]
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", pytest.param("kafka", marks=pytest.mark.kafka)])
 def make_echo(request: pytest.FixtureRequest, make_runtime: MakeRuntime) -> MakeEcho:
     """Lend a function that opens the echo service, with its topics made."""
 
     async def make(consumer: Consumer | None = None, *, partitions: int = 3, **settings: Any) -> Runtime:
+        if request.param == "kafka":
+            settings["kafka_bootstrap_servers"] = request.getfixturevalue("kafka_bootstrap")
+            settings["kafka_prefix"] = f"{new_id()}."
         runtime = await make_runtime(echo(consumer), partitions=partitions, **settings)
         await runtime.bus.create_topics(TOPICS, partitions=partitions)
         return runtime

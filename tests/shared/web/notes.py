@@ -59,6 +59,7 @@ class Note(Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=new_id)
     text: Mapped[str] = mapped_column(Text)
+    external_id: Mapped[str | None] = mapped_column(Text, unique=True)
     kind: Mapped[str | None] = mapped_column(Text)
     rank: Mapped[int | None] = mapped_column(Integer)
     amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
@@ -113,6 +114,9 @@ class NoteIn(msgspec.Struct):
     rank: int | None = None
 
 
+INSERT = """
+INSERT INTO notes (id, text, external_id, written_at) VALUES ($1, $2, $3, $4) ON CONFLICT (external_id) DO NOTHING
+"""
 KEYSET = Keyset(
     sorts={"written_at": Note.written_at, "rank": Note.rank, "text": Note.text}, id=Note.id, default="-written_at"
 )
@@ -161,8 +165,7 @@ async def write_many(request: Request, tx: Tx) -> dict[str, Any]:
     read = await read_items(request, NoteIn)
     notes = [item for item in read if not isinstance(item, ItemError)]
     for note in notes:
-        insert = "INSERT INTO notes (id, text, written_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-        await driver(tx).execute(insert, new_id(), note.external_id, utcnow())
+        await driver(tx).execute(INSERT, new_id(), note.text, note.external_id, utcnow())
     faults = [error for item in read if isinstance(item, ItemError) for error in item.errors]
     return {"read": len(notes), "errors": [{"pointer": fault.pointer, "code": fault.code} for fault in faults]}
 

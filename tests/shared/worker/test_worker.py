@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from shared.ids import new_id
 from shared.service import Runtime
 from shared.worker import Worker
-from tests.conftest import MakeRuntime
-from tests.shared.outbox.echo import TOPICS, echo, fetch, name, numbers_heard, said, say
+from tests.shared.outbox.conftest import MakeEcho
+from tests.shared.outbox.echo import fetch, name, numbers_heard, said, say
 from tests.support.eventually import eventually
 
 
@@ -25,9 +25,8 @@ async def working(runtime: Runtime) -> AsyncIterator[None]:
         await task
 
 
-async def test_what_is_said_is_heard_in_order(make_runtime: MakeRuntime) -> None:
-    runtime = await make_runtime(echo(), partitions=3)
-    await runtime.bus.create_topics(TOPICS, partitions=3)
+async def test_what_is_said_is_heard_in_order(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
     person = new_id()
     async with working(runtime):
         for number in range(5):
@@ -41,5 +40,5 @@ async def test_what_is_said_is_heard_in_order(make_runtime: MakeRuntime) -> None
             rows = await fetch(runtime, "SELECT first_name FROM state.copies WHERE key = $1", person)
             return [row["first_name"] for row in rows] == ["سارا"]
 
-        await eventually(heard)
+        await eventually(heard, within=20)
         await eventually(copied)

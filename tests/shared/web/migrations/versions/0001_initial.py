@@ -15,12 +15,14 @@ def upgrade() -> None:
         CREATE TABLE notes (
             id uuid NOT NULL,
             text text NOT NULL,
+            external_id text,
             kind text,
             rank integer,
             amount bigint NOT NULL DEFAULT 0,
             version integer NOT NULL DEFAULT 1,
             written_at timestamptz NOT NULL,
-            CONSTRAINT pk_notes PRIMARY KEY (id)
+            CONSTRAINT pk_notes PRIMARY KEY (id),
+            CONSTRAINT uq_notes_external_id UNIQUE (external_id)
         )
     """)
     op.execute("""
