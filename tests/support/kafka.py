@@ -12,6 +12,10 @@ from pathlib import Path
 from services.kafka import KafkaBroker
 
 
+_started: list[KafkaBroker] = []
+"""Brokers of this process, kept so that their processes are not taken for forgotten ones."""
+
+
 def bootstrap_servers(folder: Path) -> str:
     """Return where the run's broker answers; the first caller of all test workers starts it."""
     address, pid = folder / "kafka.address", folder / "kafka.pid"
@@ -20,6 +24,7 @@ def bootstrap_servers(folder: Path) -> str:
         if not address.exists():
             broker = KafkaBroker(folder / "kafka")
             broker.start()
+            _started.append(broker)
             if broker.process is not None:
                 pid.write_text(str(broker.process.pid))
             address.write_text(broker.bootstrap_servers)

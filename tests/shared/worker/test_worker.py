@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 from shared.ids import new_id
 from shared.service import Runtime
@@ -33,12 +34,14 @@ async def test_what_is_said_is_heard_in_order(make_echo: MakeEcho) -> None:
             await say(runtime, said(person, number))
         await name(runtime, person, "سارا")
 
-        async def heard() -> bool:
-            return await numbers_heard(runtime, person) == [0, 1, 2, 3, 4]
+        await eventually(lambda: heard_all(runtime, person, [0, 1, 2, 3, 4]), within=20)
+        await eventually(lambda: copied(runtime, person, "سارا"))
 
-        async def copied() -> bool:
-            rows = await fetch(runtime, "SELECT first_name FROM state.copies WHERE key = $1", person)
-            return [row["first_name"] for row in rows] == ["سارا"]
 
-        await eventually(heard, within=20)
-        await eventually(copied)
+async def heard_all(runtime: Runtime, person: UUID, numbers: list[int]) -> bool:
+    return await numbers_heard(runtime, person) == numbers
+
+
+async def copied(runtime: Runtime, person: UUID, first_name: str | None) -> bool:
+    rows = await fetch(runtime, "SELECT first_name FROM state.copies WHERE key = $1", person)
+    return [row["first_name"] for row in rows] == [first_name]

@@ -167,5 +167,7 @@ async def fetch(runtime: Runtime, sql: str, *arguments: object) -> list[asyncpg.
 
 async def numbers_heard(runtime: Runtime, key: UUID | None = None) -> list[int]:
     """Return the numbers heard, in the order heard."""
-    rows = await fetch(runtime, "SELECT number FROM state.heard WHERE $1::uuid IN (key) OR $1 IS NULL ORDER BY place", key)
+    rows = await fetch(
+        runtime, "SELECT number FROM state.heard WHERE $1::uuid IN (key) OR $1 IS NULL ORDER BY place", key
+    )
     return [row["number"] for row in rows]
