@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter
 from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.bus import EventBus
 from shared.db import Database
@@ -60,3 +61,8 @@ class Runtime:
     db: Database
     bus: EventBus
     resources: Any = None
+
+
+def runtime_behind(tx: AsyncSession) -> Runtime:
+    """Return the runtime that a handler works for: its settings and its resources, by the handler's transaction."""
+    return cast("Runtime", tx.info["runtime"])

@@ -56,6 +56,22 @@ class LeadRecaptured(LeadEvent, frozen=True, kw_only=True):
     response_due_at: datetime | None = None
 
 
+class LeadUpdated(LeadEvent, frozen=True, kw_only=True):
+    """What is known of a lead was changed by hand; `fields` names what, and the dimensions are given as they are now."""
+
+    type: ClassVar[str] = "lead.updated"
+
+    fields: tuple[Code, ...]
+    kind: Literal["new", "returning", "cross_sell", "up_sell"] = "new"
+    awareness: Literal["unaware", "comparing", "returning"] | None = None
+    campaign: Code | None = None
+    product: Code | None = None
+    province: Code | None = None
+    expected_amount_minor: Money | None = None
+    cost_minor: Money | None = None
+    currency: Code = "IRR"
+
+
 class LeadAssigned(LeadEvent, frozen=True, kw_only=True):
     type: ClassVar[str] = "lead.assigned"
 
@@ -66,7 +82,8 @@ class LeadAssigned(LeadEvent, frozen=True, kw_only=True):
 class LeadTouched(LeadEvent, frozen=True, kw_only=True):
     """Somebody spoke to the lead, or tried to, or it to us. `answers` the question asked at `question_asked_at`.
 
-    `response_s` is the time from that question to the recording of this touch in working seconds.
+    `response_s` is the time from that question to the recording of this touch in working seconds. A touch that does
+    not answer, and has `question_asked_at`, asked that question itself.
     """
 
     type: ClassVar[str] = "lead.touched"

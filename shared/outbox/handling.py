@@ -48,6 +48,7 @@ async def apply_batch(
     that no handler wants is skipped, undecoded. Raises whatever a handler raised: nothing of the batch may then stand.
     """
     consumer = runtime.service.consumer
+    tx.info["runtime"] = runtime
     records = [record for record in records if wanted(consumer, record)]
     events = [
         wire.received(record, contract)
