@@ -104,6 +104,11 @@ async def switch_on(
     return Fault(**row)
 
 
+async def switch_off_kind(connection: asyncpg.Connection, kind: Kind) -> None:
+    """Switch every fault of a kind off."""
+    await connection.execute("DELETE FROM fault WHERE kind = $1", kind)
+
+
 async def switch_off(connection: asyncpg.Connection, fault_id: int | None = None) -> None:
     """Switch one fault off, or all."""
     await connection.execute("DELETE FROM fault WHERE $1::bigint IS NULL OR id = $1", fault_id)

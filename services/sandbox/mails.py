@@ -59,6 +59,12 @@ async def listed(
     return await connection.fetch(query, after, recipient, limit)
 
 
+async def latest(connection: asyncpg.Connection, recipient: str, *, limit: int = 50) -> list[asyncpg.Record]:
+    """Return a mailbox as its owner opens it, newest first."""
+    query = f"SELECT {_COLUMNS} FROM mail WHERE recipient = lower($1) ORDER BY id DESC LIMIT $2"
+    return await connection.fetch(query, recipient, limit)
+
+
 async def by_id(connection: asyncpg.Connection, mail_id: int) -> asyncpg.Record | None:
     return await connection.fetchrow(f"SELECT {_COLUMNS} FROM mail WHERE id = $1", mail_id)
 
