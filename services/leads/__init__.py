@@ -1,0 +1,1 @@
+"""The leads service: who may buy, who answers them, and by when."""

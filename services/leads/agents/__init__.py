@@ -1,0 +1,1 @@
+"""Agents: the staff who answer, and how leads are shared out among them."""

@@ -1,0 +1,29 @@
+"""What the leads service is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.leads.agents.api import router as agents
+from services.leads.clocks import CLOCKS
+from services.leads.consumers import consumer
+from services.leads.leads.api import router as leads
+from services.leads.leads.progress_api import router as progress
+from services.leads.persons.cards import read_cards
+from services.leads.settings import Settings
+from services.leads.tables import Base
+from shared.contracts.cards import LEADS_CONTACTS
+from shared.service import Service
+
+SERVICE = Service(
+    name="leads",
+    title="Leads",
+    description="Who may buy, who answers them, and by when.",
+    settings=Settings,
+    metadata=Base.metadata,
+    migrations=Path(__file__).parent / "migrations",
+    routers=(leads, progress, agents),
+    consumer=consumer,
+    clocks=CLOCKS,
+    card_readers={LEADS_CONTACTS: read_cards},
+)

@@ -1,0 +1,102 @@
+"""What the leads service does with what others say: customers' cards, merges, erasures and purchases, and replies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.leads.agents.assignment import change_load
+from services.leads.leads.models import IS_OPEN, Lead
+from services.leads.leads.replies import take_reply
+from services.leads.persons import sql
+from services.leads.persons.erasure import erase_persons, is_erased
+from services.leads.persons.identity import same_persons
+from services.leads.persons.merging import merge_persons
+from shared import outbox
+from shared.contracts import Received
+from shared.contracts.cards import CUSTOMERS_CONTACTS, ReceivedCard
+from shared.contracts.customers import CustomerCreated, CustomerErased, CustomerMerged, PurchaseRecorded
+from shared.contracts.messaging import ReplyReceived
+from shared.db import driver
+from shared.outbox.consumer import Consumer
+from shared.service import runtime_behind
+
+consumer = Consumer("leads")
+
+
+@consumer.cards(CUSTOMERS_CONTACTS)
+async def keep_contacts(tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:
+    """Keep by which numbers and addresses customers are known."""
+    await driver(tx).execute(sql.STORE_CONTACTS, orjson.dumps([_copy_of(card) for card in cards]).decode())
+
+
+@consumer.state(CustomerCreated, batch=True)
+async def note_customers(tx: AsyncSession, batch: Sequence[Received[CustomerCreated]]) -> None:
+    """Know who is a customer before their card comes, as order between topics is not given."""
+    await driver(tx).execute(sql.STORE_STUBS, [received.event.person_id for received in batch])
+
+
+@consumer.state(CustomerErased, batch=True)
+async def empty_contacts(tx: AsyncSession, batch: Sequence[Received[CustomerErased]]) -> None:
+    """Empty the copies of cards of those who were erased, and remember them as erased."""
+    gone = {person_id for received in batch for person_id in _all_ids(received.event)}
+    await driver(tx).execute(sql.EMPTY_CONTACTS, list(gone))
+
+
+@consumer.own(CustomerErased)
+async def erase_customer(tx: AsyncSession, received: Received[CustomerErased]) -> None:
+    """Empty what our own leads say of an erased customer."""
+    ids = await same_persons(tx, _all_ids(received.event))
+    await erase_persons(tx, frozenset().union(*ids.values()), at=received.recorded_at)
+
+
+@consumer.own(CustomerMerged)
+async def merge_customer(tx: AsyncSession, received: Received[CustomerMerged]) -> None:
+    """Resolve the merged id from now on; whoever is merged with somebody erased is erased too."""
+    event = received.event
+    await merge_persons(tx, event.merged_id, into=event.person_id)
+    ids = (await same_persons(tx, [event.person_id]))[event.person_id]
+    if await is_erased(tx, ids):
+        await erase_persons(tx, ids, at=received.recorded_at)
+
+
+@consumer.own(PurchaseRecorded, batch=True)
+async def convert_by_purchase(tx: AsyncSession, batch: Sequence[Received[PurchaseRecorded]]) -> None:
+    """Convert the open leads that purchases settle."""
+    same = await same_persons(tx, {received.event.person_id for received in batch})
+    ids = frozenset[UUID]().union(*same.values())
+    statement = select(Lead).where(Lead.person_id.in_(ids), IS_OPEN).order_by(Lead.id).with_for_update()
+    leads = (await tx.scalars(statement)).all() if ids else []
+    for received in batch if leads else ():
+        purchase = received.event
+        for lead in leads:
+            if lead.person_id in same[purchase.person_id] and lead.is_settled_by(purchase):
+                outbox.add(tx, *lead.convert(at=purchase.occurred_at, by="purchase"), cause=received)
+                change_load(tx, lead.agent_id, -1)
+
+
+@consumer.own(ReplyReceived)
+async def reply(tx: AsyncSession, received: Received[ReplyReceived]) -> None:
+    """Take a person's reply as a touch of their open lead."""
+    await take_reply(tx, received, runtime_behind(tx).settings)
+
+
+def _copy_of(card: ReceivedCard) -> dict[str, object]:
+    known = card.card
+    return {
+        "person_id": card.key,
+        "version": card.version,
+        "phones": known.phones if known else (),
+        "shared_phones": known.shared_phones if known else (),
+        "emails": known.emails if known else (),
+        "aliases": known.aliases if known else (),
+        "erased": known is None,
+    }
+
+
+def _all_ids(event: CustomerErased) -> tuple[UUID, ...]:
+    return event.person_id, *event.alias_ids

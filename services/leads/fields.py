@@ -1,0 +1,118 @@
+"""Fields that the payloads of this service share: names, numbers and addresses as they are typed, codes, money."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from shared.clock import utcnow
+from shared.errors import Invalid
+from shared.persian.digits import to_latin
+from shared.persian.fields import read_by
+from shared.persian.phone import mobile
+from shared.persian.text import clean
+
+NAME_LENGTH, NOTE_LENGTH = 100, 5000
+T = TypeVar("T")
+BIGGEST_AMOUNT: Final = 10**15
+CLOCK_SKEW: Final = timedelta(seconds=5)
+"""How far a caller's clock may be ahead of ours before its `occurred_at` counts as the future."""
+
+_EMAIL: Final = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}").fullmatch
+
+
+class EmptyText(Invalid):
+    code = "empty"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nothing is left of this text; leave the field out instead.", fa="این متن تهی است؛ آن را نفرستید."
+        )
+
+
+class NotAnEmail(Invalid):
+    code = "not_an_email"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{text[:60]!r} is not an email address; sara@example.com is.",
+            fa=f"«{text[:60]}» نشانی ایمیل نیست؛ نشانی مانند sara@example.com نوشته می‌شود.",
+        )
+
+
+def email_address(text: str) -> str:
+    """Return an address as it is compared: lower case, Latin digits. Raises `NotAnEmail`."""
+    address = to_latin(clean(text)).lower()
+    if not _EMAIL(address) or ".." in address or address.startswith("."):
+        raise NotAnEmail(text)
+    return address
+
+
+def _line(text: str) -> str:
+    line = clean(text)
+    if not line:
+        raise EmptyText
+    return line
+
+
+def _lines(text: str) -> str:
+    lines = clean(text, lines=True)
+    if not lines:
+        raise EmptyText
+    return lines
+
+
+def _mobile_as_typed(text: str) -> str:
+    mobile(text)
+    return clean(text)
+
+
+def _not_in_the_future(at: datetime) -> datetime:
+    now = utcnow()
+    if at > now + CLOCK_SKEW:
+        raise PydanticCustomError(
+            "in_the_future",
+            "{detail}",
+            {
+                "detail": f"{at.isoformat()} lies in the future; it is {now.isoformat(timespec='seconds')} now.",
+                "fa": f"{at.isoformat()} در آینده است؛ اکنون {now.isoformat(timespec='seconds')} است.",
+            },
+        )
+    return min(at.astimezone(UTC), now)
+
+
+def not_null(value: T | None) -> T:
+    """Refuse null for a field that can be changed, but not emptied; for use as a validator."""
+    if value is None:
+        raise PydanticCustomError(
+            "not_null",
+            "{detail}",
+            {
+                "detail": "This cannot be emptied; leave it out to keep it.",
+                "fa": "این را نمی‌توان تهی کرد؛ برای نگه‌داشتن آن را نفرستید.",
+            },
+        )
+    return value
+
+
+Name = Annotated[str, Field(max_length=NAME_LENGTH), read_by(_line)]
+Note = Annotated[str, Field(max_length=NOTE_LENGTH), read_by(_lines)]
+Email = Annotated[str, Field(max_length=254), read_by(email_address)]
+MobileAsTyped = Annotated[
+    str,
+    Field(max_length=40),
+    read_by(_mobile_as_typed),
+    WithJsonSchema(
+        {"type": "string", "maxLength": 40, "description": "A mobile number, written in any of the usual ways."}
+    ),
+]
+CodeText = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
+"""A code that figures are split by: Latin letters, digits, `_ . : -`."""
+
+Amount = Annotated[int, Field(ge=0, le=BIGGEST_AMOUNT)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+PastInstant = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]

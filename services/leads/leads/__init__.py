@@ -1,0 +1,1 @@
+"""Leads: captures, touches, the first-response clock and what became of each."""

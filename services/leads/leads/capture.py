@@ -1,0 +1,202 @@
+"""Capturing a lead: once a person and product, however many captures come and however they come together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.leads.agents.assignment import change_load, choose_agent
+from services.leads.agents.models import Agent
+from services.leads.leads.errors import NoWayToReach
+from services.leads.leads.models import IS_OPEN, FunnelStage, Lead, LeadStatus
+from services.leads.leads.response import BORN_ANSWERED, Question, channel_of, waits_for_answer
+from services.leads.leads.schemas import LeadCreate
+from services.leads.leads.sql import store_capture
+from services.leads.leads.touches import Touch
+from services.leads.persons.identity import Identity, find_person, hold_person, same_persons
+from services.leads.persons.models import Person
+from services.leads.settings import Settings
+from shared import outbox
+from shared.clock import utcnow
+from shared.contracts import Event
+from shared.contracts.cards import LEADS_CONTACTS
+from shared.ids import new_id
+from shared.persian.phone import mobile
+from shared.persian.text import fold
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a capture led to; `recaptured` if the person had the lead already."""
+
+    lead: Lead
+    person: Person
+    recaptured: bool
+
+
+async def capture_lead(
+    tx: AsyncSession, new: LeadCreate, settings: Settings, *, by_agent: UUID | None = None
+) -> Captured:
+    """Record that somebody may buy: as a lead, or as a touch of the open lead that they already have.
+
+    `by_agent` is the agent who captures, and who keeps the lead.
+    """
+    if new.phone is None and new.email is None:
+        raise NoWayToReach
+    at = utcnow()
+    stranger = _person(new, at)
+    identity = await find_person(tx, phone=stranger.phone, email=stranger.email, name=stranger.name_folded)
+    open_lead = await _lock_open_lead(tx, identity.person_id, slot_of(new.product, settings))
+    if open_lead is not None:
+        return await _recapture(tx, open_lead, new, stranger, at, settings)
+    return await _capture(tx, new, stranger, identity, at, settings, by_agent)
+
+
+def slot_of(product: str | None, settings: Settings) -> str:
+    """Return what, with the person, makes two captures the same lead."""
+    return (product or "") if settings.one_open_lead_per == "person_and_product" else ""
+
+
+def question_at(at: datetime, settings: Settings) -> Question:
+    """Return a question asked at `at`, with the due time that is fixed now."""
+    return Question(at, settings.working_time.due(at, settings.first_response))
+
+
+async def open_lead_of(tx: AsyncSession, person_id: UUID, slot: str) -> Lead | None:
+    """Return the open lead that a person, by whichever of their ids, has in `slot`, locked."""
+    ids = (await same_persons(tx, [person_id]))[person_id]
+    statement = (
+        select(Lead)
+        .where(Lead.person_id.in_(ids), Lead.slot == slot, IS_OPEN)
+        .order_by(Lead.captured_at)
+        .limit(1)
+        .with_for_update()
+    )
+    lead: Lead | None = await tx.scalar(statement)
+    return lead
+
+
+async def _lock_open_lead(tx: AsyncSession, person_id: UUID | None, slot: str) -> Lead | None:
+    if person_id is None:
+        return None
+    await hold_person(tx, person_id)
+    return await open_lead_of(tx, person_id, slot)
+
+
+async def _capture(
+    tx: AsyncSession,
+    new: LeadCreate,
+    person: Person,
+    identity: Identity,
+    at: datetime,
+    settings: Settings,
+    by_agent: UUID | None,
+) -> Captured:
+    person.id = identity.person_id or person.id
+    person.phone_shared = identity.phone_shared
+    lead = _lead(new, person, identity, at, settings)
+    first = lead.born_answered(at) if new.direction == "inbound" and new.source in BORN_ANSWERED else []
+    if waits_for_answer(new.direction, new.source):
+        lead.ask(question_at(at, settings))
+    owner = await _owner(tx, by_agent, at)
+    assigned = [lead.assign(owner, at=at)] if owner is not None else []
+    events: list[Event] = [lead.captured(person.province), *first, *assigned]
+    rows = [*(outbox.row(event) for event in events), outbox.card_row(LEADS_CONTACTS, person.id)]
+    known = await store_capture(tx, person, lead, _touch(new, lead, at, recapture=False), rows)
+    return Captured(lead, known, recaptured=False)
+
+
+async def _recapture(
+    tx: AsyncSession, lead: Lead, new: LeadCreate, stranger: Person, at: datetime, settings: Settings
+) -> Captured:
+    touch = _touch(new, lead, at, recapture=True)
+    tx.add(touch)
+    outbox.add(tx, lead.recaptured(touch, question_at(at, settings), product=new.product))
+    person = await tx.get_one(Person, lead.person_id, with_for_update={"key_share": True})
+    if person.learn(stranger):
+        outbox.add_card(tx, LEADS_CONTACTS, person.id)
+    await tx.flush()
+    return Captured(lead, person, recaptured=True)
+
+
+async def _owner(tx: AsyncSession, by_agent: UUID | None, at: datetime) -> UUID | None:
+    """Return who gets a new lead: the agent who captured it, else the one whose turn it is."""
+    if by_agent is not None and await tx.get(Agent, by_agent) is not None:
+        change_load(tx, by_agent, 1)
+        return by_agent
+    return await choose_agent(tx, at=at)
+
+
+def _person(new: LeadCreate, at: datetime) -> Person:
+    """Return who a capture speaks of, as if they were a stranger."""
+    return Person(
+        id=new_id(),
+        first_name=new.first_name,
+        last_name=new.last_name,
+        name_folded=folded_name(new.first_name, new.last_name),
+        phone=mobile(new.phone) if new.phone is not None else None,
+        phone_typed=new.phone,
+        phone_shared=False,
+        email=new.email,
+        province=new.province,
+        city=new.city,
+        accepts_promotional=new.accepts_promotional,
+        promotional_consent_at=at if new.accepts_promotional else None,
+        created_at=at,
+    )
+
+
+def folded_name(first_name: str | None, last_name: str | None) -> str:
+    """Return a name in the form in which two spellings of it are equal."""
+    return fold(f"{first_name or ''} {last_name or ''}")
+
+
+def _lead(new: LeadCreate, person: Person, identity: Identity, at: datetime, settings: Settings) -> Lead:
+    return Lead(
+        id=new_id(),
+        person_id=person.id,
+        slot=slot_of(new.product, settings),
+        status=LeadStatus.NEW,
+        funnel_stage=FunnelStage.AWARENESS,
+        kind=new.kind or ("returning" if identity.is_customer else "new"),
+        source=new.source,
+        direction=new.direction,
+        awareness=new.awareness,
+        campaign=new.campaign,
+        product=new.product,
+        cost_minor=new.cost_minor,
+        expected_amount_minor=new.expected_amount_minor,
+        currency=new.currency,
+        note=new.note,
+        referrer_person_id=new.referrer_person_id,
+        possible_duplicate_of=identity.possible_duplicate_of,
+        captured_at=at,
+        recaptures=0,
+        version=1,
+        updated_at=at,
+    )
+
+
+def _touch(new: LeadCreate, lead: Lead, at: datetime, *, recapture: bool) -> Touch:
+    """Return the entry of the timeline that a capture is."""
+    return Touch(
+        id=new_id(),
+        lead_id=lead.id,
+        kind="recapture" if recapture else "capture",
+        direction=new.direction,
+        channel=channel_of(new.source),
+        by="person" if new.direction == "inbound" else "human",
+        agent_id=lead.agent_id if new.direction == "outbound" else None,
+        reached=True,
+        source=new.source,
+        campaign=new.campaign,
+        note=new.note if recapture else None,
+        asks=waits_for_answer(new.direction, new.source),
+        answers=False,
+        occurred_at=at,
+        recorded_at=at,
+    )

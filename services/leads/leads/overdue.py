@@ -1,0 +1,66 @@
+"""Questions that fall due unanswered, and leads that wait for an agent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.leads.agents.assignment import change_load, choose_agent
+from services.leads.agents.models import Agent
+from services.leads.leads.models import IS_OPEN, Lead
+from shared import outbox
+
+AT_ONCE = 200
+
+
+async def publish_overdue(tx: AsyncSession, *, at: datetime, reassign: bool) -> int:
+    """Publish the questions that are due by `at`, once each, and hand their leads on; return how many there were."""
+    statement = (
+        select(Lead)
+        .where(Lead.question_asked_at.is_not(None), Lead.overdue_at.is_(None), Lead.response_due_at <= at)
+        .order_by(Lead.response_due_at)
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    leads = (await tx.scalars(statement)).all()
+    managers = await _managers(tx, {lead.agent_id for lead in leads if lead.agent_id is not None})
+    for lead in leads:
+        outbox.add(tx, lead.fall_due(at=at, manager_id=managers.get(lead.agent_id) if lead.agent_id else None))
+        if reassign and lead.agent_id is not None:
+            await _hand_on(tx, lead, lead.agent_id, at)
+    return len(leads)
+
+
+async def assign_waiting(tx: AsyncSession, *, at: datetime) -> int:
+    """Assign open leads that have no agent, the longest waiting first; return how many were."""
+    statement = (
+        select(Lead)
+        .where(Lead.agent_id.is_(None), IS_OPEN)
+        .order_by(Lead.captured_at)
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    assigned = 0
+    for lead in await tx.scalars(statement):
+        agent_id = await choose_agent(tx, at=at)
+        if agent_id is None:
+            break
+        outbox.add(tx, lead.assign(agent_id, at=at))
+        assigned += 1
+    return assigned
+
+
+async def _hand_on(tx: AsyncSession, lead: Lead, agent_id: UUID, at: datetime) -> None:
+    """Hand a lead to another agent on duty, if there is one."""
+    successor = await choose_agent(tx, at=at, besides=[agent_id])
+    if successor is not None:
+        change_load(tx, agent_id, -1)
+        outbox.add(tx, lead.assign(successor, at=at))
+
+
+async def _managers(tx: AsyncSession, agent_ids: set[UUID]) -> dict[UUID, UUID | None]:
+    rows = await tx.execute(select(Agent.id, Agent.manager_id).where(Agent.id.in_(agent_ids)))
+    return dict(rows.tuples().all())

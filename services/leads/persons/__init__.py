@@ -1,0 +1,1 @@
+"""Persons: who is behind a lead, minted once and found again."""

@@ -1,0 +1,58 @@
+"""Erasing persons: names, numbers, addresses and notes go; ids, codes and counts stay."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.leads.agents.assignment import change_load
+from services.leads.leads.models import IS_OPEN, Lead
+from services.leads.leads.touches import Touch
+from services.leads.persons.models import Contact, Person
+from shared import outbox
+from shared.contracts.cards import LEADS_CONTACTS
+from shared.web import idempotency
+
+
+async def erase_persons(tx: AsyncSession, person_ids: Collection[UUID], *, at: datetime) -> None:
+    """Empty what we hold of `person_ids`, end their open leads, and send tombstones for their cards."""
+    await _end_open_leads(tx, person_ids, at)
+    persons = await tx.scalars(
+        select(Person)
+        .where(Person.id.in_(person_ids), Person.erased_at.is_(None))
+        .order_by(Person.id)
+        .with_for_update(key_share=True)
+    )
+    for person in persons:
+        person.erase(at)
+        outbox.add_card(tx, LEADS_CONTACTS, person.id)
+    await _empty_notes(tx, person_ids)
+    await idempotency.forget_person(tx, person_ids)
+
+
+async def is_erased(tx: AsyncSession, person_ids: Collection[UUID]) -> bool:
+    """Tell whether any of these ids was erased, here or as a customer."""
+    ours = select(Person.id).where(Person.id.in_(person_ids), Person.erased_at.is_not(None))
+    customers = select(Contact.person_id).where(Contact.person_id.in_(person_ids), Contact.erased)
+    return bool(await tx.scalar(select(ours.exists() | customers.exists())))
+
+
+async def _end_open_leads(tx: AsyncSession, person_ids: Collection[UUID], at: datetime) -> None:
+    statement = select(Lead).where(Lead.person_id.in_(person_ids), IS_OPEN).order_by(Lead.id).with_for_update()
+    for lead in await tx.scalars(statement):
+        outbox.add(tx, lead.disqualify("other", at=at))
+        change_load(tx, lead.agent_id, -1)
+
+
+async def _empty_notes(tx: AsyncSession, person_ids: Collection[UUID]) -> None:
+    leads = select(Lead.id).where(Lead.person_id.in_(person_ids))
+    await tx.execute(update(Touch).where(Touch.lead_id.in_(leads), Touch.note.is_not(None)).values(note=None))
+    await tx.execute(
+        update(Lead)
+        .where(Lead.person_id.in_(person_ids), Lead.note.is_not(None))
+        .values(note=None, version=Lead.version + 1)
+    )

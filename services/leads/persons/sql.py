@@ -1,0 +1,76 @@
+"""Written SQL that finds persons: it runs with every capture and every batch of events."""
+
+from __future__ import annotations
+
+LOCK = """
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT DISTINCT hashtextextended(name, 0) AS key FROM unnest($1::text[]) AS name ORDER BY key
+) AS keys
+"""
+"""Keeps two captures with a number or an address in common apart. The order keeps them from a deadlock."""
+
+HOLD = """
+SELECT pg_advisory_xact_lock(hashtextextended('person:' || coalesce(
+    (SELECT person_id FROM aliases WHERE alias_id = $1), $1)::text, 0))
+"""
+
+FIND = """
+SELECT match.how, match.has_phone, match.same_name, coalesce(alias.person_id, match.id) AS person_id,
+       coalesce(NOT customer.erased, false) AS is_customer
+FROM (
+    SELECT 1 AS how, id, true AS has_phone, name_folded = $3 AS same_name FROM persons WHERE phone = $1
+    UNION ALL
+    SELECT 2, person_id, true, false FROM contacts WHERE phones @> ARRAY[$1::text]
+    UNION ALL
+    SELECT 3, person_id, true, false FROM contacts WHERE shared_phones @> ARRAY[$1::text]
+    UNION ALL
+    SELECT 4, id, phone IS NOT NULL, false FROM persons WHERE email = $2
+    UNION ALL
+    SELECT 5, person_id, phones <> '{}' OR shared_phones <> '{}', false FROM contacts WHERE emails @> ARRAY[$2::text]
+) AS match
+LEFT JOIN aliases AS alias ON alias.alias_id = match.id
+LEFT JOIN contacts AS customer ON customer.person_id = coalesce(alias.person_id, match.id)
+ORDER BY match.how, person_id
+"""
+"""Who is known by a number or an address. `how` is a `persons.identity.How`."""
+
+SAME_AS = """
+WITH asked AS (
+    SELECT given.id AS asked_id, coalesce(alias.person_id, given.id) AS person_id
+    FROM unnest($1::uuid[]) AS given (id) LEFT JOIN aliases AS alias ON alias.alias_id = given.id
+)
+SELECT asked_id, person_id AS id FROM asked
+UNION SELECT asked_id, asked_id FROM asked
+UNION SELECT asked_id, alias_id FROM asked JOIN aliases USING (person_id)
+UNION SELECT asked_id, unnest(contacts.aliases) FROM asked JOIN contacts USING (person_id)
+"""
+"""All ids that mean the same person as each of those asked for, itself among them."""
+
+STORE_ALIAS = """
+WITH moved AS (UPDATE aliases SET person_id = $2 WHERE person_id = $1)
+INSERT INTO aliases (alias_id, person_id) VALUES ($1, $2)
+ON CONFLICT (alias_id) DO UPDATE SET person_id = excluded.person_id
+"""
+
+STORE_CONTACTS = """
+INSERT INTO contacts AS kept (person_id, version, phones, shared_phones, emails, aliases, erased)
+SELECT person_id, version, phones, shared_phones, emails, aliases, erased
+FROM jsonb_to_recordset($1::jsonb) AS card (
+    person_id uuid, version bigint, phones text[], shared_phones text[], emails text[], aliases uuid[], erased boolean
+)
+ORDER BY person_id
+ON CONFLICT (person_id) DO UPDATE
+SET version = excluded.version, phones = excluded.phones, shared_phones = excluded.shared_phones,
+    emails = excluded.emails, aliases = excluded.aliases, erased = excluded.erased
+WHERE kept.version < excluded.version AND NOT kept.erased
+"""
+
+STORE_STUBS = """
+INSERT INTO contacts (person_id) SELECT id FROM unnest($1::uuid[]) AS new (id) ORDER BY id ON CONFLICT DO NOTHING
+"""
+
+EMPTY_CONTACTS = """
+INSERT INTO contacts (person_id, erased) SELECT id, true FROM unnest($1::uuid[]) AS gone (id) ORDER BY id
+ON CONFLICT (person_id) DO UPDATE
+SET phones = '{}', shared_phones = '{}', emails = '{}', aliases = '{}', erased = true
+"""
