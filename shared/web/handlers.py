@@ -105,6 +105,8 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _named(request: Request, error: HTTPException) -> PeyvandError:
+    if isinstance(error.__cause__, PeyvandError):
+        return error.__cause__  # raised as the body was read, where FastAPI makes a 400 of every error
     path = request.url.path
     match error.status_code:
         case 404:

@@ -22,6 +22,9 @@ KEEP_S = 600
 REFETCH_AFTER_S = 30
 """How soon a key set may be fetched again for a key id that it does not hold, so that nobody can make us hammer it."""
 
+RETRY_S = 5
+"""How long a provider that did not answer is left in peace."""
+
 FETCH_TIMEOUT_S = 5
 MAX_KEY_SET_BYTES = 512 * 1024
 
@@ -56,38 +59,43 @@ class RemoteKeys:
     def __init__(self, url: str) -> None:
         self._url = url
         self._keys = KeySet([])
-        self._fetched_at = float("-inf")
+        self._fetched_at = self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def find(self, kid: str | None) -> Key:
-        if self._age() > KEEP_S:
-            await self._fetch(not_older_than=KEEP_S)
+        await self._refresh(KEEP_S)
         try:
             return self._keys.get_by_kid(kid)
         except JoseError:
-            await self._fetch(not_older_than=REFETCH_AFTER_S)
+            await self._refresh(REFETCH_AFTER_S)
         try:
             return self._keys.get_by_kid(kid)
         except JoseError as error:
             raise UnknownKey from error
 
-    def _age(self) -> float:
-        return time.monotonic() - self._fetched_at
-
-    async def _fetch(self, *, not_older_than: float) -> None:
+    async def _refresh(self, older_than_s: float) -> None:
+        """Fetch the keys if what there is is older; a provider that is down leaves us with what there is."""
         async with self._lock:
-            if self._age() <= not_older_than:
-                return
-            try:
-                self._keys = await asyncio.to_thread(_download, self._url)
-            except (OSError, ValueError, JoseError) as error:
-                log.warning("key_set_unreachable", url=self._url, error=type(error).__name__)
-                if not self._keys:
-                    raise Unavailable(
-                        "The identity provider's keys cannot be fetched; try again.",
-                        fa="کلیدهای سامانهٔ هویت دریافت نشد؛ دوباره تلاش کنید.",
-                    ) from error
+            if _seconds_since(self._fetched_at) > older_than_s and _seconds_since(self._tried_at) > RETRY_S:
+                self._tried_at = time.monotonic()
+                await self._fetch()
+        if not self._keys:
+            raise Unavailable(
+                "The identity provider's keys cannot be fetched; try again.",
+                fa="کلیدهای سامانهٔ هویت دریافت نشد؛ دوباره تلاش کنید.",
+            )
+
+    async def _fetch(self) -> None:
+        try:
+            self._keys = await asyncio.to_thread(_download, self._url)
+        except (OSError, ValueError, KeyError, JoseError) as error:
+            log.warning("key_set_unreachable", url=self._url, error=type(error).__name__)
+        else:
             self._fetched_at = time.monotonic()
+
+
+def _seconds_since(instant: float) -> float:
+    return time.monotonic() - instant
 
 
 def _download(url: str) -> KeySet:

@@ -100,7 +100,7 @@ def message(fault: Mapping[str, Any], *, persian: bool) -> str:
     """Return what to say of a fault that pydantic reports."""
     context = fault.get("ctx") or {}
     own = context.get("error")
-    if own is not None:
+    if isinstance(own, Exception):
         return str((persian and getattr(own, "detail_fa", None)) or own)
     if persian and isinstance(context.get("fa"), str):
         return str(context["fa"])

@@ -117,6 +117,7 @@ class NoteIn(msgspec.Struct):
 INSERT = """
 INSERT INTO notes (id, text, external_id, written_at) VALUES ($1, $2, $3, $4) ON CONFLICT (external_id) DO NOTHING
 """
+TOUCH = "UPDATE notes SET version = version + 1 WHERE id = $1"
 KEYSET = Keyset(
     sorts={"written_at": Note.written_at, "rank": Note.rank, "text": Note.text}, id=Note.id, default="-written_at"
 )
@@ -158,6 +159,13 @@ async def write_slowly(body: NoteCreate, tx: Tx, request: Request) -> Note:
     started.set()
     await asyncio.wait_for(go_on.wait(), 10)
     return note
+
+
+@router.post("/{first}/{second}/touch", dependencies=[requires("notes:write")])
+async def touch_two(first: UUID, second: UUID, tx: Tx, request: Request) -> None:
+    await driver(tx).execute(TOUCH, first)
+    await request.app.state.meeting.wait()
+    await driver(tx).execute(TOUCH, second)
 
 
 @router.post("/bulk", dependencies=[requires("notes:write")])
