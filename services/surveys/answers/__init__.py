@@ -1,0 +1,1 @@
+"""Answers, and the loop that a bad one opens."""

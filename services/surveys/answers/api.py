@@ -1,0 +1,99 @@
+"""`/v1/answers`: what people answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import AwareDatetime
+from sqlalchemy import Select, select
+from sqlalchemy.orm import contains_eager
+
+from services.surveys.answers.errors import AnswerNotFound, OffScale
+from services.surveys.answers.models import Answer
+from services.surveys.answers.schemas import AnswerCreate, AnswerOut, Loop
+from services.surveys.answers.usecases import answer_invitation
+from services.surveys.invitations.errors import InvitationClosed, InvitationExpired, InvitationNotFound
+from services.surveys.invitations.models import Invitation
+from services.surveys.people.identity import ids_of
+from shared.clock import utcnow
+from shared.contracts.surveys import Category
+from shared.web import Keyset, Page, PageDep, Tx, page_of, problems, requires, router_for
+from shared.web.idempotency import about
+
+router = router_for("surveys", prefix="/v1/answers", tags=["answers"])
+
+KEYSET = Keyset(sorts={"answered_at": Answer.answered_at}, id=Answer.id, default="-answered_at")
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=AnswerOut,
+    dependencies=[requires("surveys:write")],
+    responses=problems(InvitationNotFound, InvitationClosed, InvitationExpired, OffScale),
+)
+async def create_answer(body: AnswerCreate, tx: Tx) -> AnswerOut:
+    """Answer an invitation. A second answer to the same one replaces the first."""
+    answer = await answer_invitation(tx, body.invitation_id, body.value, at=utcnow())
+    invitation = await tx.get_one(Invitation, answer.invitation_id)
+    if invitation.person_id is not None:
+        about(tx, invitation.person_id)
+    return AnswerOut.of(answer, invitation)
+
+
+@router.get("", response_model=Page[AnswerOut], dependencies=[requires("surveys:read")])
+async def list_answers(
+    tx: Tx,
+    page: PageDep,
+    survey: Annotated[str | None, Query(max_length=64, description="Code of the survey.")] = None,
+    category: Annotated[Category | None, Query(description="What the answer means.")] = None,
+    person_id: Annotated[UUID | None, Query(description="The person, by any id that means them.")] = None,
+    loop: Annotated[Loop | None, Query(description="`open`: answered badly, and not yet answered.")] = None,
+    touchpoint: Annotated[str | None, Query(max_length=64)] = None,
+    product: Annotated[str | None, Query(max_length=64)] = None,
+    agent_id: Annotated[UUID | None, Query()] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="Answered then or later.")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to", description="Answered before.")] = None,
+) -> dict[str, object]:
+    """List answers."""
+    asked = {"survey": survey, "touchpoint": touchpoint, "product": product, "agent_id": agent_id}
+    query = select(Answer).join(Answer.invitation).options(contains_eager(Answer.invitation))
+    query = query.where(*(getattr(Invitation, name) == value for name, value in asked.items() if value is not None))
+    query = _narrowed(query, category, loop, since, until)
+    if person_id is not None:
+        query = query.where(Invitation.person_id.in_(await ids_of(tx, person_id)))
+    bound = {**asked, "category": category, "person": person_id, "loop": loop, "since": since, "until": until}
+    rows, cursor = await page_of(tx, query, KEYSET, page, bound)
+    return {"items": [AnswerOut.of(answer, answer.invitation) for answer in rows], "next_cursor": cursor}
+
+
+@router.get(
+    "/{answer_id}",
+    response_model=AnswerOut,
+    dependencies=[requires("surveys:read")],
+    responses=problems(AnswerNotFound),
+)
+async def read_answer(answer_id: UUID, tx: Tx) -> AnswerOut:
+    """Read an answer."""
+    answer = await tx.get(Answer, answer_id)
+    if answer is None:
+        raise AnswerNotFound(answer_id)
+    return AnswerOut.of(answer, await tx.get_one(Invitation, answer.invitation_id))
+
+
+def _narrowed(
+    query: Select[Answer], category: str | None, loop: Loop | None, since: datetime | None, until: datetime | None
+) -> Select[Answer]:
+    if category is not None:
+        query = query.where(Answer.category == category)
+    if loop is not None:
+        closed = Answer.loop_closed_at.is_not(None) if loop == "closed" else Answer.loop_closed_at.is_(None)
+        query = query.where(Answer.loop_opened_at.is_not(None), closed)
+    if since is not None:
+        query = query.where(Answer.answered_at >= since)
+    if until is not None:
+        query = query.where(Answer.answered_at < until)
+    return query

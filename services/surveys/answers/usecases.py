@@ -1,0 +1,135 @@
+"""Taking answers: by API to an invitation, by SMS to the newest question that the number can answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+
+from services.surveys.answers.errors import OffScale
+from services.surveys.answers.models import Answer, IgnoredReply
+from services.surveys.invitations.errors import InvitationClosed, InvitationExpired, InvitationNotFound
+from services.surveys.invitations.models import Invitation
+from services.surveys.people.identity import lock_known_person
+from services.surveys.surveys.models import Survey
+from services.surveys.surveys.usecases import get_survey
+from shared import outbox
+from shared.contracts.messaging import ReplyReceived
+from shared.ids import new_id
+
+TAKING = ("open", "answered")
+"""The states in which an invitation takes an answer; a second one replaces the first."""
+
+_LONGEST_NUMBER = 40
+
+
+async def answer_invitation(tx: AsyncSession, invitation_id: UUID, value: int, *, at: datetime) -> Answer:
+    """Take an answer given through the API.
+
+    Raises `InvitationNotFound`, `InvitationClosed`, `InvitationExpired` or `OffScale`.
+    """
+    invitation = await _lock_invitation(tx, invitation_id)
+    if invitation.status in ("refused", "cancelled") or invitation.survey_id is None or invitation.expires_at is None:
+        raise InvitationClosed(invitation_id, invitation.status)
+    if invitation.status == "expired" or invitation.expires_at <= at:
+        raise InvitationExpired(invitation_id, invitation.expires_at)
+    survey = await get_survey(tx, invitation.survey_id)
+    if not survey.rule.holds(value):
+        raise OffScale(value, survey.rule)
+    known = await _answer_to(tx, invitation)
+    return _take(tx, known, invitation, survey, value=value, channel="api", at=at)
+
+
+async def answer_by_reply(tx: AsyncSession, reply: ReplyReceived) -> Answer | None:
+    """Take an SMS reply as the answer to the person's newest open SMS question that its number can answer.
+
+    A number that answers none of them, comes too late, or was sent before the answer that is there, is ignored and
+    recorded with the newest question. A reply of somebody who was never asked is none of ours.
+    """
+    person = await lock_known_person(tx, reply.person_id) if reply.number is not None else None
+    if person is None or reply.number is None:
+        return None
+    asked = await _sms_questions(tx, person.ids, reply.occurred_at)
+    open_now = [one for one in asked if one.expires_at is not None and reply.occurred_at < one.expires_at]
+    answered = next((one for one in open_now if one.asks and one.asks.rule.holds(reply.number)), None)
+    if answered is None or answered.asks is None:
+        _ignore(tx, reply, (open_now or asked)[:1], "off_scale" if open_now else "late")
+        return None
+    known = await _answer_to(tx, answered)
+    if known is not None and reply.occurred_at < known.answered_at:
+        _ignore(tx, reply, [answered], "older")
+        return None
+    return _take(tx, known, answered, answered.asks, value=reply.number, channel="sms", at=reply.occurred_at)
+
+
+def _take(
+    tx: AsyncSession,
+    known: Answer | None,
+    invitation: Invitation,
+    survey: Survey,
+    *,
+    value: int,
+    channel: str,
+    at: datetime,
+) -> Answer:
+    if known is None:
+        answer = Answer(id=new_id(), invitation_id=invitation.id, survey_id=survey.id, revision=1)
+        tx.add(answer)
+    else:
+        answer = known
+        answer.revision += 1
+    answer.give(value, survey=survey, channel=channel, at=at)
+    invitation.status, invitation.delivered_at = "answered", invitation.delivered_at or at
+    outbox.add(tx, answer.answered(invitation, survey))
+    return answer
+
+
+def _ignore(tx: AsyncSession, reply: ReplyReceived, newest: list[Invitation], reason: str) -> None:
+    for invitation in newest:
+        number = str(reply.number)[:_LONGEST_NUMBER]
+        tx.add(
+            IgnoredReply(
+                reply_id=reply.reply_id,
+                invitation_id=invitation.id,
+                number=number,
+                reason=reason,
+                received_at=reply.occurred_at,
+            )
+        )
+
+
+async def _sms_questions(tx: AsyncSession, person_ids: tuple[UUID, ...], at: datetime) -> list[Invitation]:
+    """Return what a person was asked by SMS before `at` and never refused, locked, the newest first."""
+    query = (
+        select(Invitation)
+        .where(
+            Invitation.person_id.in_(person_ids),
+            Invitation.channel == "sms",
+            Invitation.status.in_((*TAKING, "expired")),
+            Invitation.requested_at <= at,
+        )
+        .order_by(Invitation.requested_at.desc(), Invitation.id.desc())
+        .limit(20)
+        .options(joinedload(Invitation.asks))
+        .with_for_update(of=Invitation)
+    )
+    return list(await tx.scalars(query, execution_options={"populate_existing": True}))
+
+
+async def _lock_invitation(tx: AsyncSession, invitation_id: UUID) -> Invitation:
+    """Return an invitation with its person locked first, as everybody does who decides about them."""
+    person_id = await tx.scalar(select(Invitation.person_id).where(Invitation.id == invitation_id))
+    if person_id is not None:
+        await lock_known_person(tx, person_id)
+    invitation = await tx.get(Invitation, invitation_id, with_for_update=True, populate_existing=True)
+    if invitation is None:
+        raise InvitationNotFound(invitation_id)
+    return invitation
+
+
+async def _answer_to(tx: AsyncSession, invitation: Invitation) -> Answer | None:
+    query = select(Answer).where(Answer.invitation_id == invitation.id).with_for_update()
+    return (await tx.scalars(query, execution_options={"populate_existing": True})).one_or_none()

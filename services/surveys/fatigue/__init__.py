@@ -1,0 +1,1 @@
+"""How often a person may be asked, across all surveys."""

@@ -1,0 +1,50 @@
+"""Fields that the payloads of this service share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from shared.errors import Invalid
+from shared.persian.digits import to_latin
+from shared.persian.fields import read_by
+from shared.persian.text import clean
+
+TITLE_LENGTH = 200
+
+
+class EmptyText(Invalid):
+    """Nothing is left of a text; leave the field out instead."""
+
+    code = "empty"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nothing is left of this text; leave the field out instead.", fa="این متن تهی است؛ آن را نفرستید."
+        )
+
+
+def _title(text: str) -> str:
+    cleaned = clean(text)
+    if not cleaned:
+        raise EmptyText
+    return cleaned
+
+
+def _number(value: Any) -> Any:
+    """Take a number that was typed in any digits; anything else is left to the field's own check."""
+    return to_latin(value).strip() if isinstance(value, str) else value
+
+
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
+"""A code: Latin letters, digits, `_ . : -`."""
+
+Title = Annotated[str, Field(max_length=TITLE_LENGTH), read_by(_title)]
+"""A text of one line for people."""
+
+TypedNumber = Annotated[int, BeforeValidator(_number)]
+"""A whole number, also as text in Latin, Persian or Arabic-Indic digits."""
+
+Codes = Annotated[list[Code], Field(max_length=50), AfterValidator(lambda codes: list(dict.fromkeys(codes)))]
+"""Codes, each once, in the order given."""

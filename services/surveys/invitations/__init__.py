@@ -1,0 +1,1 @@
+"""Invitations: every request to ask a person, granted or refused."""

@@ -1,0 +1,95 @@
+"""`/v1/invitations`: who was asked, who was not, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import AwareDatetime
+from sqlalchemy import select
+
+from services.surveys.answers.models import IgnoredReply
+from services.surveys.invitations.errors import InvitationNotFound
+from services.surveys.invitations.models import Invitation
+from services.surveys.invitations.schemas import (
+    IgnoredReplyOut,
+    InvitationCreate,
+    InvitationDetail,
+    InvitationOut,
+    Status,
+)
+from services.surveys.invitations.usecases import Request, invite
+from services.surveys.people.identity import ids_of
+from services.surveys.surveys.errors import SurveyNotFound
+from services.surveys.surveys.usecases import survey_by_code
+from shared.clock import utcnow
+from shared.ids import new_id
+from shared.web import Keyset, Page, PageDep, Tx, page_of, problems, requires, router_for
+from shared.web.idempotency import about
+
+router = router_for("surveys", prefix="/v1/invitations", tags=["invitations"])
+
+KEYSET = Keyset(sorts={"requested_at": Invitation.requested_at}, id=Invitation.id, default="-requested_at")
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=InvitationOut,
+    dependencies=[requires("surveys:write")],
+    responses=problems(SurveyNotFound),
+)
+async def create_invitation(body: InvitationCreate, tx: Tx) -> Invitation:
+    """Ask a person. One who may not be asked now gives an invitation of status `refused`, with the reason."""
+    if await survey_by_code(tx, body.survey) is None:
+        raise SurveyNotFound(body.survey)
+    about(tx, body.person_id)
+    return await invite(tx, Request(request_id=new_id(), at=utcnow(), **body.model_dump()))
+
+
+@router.get("", response_model=Page[InvitationOut], dependencies=[requires("surveys:read")])
+async def list_invitations(
+    tx: Tx,
+    page: PageDep,
+    survey: Annotated[str | None, Query(max_length=64, description="Code of the survey.")] = None,
+    person_id: Annotated[UUID | None, Query(description="The person, by any id that means them.")] = None,
+    status: Annotated[Status | None, Query(description="What became of it.")] = None,
+    reason: Annotated[str | None, Query(max_length=64, description="Why it was refused.")] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="Requested then or later.")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to", description="Requested before.")] = None,
+) -> dict[str, object]:
+    """List the requests to ask people, refused ones too."""
+    filters = {"survey": survey, "status": status, "reason": reason}
+    query = select(Invitation).where(
+        *(getattr(Invitation, name) == value for name, value in filters.items() if value is not None)
+    )
+    if person_id is not None:
+        query = query.where(Invitation.person_id.in_(await ids_of(tx, person_id)))
+    if since is not None:
+        query = query.where(Invitation.requested_at >= since)
+    if until is not None:
+        query = query.where(Invitation.requested_at < until)
+    bound: dict[str, str | UUID | datetime | None] = {**filters, "person": person_id, "since": since, "until": until}
+    rows, cursor = await page_of(tx, query, KEYSET, page, bound)
+    return {"items": rows, "next_cursor": cursor}
+
+
+@router.get(
+    "/{invitation_id}",
+    response_model=InvitationDetail,
+    dependencies=[requires("surveys:read")],
+    responses=problems(InvitationNotFound),
+)
+async def read_invitation(invitation_id: UUID, tx: Tx) -> InvitationDetail:
+    """Read an invitation, with the replies to it that were no answers."""
+    invitation = await tx.get(Invitation, invitation_id)
+    if invitation is None:
+        raise InvitationNotFound(invitation_id)
+    ignored = select(IgnoredReply).where(IgnoredReply.invitation_id == invitation_id)
+    replies = await tx.scalars(ignored.order_by(IgnoredReply.received_at, IgnoredReply.reply_id))
+    return InvitationDetail(
+        **InvitationOut.model_validate(invitation).model_dump(),
+        ignored_replies=[IgnoredReplyOut.model_validate(reply) for reply in replies],
+    )

@@ -1,0 +1,1 @@
+"""The surveys: what is asked, on which scale, and of whom."""
