@@ -247,6 +247,11 @@ def _keys(data: Path) -> Path:
     return folder
 
 
+def settings_of(service: Service, data: Path) -> ServiceSettings:
+    """Return the settings of a service of the deployment that runs on `data`."""
+    return _settings(service, EmbeddedPostgres(data / "postgres"), data / "keys", data)
+
+
 def _settings(service: Service, server: EmbeddedPostgres, keys: Path, data: Path) -> ServiceSettings:
     return load(
         service.settings,

@@ -27,12 +27,14 @@ CardReader = Callable[[asyncpg.Connection, Sequence[UUID]], Awaitable[Mapping[UU
 class Clock:
     """Work that falls due: `turn` does a batch of it and returns how much it did; above 0 it is turned again at once.
 
-    Any number of workers turn the same clock, so a turn takes its rows `FOR UPDATE SKIP LOCKED`.
+    Any number of workers turn the same clock, so a turn takes its rows `FOR UPDATE SKIP LOCKED`. One that is
+    `of_state` works on the state schema alone: a rebuild turns it on the new schema before that is swapped in.
     """
 
     name: str
     every_s: float
     turn: Callable[[Runtime], Awaitable[int]]
+    of_state: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from contextlib import suppress
 import structlog
 
 from shared.bus import BusUnavailable
+from shared.bus.local import LocalBus
 from shared.outbox.drain import drain
 from shared.outbox.faults import sentence
-from shared.outbox.housekeeping import housekeeping
+from shared.outbox.housekeeping import FIRST_WITHIN_S, housekeeping
 from shared.outbox.inbox import Inbox
 from shared.outbox.lease import LeaseLost
 from shared.outbox.relay import Relay
+from shared.outbox.topics import make_topics
 from shared.service import Clock, Runtime
 from shared.watchdog import PATIENCE_S, Watchdog
 
@@ -24,6 +26,7 @@ RELAY_POLL_S = 0.05
 STANDBY_S = 1.0
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 GRACE_S = 5.0
+JITTER_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +42,8 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then end what is in hand, within a few seconds."""
         self.stop = stop
+        if isinstance(self.runtime.bus, LocalBus):  # nobody else looks after its topics
+            await make_topics(self.runtime.bus, partitions=self.runtime.settings.partitions)
         loops = {"relay": self._relay(), "drain": self._clock(Clock("drain", 1.0, drain))}
         if self.runtime.service.consumer.topics:
             loops["consumer"] = self._consume()
@@ -102,7 +107,8 @@ class Worker:
 
     async def _clock(self, clock: Clock) -> None:
         """Turn a clock at a fixed cadence from a random beginning; at once again while there is something to do."""
-        due = time.monotonic() + random.random() * min(clock.every_s, 5.0)  # noqa: S311  (jitter)
+        within_s = FIRST_WITHIN_S.get(clock.name, min(clock.every_s, JITTER_S))
+        due = time.monotonic() + random.random() * within_s  # noqa: S311  (jitter)
         await self._rest(f"clock {clock.name}", due - time.monotonic())
 
         async def turn() -> float:

@@ -1,4 +1,4 @@
-"""Clocks that every service turns: expired idempotency keys, ticks on contact topics, the daily audit of cards."""
+"""Clocks that every service turns beside its own: expired idempotency keys, and the order of its contact topics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from shared.clock import utcnow
 from shared.db import driver
+from shared.outbox.cards_audit import audit_cards, tick
 from shared.service import Clock, Runtime
 
 KEYS_KEPT = timedelta(hours=24)
@@ -18,9 +19,15 @@ DELETE FROM idempotency_keys WHERE (subject, route, key) IN (
 """
 
 
+FIRST_WITHIN_S = {"card audit": 86_400.0}
+"""Clocks whose first turn comes at any time of the day, so that a restart does not repeat what is dear."""
+
+
 def housekeeping(runtime: Runtime) -> tuple[Clock, ...]:
     """Return the clocks that a service needs beside its own."""
     clocks = [Clock("expired idempotency keys", 600.0, drop_expired_keys)]
+    if runtime.service.card_readers:
+        clocks += [Clock("contact topics tick", 3_600.0, tick), Clock("card audit", 86_400.0, audit_cards)]
     return tuple(clocks)
 
 

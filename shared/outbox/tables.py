@@ -98,7 +98,7 @@ def declare(metadata: MetaData) -> None:
         Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Column("error", Text),
         Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-        CheckConstraint("state in ('parked', 'dead')", name="state"),
+        CheckConstraint("state in ('parked', 'dead', 'discarded')", name="state"),
         Index("ix_parked_key", "consumer", "topic", "partition", "key", "offset"),
         Index("ix_parked_due", "consumer", "next_attempt_at", postgresql_where="state = 'parked'"),
     )

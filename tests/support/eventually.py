@@ -6,11 +6,15 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
+async def eventually(look: Callable[[], Awaitable[T]], *, within: float = 5.0, every: float = 0.02) -> T: ...
+@overload
+async def eventually(look: Callable[[], T], *, within: float = 5.0, every: float = 0.02) -> T: ...
 async def eventually(look: Callable[[], T | Awaitable[T]], *, within: float = 5.0, every: float = 0.02) -> T:
     """Return the first true answer of `look`; fail when `within` seconds have brought none.
 

@@ -90,7 +90,7 @@ def upgrade() -> None:
             error text,
             parked_at timestamptz NOT NULL DEFAULT now(),
             CONSTRAINT pk_parked PRIMARY KEY (consumer, topic, partition, "offset"),
-            CONSTRAINT ck_parked_state CHECK (state in ('parked', 'dead'))
+            CONSTRAINT ck_parked_state CHECK (state in ('parked', 'dead', 'discarded'))
         )
     """)
     op.execute('CREATE INDEX ix_parked_key ON parked (consumer, topic, partition, key, "offset")')

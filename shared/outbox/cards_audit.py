@@ -1,0 +1,84 @@
+"""Contact topics in order: the daily audit against the database, and the hourly tick that makes quiet partitions roll.
+
+Compaction keeps whatever came last for a key, which may be a late double of an older card; so what the log holds
+last is compared with the database, and sent again where it differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID
+
+from shared.bus import Record, TopicPartition
+from shared.clock import utcnow
+from shared.db import driver
+from shared.ids import new_id
+from shared.outbox import wire
+from shared.outbox.writing import add_card
+from shared.service import CardReader, Runtime
+
+AT_ONCE = 1_000
+READ = 5_000
+
+
+async def audit_cards(runtime: Runtime) -> int:
+    """Publish again each card or tombstone whose last value in the log is not the database's; return 0 when done."""
+    for topic, reader in runtime.service.card_readers.items():
+        for partition in await _partitions(runtime, topic):
+            await _audit(runtime, partition, reader)
+    return 0
+
+
+async def tick(runtime: Runtime) -> int:
+    """Append a record that says nothing to each partition of the service's contact topics."""
+    partitions = [each for topic in runtime.service.card_readers for each in await _partitions(runtime, topic)]
+    await runtime.bus.send([_tick(runtime.service.name, partition) for partition in partitions])
+    return 0
+
+
+async def _partitions(runtime: Runtime, topic: str) -> list[TopicPartition]:
+    return sorted(await runtime.bus.bounds([topic]))
+
+
+def _tick(service: str, partition: TopicPartition) -> Record:
+    """Make the tick of a partition: always the same key, so that compaction keeps one."""
+    key, now = UUID(int=partition.partition), utcnow()
+    row = {
+        "id": new_id(),
+        "type": wire.TICK_TYPE,
+        "topic": partition.topic,
+        "key": key,
+        "subject": key,
+        "occurred_at": now,
+        "recorded_at": now,
+        "seq": 0,
+        "correlation_id": None,
+        "causation_id": None,
+        "traceparent": None,
+    }
+    source = f"/peyvand/{service}"
+    return wire.record_of(row, source=source, partition=partition.partition, position=0, body=b"{}")
+
+
+async def _audit(runtime: Runtime, partition: TopicPartition, reader: CardReader) -> None:
+    last = await _last_values(runtime, partition)
+    keys = list(last)
+    for start in range(0, len(keys), AT_ONCE):
+        some = keys[start : start + AT_ONCE]
+        async with runtime.db.transaction() as tx:
+            present = await reader(driver(tx), some)
+            add_card(tx, partition.topic, *(key for key in some if _digest(present.get(key)) != last[key]))
+
+
+async def _last_values(runtime: Runtime, partition: TopicPartition) -> dict[UUID, bytes | None]:
+    """Return a digest of each key's last value in the log; None where that is a tombstone."""
+    last: dict[UUID, bytes | None] = {}
+    first, end = (await runtime.bus.bounds([partition.topic]))[partition]
+    while first < end and (records := await runtime.bus.read(partition, first, most=READ)):
+        last.update({record.key: _digest(record.body) for record in records if wire.is_card(record)})
+        first = records[-1].offset + 1
+    return last
+
+
+def _digest(body: bytes | None) -> bytes | None:
+    return None if body is None else hashlib.blake2b(body, digest_size=16).digest()

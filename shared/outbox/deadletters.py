@@ -1,0 +1,96 @@
+"""What an operator does with parked and dead events: look, try again, give up."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import asyncpg
+
+from shared.clock import utcnow
+from shared.db import Database
+from shared.errors import Invalid, NotFound
+
+_LIST = """
+SELECT topic, partition, "offset", key, type, state, attempts, next_attempt_at, parked_at, error FROM parked
+WHERE consumer = $1 AND ($2::text IS NULL OR state = $2) AND (error IS NOT NULL OR $3)
+ORDER BY topic, partition, "offset" LIMIT $4
+"""
+_SHOW = 'SELECT * FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4'
+_REPLAY = """
+UPDATE parked SET state = 'parked', attempts = 0, next_attempt_at = $2
+WHERE consumer = $1 AND state IN ('parked', 'dead')
+    AND ($3::text IS NULL OR (topic = $3 AND partition = $4 AND "offset" = $5))
+"""
+_DISCARD = """
+UPDATE parked SET state = 'discarded', body = NULL
+WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4 AND state <> 'discarded'
+"""
+
+
+class NotAPlace(Invalid):
+    code = "not_a_place"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text!r} names no event; topic/partition/offset does, such as leads.events.v1/3/120.")
+
+
+class NoSuchEvent(NotFound):
+    code = "no_such_parked_event"
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(f"No event is parked or dead at {place}.")
+
+
+class Place(NamedTuple):
+    """Where in the log a parked event lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @classmethod
+    def of(cls, text: str) -> Place:
+        """Read `topic/partition/offset`; raise `NotAPlace` for anything else."""
+        topic, _, rest = text.partition("/")
+        partition, _, offset = rest.partition("/")
+        if not (topic and partition.isdecimal() and offset.isdecimal()):
+            raise NotAPlace(text)
+        return cls(topic, int(partition), int(offset))
+
+
+async def listed(
+    db: Database, consumer: str, *, state: str | None = None, followers: bool = False, most: int = 100
+) -> list[asyncpg.Record]:
+    """Return parked events without their bodies; `followers` too, which only wait behind another of their key."""
+    async with db.connection() as connection:
+        return list(await connection.fetch(_LIST, consumer, state, followers, most))
+
+
+async def shown(db: Database, consumer: str, place: Place) -> asyncpg.Record:
+    """Return one event with headers and body."""
+    async with db.connection() as connection:
+        row = await connection.fetchrow(_SHOW, consumer, *place)
+    if row is None:
+        raise NoSuchEvent(place)
+    return row
+
+
+async def replay(db: Database, consumer: str, place: Place | None = None) -> int:
+    """Let the drain try an event, or all, again at once; return how many."""
+    async with db.connection() as connection:
+        status = await connection.execute(_REPLAY, consumer, utcnow(), *(place or (None, None, None)))
+    count = int(status.split()[-1])
+    if place is not None and count == 0:
+        raise NoSuchEvent(place)
+    return count
+
+
+async def discard(db: Database, consumer: str, place: Place) -> None:
+    """Give an event up for good: its body goes, its place is remembered so that a rebuild leaves it out."""
+    async with db.connection() as connection:
+        status = await connection.execute(_DISCARD, consumer, *place)
+    if status.endswith(" 0"):
+        raise NoSuchEvent(place)

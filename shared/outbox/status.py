@@ -1,0 +1,118 @@
+"""How the machinery is: what waits in the outbox, how far the consumer is behind, which partitions stand still."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.bus import BusUnavailable, EventBus, TopicPartition
+from shared.clock import utcnow
+from shared.db import Database
+from shared.outbox.consumer import Consumer
+from shared.outbox.faults import sentence
+from shared.service import Runtime
+
+OLDEST_WAITING_S = 60.0
+UNMOVED_S = 120.0
+COUNTED = 10_000
+
+_WAITING = """
+SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS some) AS waiting,
+    (SELECT recorded_at FROM outbox ORDER BY seq LIMIT 1) AS oldest
+"""
+_INBOX = "SELECT topic, partition, next_offset, stopped, moved_at FROM inbox WHERE consumer = $1"
+_PARKED = "SELECT state, count(*) AS count FROM parked WHERE consumer = $1 GROUP BY state"
+
+OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class RelayLag:
+    """Events that wait to be sent (counted up to 10,000), and for how long the oldest has."""
+
+    waiting: int
+    oldest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLag:
+    """How many offsets of a partition are unread, for how long nothing moved, and why it stands still if it does."""
+
+    next_offset: int
+    behind: int
+    unmoved_s: float
+    stopped: str | None = None
+
+
+async def relay_lag(db: Database) -> RelayLag:
+    """Return what waits in the outbox."""
+    async with db.connection() as connection:
+        row = await connection.fetchrow(_WAITING, COUNTED)
+    if row is None or row["oldest"] is None:
+        return RelayLag(0, 0.0)
+    return RelayLag(row["waiting"], max((utcnow() - row["oldest"]).total_seconds(), 0.0))
+
+
+async def consumer_lag(db: Database, bus: EventBus, consumer: Consumer) -> dict[TopicPartition, PartitionLag]:
+    """Return how far behind the log each partition is that the consumer has begun to read."""
+    async with db.connection() as connection:
+        rows = await connection.fetch(_INBOX, consumer.service)
+    bounds = await bus.bounds(consumer.topics) if rows else {}
+    now = utcnow()
+    lags = {}
+    for topic, number, next_offset, stopped, moved_at in rows:
+        partition = TopicPartition(topic, number)
+        end = bounds.get(partition, (0, next_offset))[1]
+        unmoved_s = max((now - moved_at).total_seconds(), 0.0)
+        lags[partition] = PartitionLag(next_offset, max(end - next_offset, 0), unmoved_s, stopped)
+    return lags
+
+
+async def parked_counts(db: Database, consumer: str) -> dict[str, int]:
+    """Return how many events are parked, dead and discarded."""
+    async with db.connection() as connection:
+        return {row["state"]: row["count"] for row in await connection.fetch(_PARKED, consumer)}
+
+
+async def machinery_status(runtime: Runtime) -> dict[str, str]:
+    """Return `ok` or a sentence of what is wrong, for the broker, the relay and the consumer."""
+    status = {"broker": OK, "relay": OK, "consumer": OK}
+    try:
+        status["relay"] = _relay_sentence(await relay_lag(runtime.db))
+    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return status | {"relay": f"The database does not answer: {sentence(error)}"}
+    try:
+        await runtime.bus.ping()
+        lags = await consumer_lag(runtime.db, runtime.bus, runtime.service.consumer)
+        status["consumer"] = _stopped_sentence(lags) or await _stuck_sentence(runtime.bus, lags)
+    except BusUnavailable as error:
+        status["broker"] = error.detail
+    return status
+
+
+def _relay_sentence(lag: RelayLag) -> str:
+    if lag.oldest_s <= OLDEST_WAITING_S:
+        return OK
+    more = "or more " if lag.waiting >= COUNTED else ""
+    return f"{lag.waiting} {more}events wait to be sent, the oldest for {lag.oldest_s:.0f} s."
+
+
+def _stopped_sentence(lags: Mapping[TopicPartition, PartitionLag]) -> str:
+    return " ".join(f"{each} stands still: {lag.stopped}" for each, lag in sorted(lags.items()) if lag.stopped)
+
+
+async def _stuck_sentence(bus: EventBus, lags: Mapping[TopicPartition, PartitionLag]) -> str:
+    """Say which partitions hold an event that has been unread for long; one that was merely quiet is not stuck."""
+    stuck = []
+    for partition, lag in sorted(lags.items()):
+        if lag.behind and lag.unmoved_s > UNMOVED_S:
+            first = await bus.read(partition, lag.next_offset, most=1)
+            if first and first[0].sent_at and (utcnow() - first[0].sent_at).total_seconds() > UNMOVED_S:
+                stuck.append(partition)
+    if not stuck:
+        return OK
+    unread = sum(lags[each].behind for each in stuck)
+    return f"{unread} events are unread, and nothing moves in {', '.join(map(str, stuck))}."
