@@ -6,6 +6,7 @@ from pathlib import Path
 
 from services.metrics.clocks import clocks
 from services.metrics.consumers import consumer
+from services.metrics.figures.api import router as figures_router
 from services.metrics.settings import Settings
 from services.metrics.tables import metadata
 from shared.service import Service
@@ -17,7 +18,7 @@ SERVICE = Service(
     settings=Settings,
     metadata=metadata,
     migrations=Path(__file__).parent / "migrations",
-    routers=(),
+    routers=(figures_router,),
     consumer=consumer,
     clocks=clocks,
 )

@@ -213,8 +213,15 @@ _state(
     *(
         Column(name, Integer, nullable=False)
         for name in (
-            "day_number", "week_gregorian", "week_jalali", "month_gregorian", "month_jalali",
-            "quarter_gregorian", "quarter_jalali", "year_gregorian", "year_jalali",
+            "day_number",
+            "week_gregorian",
+            "week_jalali",
+            "month_gregorian",
+            "month_jalali",
+            "quarter_gregorian",
+            "quarter_jalali",
+            "year_gregorian",
+            "year_jalali",
         )
     ),  # fmt: skip
     Index("ix_calendar_days_starts_at", "starts_at", unique=True),

@@ -140,7 +140,9 @@ def leads() -> None:
 
 
 def surveys() -> None:
-    asked = "kind text NOT NULL, scale text NOT NULL, survey text NOT NULL, touchpoint text, product text, agent_id uuid"
+    asked = (
+        "kind text NOT NULL, scale text NOT NULL, survey text NOT NULL, touchpoint text, product text, agent_id uuid"
+    )
     op.execute(f"""
         CREATE TABLE state.invitations (
             invitation_id uuid NOT NULL,
@@ -284,9 +286,7 @@ def counted() -> None:
 
 
 def counted_surveys() -> None:
-    dimensions = (
-        "scope text NOT NULL, survey text NOT NULL, touchpoint text NOT NULL, product text NOT NULL, agent text NOT NULL"
-    )
+    dimensions = "scope text NOT NULL, survey text NOT NULL, touchpoint text NOT NULL, product text NOT NULL, agent text NOT NULL"
     op.execute(f"""
         CREATE TABLE state.counted_invitations (
             invitation_id uuid NOT NULL,
