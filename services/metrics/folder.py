@@ -3,7 +3,8 @@
 Facts come with a mark (`dirty`) of whom they are about. A turn takes marks, works out what the people they mean count
 for now, and adds the difference to what they counted for before. A mark that is visible brings its facts with it, and
 one that comes later is taken by a later turn, so nothing is missed and nothing counted twice; one folder works at a
-time. The counts are a function of the facts alone: `recompute` makes them from nothing, and `audit` compares.
+time. The counts are a function of the facts alone: `audit` makes them from nothing and compares, and a rebuild, which
+turns the folder on its own schema, ends at the same.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from services.metrics.folding.leads import fold_leads
 from services.metrics.folding.people import EMPTY, take_people
 from services.metrics.folding.purchases import fold_purchases
 from services.metrics.folding.surveys import fold_surveys
-from services.metrics.rules import Rules, keep_rules, read_rules
-from shared.db import Database, driver
+from services.metrics.rules import Rules
+from shared.db import driver
 from shared.service import Runtime
 
 MARKS_A_TURN = 5_000
@@ -40,24 +41,14 @@ _CHANGED = "UPDATE folded_under SET turn = turn + 1"
 
 async def fold(runtime: Runtime) -> int:
     """Turn the folder's clock: fold a batch, and return how many marks it took."""
-    rules = Rules.of(runtime.settings)
     async with runtime.db.transaction() as tx:
-        await keep_rules(driver(tx), rules)
-        return await _turn(driver(tx), rules, MARKS_A_TURN)
+        return await _turn(driver(tx), Rules.of(runtime.settings))
 
 
-async def fold_all(db: Database) -> None:
-    """Fold until nothing is left, by the rules that the deployment last counted by; also in a rebuild's schema."""
-    while True:
-        async with db.transaction() as tx:
-            if not await _turn(driver(tx), await read_rules(driver(tx)), MARKS_A_TURN):
-                return
-
-
-async def _turn(connection: asyncpg.Connection, rules: Rules, most: int) -> int:
+async def _turn(connection: asyncpg.Connection, rules: Rules) -> int:
     if not await _lock(connection, rules):
         return 0
-    taken = await take_people(connection, most)
+    taken = await take_people(connection, MARKS_A_TURN)
     if taken:
         await cover_days(connection, rules)
         await fold_purchases(connection, rules.activity_days)
@@ -88,14 +79,6 @@ async def _forget(connection: asyncpg.Connection) -> None:
     await connection.execute(_EVERYBODY)
 
 
-async def recompute(db: Database) -> None:
-    """Throw every count away and make it from the facts."""
-    async with db.transaction() as tx:
-        if await _lock(driver(tx), await read_rules(driver(tx))):
-            await _forget(driver(tx))
-    await fold_all(db)
-
-
 Counts = dict[tuple[Any, ...], Any]
 
 
@@ -107,17 +90,17 @@ class Audit:
     differing: Mapping[tuple[Any, ...], tuple[Any, Any]]
 
 
-async def audit(db: Database) -> Audit:
+async def audit(runtime: Runtime) -> Audit:
     """Fold what is left, recompute everything from the facts beside it, and compare; changes nothing.
 
     Works on one snapshot, taken when the folder is at rest, and holds up the folder only.
     """
-    async with db.connection() as connection:
+    async with runtime.db.connection() as connection:
         transaction = connection.transaction(isolation="repeatable_read")
         await transaction.start()
         try:
             await connection.execute("LOCK TABLE folded_under IN EXCLUSIVE MODE")
-            kept, recomputed = await _both_ways(connection)
+            kept, recomputed = await _both_ways(connection, Rules.of(runtime.settings))
         finally:
             await transaction.rollback()
     differing = {
@@ -128,8 +111,7 @@ async def audit(db: Database) -> Audit:
     return Audit(len(kept), differing)
 
 
-async def _both_ways(connection: asyncpg.Connection) -> tuple[Counts, Counts]:
-    rules = await read_rules(connection)
+async def _both_ways(connection: asyncpg.Connection, rules: Rules) -> tuple[Counts, Counts]:
     await _fold_to_the_end(connection, rules)
     kept = await _counts(connection)
     await _forget(connection)
@@ -139,7 +121,7 @@ async def _both_ways(connection: asyncpg.Connection) -> tuple[Counts, Counts]:
 
 async def _fold_to_the_end(connection: asyncpg.Connection, rules: Rules) -> None:
     """Fold everything in the present transaction; the temporary tables are emptied between turns."""
-    while await _turn(connection, rules, MARKS_A_TURN):
+    while await _turn(connection, rules):
         await connection.execute(EMPTY)
 
 

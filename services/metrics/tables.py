@@ -15,7 +15,6 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
-    Float,
     Identity,
     Index,
     Integer,
@@ -61,17 +60,6 @@ def _money(name: str) -> Column[Any]:
 def _flag(name: str, *, nullable: bool = False) -> Column[Any]:
     return Column(name, Boolean, nullable=nullable)
 
-
-figure_rules = Table(
-    "figure_rules",
-    metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    _code("time_zone"),
-    Column("activity_days", Integer, nullable=False),
-    Column("margin", Float, nullable=False),
-    CheckConstraint("id = 1", name="one_row"),
-    comment="The settings that figures depend on, as this deployment last ran with them; a rebuild counts by them too.",
-)
 
 _state(
     "purchases",
@@ -136,6 +124,17 @@ _state(
     Column("version", BigInteger, nullable=False),
     Index("ix_lead_owners_lead_id", "lead_id"),
     comment="lead.assigned; the highest version is the owner",
+)
+_state(
+    "lead_updates",
+    _id("event_id"),
+    _uuid("lead_id"),
+    _code("campaign", nullable=True),
+    _code("product", nullable=True),
+    _code("awareness", nullable=True),
+    Column("version", BigInteger, nullable=False),
+    Index("ix_lead_updates_lead_id", "lead_id"),
+    comment="lead.updated; the highest version says what the dimensions are",
 )
 _state(
     "lead_outcomes",
@@ -223,7 +222,7 @@ _state(
             "year_gregorian",
             "year_jalali",
         )
-    ),  # fmt: skip
+    ),
     Index("ix_calendar_days_starts_at", "starts_at", unique=True),
     comment="When each day begins in the deployment's zone, and the number of every period that it lies in.",
 )
@@ -301,5 +300,5 @@ _state(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("key", Text, primary_key=True),
     Column("amount", Numeric, nullable=False),
-    comment="Every kept figure is a sum of these: a measure within what may be pooled (scope), by period and dimension.",
+    comment="Every kept figure is a sum of these: measures within what may be pooled (scope), by period and dimension.",
 )

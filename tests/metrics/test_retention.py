@@ -88,7 +88,7 @@ async def test_a_span_that_is_no_period_is_counted_on_demand_and_says_so(
 
 
 async def test_a_quarter_is_no_sum_of_its_months(told: Runtime, client: httpx.AsyncClient) -> None:
-    """Second quarter: S = 4, E = 4 (steady, back, fresh, brief), fresh new, nobody won back: who left and came is one."""
+    """Second quarter: S = 4, E = 4 (steady, back, fresh, brief): fresh is new; back left and came within it."""
     answered = await ask(client, "retention", from_="2026-04-01", to="2026-07-01", interval="quarter")
 
     assert answered["computed"] == "kept"
@@ -131,7 +131,9 @@ async def test_the_thirtieth_of_esfand_belongs_to_its_leap_year(runtime: Runtime
     await deliver(runtime, purchase("leap", "2025-03-20"))
     await turn(runtime, "fold")
 
-    [year] = [p for p in await points(client, "purchases", from_="1403-01-01", to="1405-01-01", interval="year") if p["value"]]
+    [year] = [
+        p for p in await points(client, "purchases", from_="1403-01-01", to="1405-01-01", interval="year") if p["value"]
+    ]
     [day] = await points(client, "purchases", from_="1403-12-30", to="1404-01-01", interval="day")
     assert (year["from"], year["to"]) == ("1403-01-01", "1404-01-01")
     assert (day["from"], day["to"], day["value"]) == ("1403-12-30", "1404-01-01", 1)

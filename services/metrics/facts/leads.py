@@ -16,6 +16,7 @@ from shared.contracts.leads import (
     LeadDisqualified,
     LeadQualified,
     LeadTouched,
+    LeadUpdated,
 )
 from shared.outbox.consumer import Consumer
 
@@ -67,6 +68,22 @@ async def store_lead_answers(tx: AsyncSession, batch: Sequence[Received[LeadTouc
 async def store_lead_owners(tx: AsyncSession, batch: Sequence[Received[LeadAssigned]]) -> None:
     rows = ((received.id, received.event.lead_id, received.event.agent_id, received.version) for received in batch)
     await store(tx, sql.LEAD_OWNERS, rows, *(received.event.person_id for received in batch))
+
+
+@consumer.state(LeadUpdated, batch=True)
+async def store_lead_updates(tx: AsyncSession, batch: Sequence[Received[LeadUpdated]]) -> None:
+    rows = (
+        (
+            received.id,
+            received.event.lead_id,
+            received.event.campaign,
+            received.event.product,
+            received.event.awareness,
+            received.version,
+        )
+        for received in batch
+    )
+    await store(tx, sql.LEAD_UPDATES, rows, *(received.event.person_id for received in batch))
 
 
 @consumer.state(LeadQualified, LeadDisqualified, LeadConverted, batch=True)

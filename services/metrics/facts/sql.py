@@ -46,6 +46,12 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[])
 ON CONFLICT DO NOTHING
 """
 
+LEAD_UPDATES = """
+INSERT INTO lead_updates (event_id, lead_id, campaign, product, awareness, version)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+ON CONFLICT DO NOTHING
+"""
+
 LEAD_OUTCOMES = """
 INSERT INTO lead_outcomes (event_id, lead_id, outcome, occurred_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[])

@@ -162,7 +162,7 @@ async def read_cohorts(
 )
 async def audit_figures(runtime: RuntimeDep) -> AuditOut:
     """Recompute every count from the facts beside the kept ones, and compare. Reads everything: for quiet hours."""
-    found = await audit(runtime.db)
+    found = await audit(runtime)
     shown = [
         f"{key}: kept {kept}, recomputed {made}" for key, (kept, made) in list(found.differing.items())[:EXAMPLES_SHOWN]
     ]

@@ -70,7 +70,8 @@ _ALL = (
         "Time between purchases",
         "فاصلهٔ میان خریدها",
         "days",
-        "Median days between a customer's consecutive purchases of which the later lies in the period. Counted on demand.",
+        "Median days between a customer's consecutive purchases of which the later lies in the period. Counted on "
+        "demand.",
         customers.time_between_purchases,
     ),
     Figure(
@@ -114,7 +115,8 @@ _ALL = (
         "Customer satisfaction (CSAT)",
         "رضایت مشتری (CSAT)",
         "percent",
-        "Satisfied / answers x 100, with the 95 % interval (Wilson). Scales are not pooled: choose one by scale=, or by=scale.",
+        "Satisfied / answers x 100, with the 95 % interval (Wilson). Scales are not pooled: choose one "
+        "by scale=, or by=scale.",
         sums.satisfaction,
         ("scale", *SURVEY_DIMENSIONS),
     ),
@@ -141,8 +143,8 @@ _ALL = (
         "Leads answered in time",
         "سرنخ‌های پاسخ‌گرفته در مهلت",
         "percent",
-        "Of the leads captured in the period that were to be answered: first answer by the due time / (in time + late + "
-        "missed) x 100. Unanswered ones are missed once they are due and wait before; born answered ones are not counted.",
+        "Of the leads captured in the period that were to be answered: first answer by the due time / (in time + late "
+        "+ missed) x 100. Unanswered ones wait until they are due and are missed then; born answered ones do not count.",
         leads.answered_in_time,
         LEAD_DIMENSIONS,
     ),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import asyncpg
 
 from services.metrics.figures import kept, on_demand
-from services.metrics.figures.formulas import churn_rate, percent, percent_interval, retention_rate
+from services.metrics.figures.formulas import percent, percent_interval
 from services.metrics.figures.question import Point, Question
 from services.metrics.figures.sums import Read
 from services.metrics.periods import Span, number_of
@@ -69,12 +69,12 @@ async def time_between_purchases(connection: asyncpg.Connection, question: Quest
 
 
 Counts = Mapping[int, Mapping[str, int]]
-PartsOf = Callable[[Counts, Sequence[int]], Iterator[dict[str, int]]]
+PartsOf = Callable[[Counts, Sequence[int]], Iterator[Parts]]
 
 
 async def _kept_by_grid(
     connection: asyncpg.Connection, question: Question, measures: Sequence[str], parts_of: PartsOf
-) -> dict[Span, dict[str, int]]:
+) -> dict[Span, Parts]:
     """Return the parts of every span that is a whole period; all of a question's are of one grid."""
     whole = [span for span in question.spans if span.grid is not None]
     if not whole or whole[0].grid is None:
@@ -85,7 +85,7 @@ async def _kept_by_grid(
     return dict(zip(whole, parts_of(counts, numbers), strict=True))
 
 
-def _retention_parts(counts: Counts, numbers: Sequence[int]) -> Iterator[dict[str, int]]:
+def _retention_parts(counts: Counts, numbers: Sequence[int]) -> Iterator[Parts]:
     """Give S, E and N of consecutive periods: who is active is who came less who was lost, since the beginning."""
     active = sum(_gain(flows) for number, flows in counts.items() if number < numbers[0])
     for number in numbers:
@@ -103,13 +103,13 @@ def _gain(flows: Mapping[str, int]) -> int:
     return flows.get("new", 0) + flows.get("won_back", 0) - flows.get("lost", 0)
 
 
-def _buyers_parts(counts: Counts, numbers: Sequence[int]) -> Iterator[dict[str, int]]:
+def _buyers_parts(counts: Counts, numbers: Sequence[int]) -> Iterator[Parts]:
     for number in numbers:
         amounts = counts.get(number, {})
         yield {"buyers": amounts.get("buyers", 0), "repeat_buyers": amounts.get("repeat_buyers", 0)}
 
 
-def _bought_again_parts(counts: Counts, numbers: Sequence[int]) -> Iterator[dict[str, int]]:
+def _bought_again_parts(counts: Counts, numbers: Sequence[int]) -> Iterator[Parts]:
     for number in numbers:
         yield {
             "bought_before": counts.get(number - 1, {}).get("buyers", 0),
@@ -117,21 +117,21 @@ def _bought_again_parts(counts: Counts, numbers: Sequence[int]) -> Iterator[dict
         }
 
 
-async def _retention_on_demand(connection: asyncpg.Connection, question: Question, span: Span) -> dict[str, int]:
+async def _retention_on_demand(connection: asyncpg.Connection, question: Question, span: Span) -> Parts:
     first, after = span.instants(question.rules.zone)
     async with on_demand.limited(connection, question.time_limit_s):
-        return dict(await on_demand.retention(connection, first, after))
+        return await on_demand.retention(connection, first, after)
 
 
-async def _buyers_on_demand(connection: asyncpg.Connection, question: Question, span: Span) -> dict[str, int]:
+async def _buyers_on_demand(connection: asyncpg.Connection, question: Question, span: Span) -> Parts:
     first, after = span.instants(question.rules.zone)
     async with on_demand.limited(connection, question.time_limit_s):
-        return dict(await on_demand.buyers(connection, first, after))
+        return await on_demand.buyers(connection, first, after)
 
 
-async def _bought_again_on_demand(connection: asyncpg.Connection, question: Question, span: Span) -> dict[str, int]:
+async def _bought_again_on_demand(connection: asyncpg.Connection, question: Question, span: Span) -> Parts:
     """Count against the span of as many days that lies before this one."""
     before = Span(span.first - (span.after - span.first), span.first, None)
     first, after = span.instants(question.rules.zone)
     async with on_demand.limited(connection, question.time_limit_s):
-        return dict(await on_demand.bought_again(connection, before.instants(question.rules.zone)[0], first, after))
+        return await on_demand.bought_again(connection, before.instants(question.rules.zone)[0], first, after)

@@ -61,7 +61,7 @@ class TooManyPeriods(Invalid):
         message = f"That is {count} periods, and one answer holds {most}; ask for a longer interval or a shorter span."
         super().__init__(
             message,
-            fa=f"این بازه {count} دوره دارد و یک پاسخ {most} دوره را در بر می‌گیرد؛ بازه را کوتاه‌تر یا دوره را بلندتر کنید.",
+            fa=f"این بازه {count} دوره دارد و گنجایش یک پاسخ {most} دوره است؛ بازه را کوتاه‌تر یا دوره را بلندتر کنید.",
             errors=[FieldError("/query/interval", self.code, message)],
         )
 
@@ -107,5 +107,5 @@ class CountingTookTooLong(Unavailable):
         super().__init__(
             f"Counting this span on demand took over {limit_s:g} s; whole days, weeks, months, quarters and years "
             "of either calendar are kept and cost nothing.",
-            fa=f"شمارش این بازه بیش از {limit_s:g} ثانیه طول کشید؛ روز، هفته، ماه، فصل و سال کامل هر دو تقویم آماده‌اند.",
+            fa=f"شمارش این بازه بیش از {limit_s:g} ثانیه طول کشید؛ روز، هفته، ماه، فصل و سال کامل از پیش شمرده‌اند.",
         )

@@ -1,4 +1,4 @@
-"""Reading kept counts: index ranges whose length depends on the periods asked for, not on how many customers there are."""
+"""Reading kept counts: index ranges as long as the periods asked for, however many customers there are."""
 
 from __future__ import annotations
 

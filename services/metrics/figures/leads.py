@@ -16,7 +16,9 @@ from services.metrics.figures.question import Point, Question
 from services.metrics.figures.sums import Amounts, Group, Value, groups, points
 from services.metrics.folding.leads import DIMENSIONS
 
-_WAITING = "SELECT day, {column} AS key, count(*) FROM counted_leads WHERE response = 'unanswered' AND due_at > $1 GROUP BY 1, 2"
+_WAITING = """
+SELECT day, {column} AS key, count(*) FROM counted_leads WHERE response = 'unanswered' AND due_at > $1 GROUP BY 1, 2
+"""
 _RESPONSES = ("in_time", "late", "unanswered", "born_answered")
 _MEASURES = ("leads", *(f"leads_{response}" for response in _RESPONSES))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -69,21 +69,27 @@ async def limited(connection: asyncpg.Connection, limit_s: float) -> AsyncIterat
     await connection.execute("SELECT set_config('statement_timeout', '0', true)")
 
 
-async def retention(connection: asyncpg.Connection, first: datetime, after: datetime) -> asyncpg.Record:
+async def retention(connection: asyncpg.Connection, first: datetime, after: datetime) -> Mapping[str, int]:
     """Count who was active at the two instants, from the spans of activity."""
-    return await connection.fetchrow(_RETENTION, first, after)
+    return await _row(connection, _RETENTION, first, after)
 
 
-async def buyers(connection: asyncpg.Connection, first: datetime, after: datetime) -> asyncpg.Record:
+async def buyers(connection: asyncpg.Connection, first: datetime, after: datetime) -> Mapping[str, int]:
     """Count who bought within the span, and who more than once."""
-    return await connection.fetchrow(_BUYERS, first, after)
+    return await _row(connection, _BUYERS, first, after)
 
 
 async def bought_again(
     connection: asyncpg.Connection, before: datetime, first: datetime, after: datetime
-) -> asyncpg.Record:
+) -> Mapping[str, int]:
     """Count who bought in `[before, first)`, and who of them in `[first, after)` too."""
-    return await connection.fetchrow(_BOUGHT_AGAIN, before, first, after)
+    return await _row(connection, _BOUGHT_AGAIN, before, first, after)
+
+
+async def _row(connection: asyncpg.Connection, statement: str, *instants: datetime) -> Mapping[str, int]:
+    """Return the one row that a statement of counts gives."""
+    [row] = await connection.fetch(statement, *instants)
+    return dict(row)
 
 
 async def gaps(connection: asyncpg.Connection, spans: Sequence[tuple[datetime, datetime]]) -> Sequence[asyncpg.Record]:

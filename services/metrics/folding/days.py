@@ -27,7 +27,7 @@ WHERE NOT EXISTS (SELECT FROM calendar_days WHERE day = make_date(year, 1, 1)) O
 
 async def cover_days(connection: asyncpg.Connection, rules: Rules) -> None:
     """See that `calendar_days` has every day that the folding people's facts and their activity lie in."""
-    first, last = await connection.fetchrow(_EXTENT)
+    [(first, last)] = await connection.fetch(_EXTENT)
     if first is not None:
         await _cover(connection, rules, first, last + timedelta(days=rules.activity_days))
 

@@ -1,8 +1,9 @@
 """What leads count for: captured, answered in time or not, and how far they came.
 
-A lead's response is that to the question it was captured with: the first answer, whoever gave it. Whether an
-unanswered one is overdue depends on the time at which a figure is read, so it is counted as `unanswered` here. Its
-agent is who answered, else who owns it. *Bought* is the person's first purchase after capture, within 30 or 90 days.
+A lead's dimensions are those last known; its agent is who answered, else who owns it. Its response is that to the
+question it was captured with: the first answer, whoever gave it. Whether an unanswered one is overdue depends on the
+time at which a figure is read, so it is counted as `unanswered` here. *Bought* is the person's first purchase after
+capture, within 30 or 90 days.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ _REACHED = """EXISTS (
     SELECT FROM lead_outcomes WHERE lead_outcomes.lead_id = leads.lead_id AND lead_outcomes.outcome IN ({outcomes}))"""
 
 _NOW = f"""
-SELECT leads.lead_id, leads.person_id, at.day, leads.source, coalesce(leads.campaign, ''), coalesce(leads.product, ''),
-       coalesce(leads.awareness, ''),
-       coalesce(coalesce(answer.agent_id, CASE WHEN owner.lead_id IS NULL THEN leads.agent_id ELSE owner.agent_id END)::text, ''),
+SELECT leads.lead_id, leads.person_id, at.day, leads.source,
+       coalesce(known.campaign, ''), coalesce(known.product, ''), coalesce(known.awareness, ''),
+       coalesce((CASE WHEN answer.agent_id IS NOT NULL THEN answer.agent_id
+                      WHEN owner.lead_id IS NOT NULL THEN owner.agent_id
+                      ELSE leads.agent_id END)::text, ''),
        leads.due_at,
        CASE WHEN leads.born_answered THEN 'born_answered'
             WHEN leads.due_at IS NULL THEN 'not_asked'
@@ -48,7 +51,12 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT * FROM lead_owners WHERE lead_owners.lead_id = leads.lead_id ORDER BY version DESC LIMIT 1
 ) AS owner ON true
-"""  # noqa: E501
+CROSS JOIN LATERAL (
+    SELECT campaign, product, awareness, version FROM lead_updates WHERE lead_updates.lead_id = leads.lead_id
+    UNION ALL SELECT leads.campaign, leads.product, leads.awareness, 0
+    ORDER BY version DESC LIMIT 1
+) AS known
+"""
 
 _SUMS = tally(
     "lead_moves",

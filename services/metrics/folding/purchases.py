@@ -23,7 +23,8 @@ _NOW = f"""
 SELECT purchases.purchase_id, folding.root_id, purchases.occurred_at, at.day,
        purchases.amount_minor - purchases.discount_minor,
        coalesce((SELECT sum(refunds.amount_minor) FROM refunds
-                 WHERE refunds.purchase_id = purchases.purchase_id AND refunds.currency = purchases.currency), 0)::bigint,
+                 WHERE refunds.purchase_id = purchases.purchase_id AND refunds.currency = purchases.currency),
+                0)::bigint,
        purchases.currency, coalesce(purchases.channel, '')
 FROM purchases
 JOIN folding USING (person_id)

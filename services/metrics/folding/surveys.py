@@ -19,7 +19,8 @@ coalesce({0}.agent_id::text, '')
 """
 
 _INVITATIONS = f"""
-SELECT invitations.invitation_id, invitations.person_id, at.day, {_ASKED.format("invitations")}, first.answered_at IS NOT NULL
+SELECT invitations.invitation_id, invitations.person_id, at.day, {_ASKED.format("invitations")},
+       first.answered_at IS NOT NULL
 FROM invitations
 JOIN folding USING (person_id)
 LEFT JOIN deliveries USING (invitation_id)

@@ -11,30 +11,12 @@ depends_on = ("shared_0001",)
 
 
 def upgrade() -> None:
-    rules()
     purchases()
     leads()
     surveys()
     folding()
     counted()
     kept()
-
-
-def rules() -> None:
-    op.execute("""
-        CREATE TABLE figure_rules (
-            id smallint NOT NULL,
-            time_zone text NOT NULL,
-            activity_days integer NOT NULL,
-            margin double precision NOT NULL,
-            CONSTRAINT pk_figure_rules PRIMARY KEY (id),
-            CONSTRAINT ck_figure_rules_one_row CHECK (id = 1)
-        )
-    """)
-    comment(
-        "figure_rules",
-        "The settings that figures depend on, as this deployment last ran with them; a rebuild counts by them too.",
-    )
 
 
 def purchases() -> None:
@@ -126,6 +108,19 @@ def leads() -> None:
     """)
     op.execute("CREATE INDEX ix_lead_owners_lead_id ON state.lead_owners (lead_id)")
     comment("state.lead_owners", "lead.assigned; the highest version is the owner")
+    op.execute("""
+        CREATE TABLE state.lead_updates (
+            event_id uuid NOT NULL,
+            lead_id uuid NOT NULL,
+            campaign text,
+            product text,
+            awareness text,
+            version bigint NOT NULL,
+            CONSTRAINT pk_lead_updates PRIMARY KEY (event_id)
+        )
+    """)
+    op.execute("CREATE INDEX ix_lead_updates_lead_id ON state.lead_updates (lead_id)")
+    comment("state.lead_updates", "lead.updated; the highest version says what the dimensions are")
     op.execute("""
         CREATE TABLE state.lead_outcomes (
             event_id uuid NOT NULL,
@@ -286,7 +281,8 @@ def counted() -> None:
 
 
 def counted_surveys() -> None:
-    dimensions = "scope text NOT NULL, survey text NOT NULL, touchpoint text NOT NULL, product text NOT NULL, agent text NOT NULL"
+    dimensions = """scope text NOT NULL, survey text NOT NULL, touchpoint text NOT NULL, product text NOT NULL,
+            agent text NOT NULL"""
     op.execute(f"""
         CREATE TABLE state.counted_invitations (
             invitation_id uuid NOT NULL,
@@ -329,7 +325,7 @@ def kept() -> None:
     """)
     comment(
         "state.kept_counts",
-        "Every kept figure is a sum of these: a measure within what may be pooled (scope), by period and dimension.",
+        "Every kept figure is a sum of these: measures within what may be pooled (scope), by period and dimension.",
     )
 
 
