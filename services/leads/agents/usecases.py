@@ -24,6 +24,7 @@ async def add_agent(tx: AsyncSession, new: AgentCreate) -> Agent:
     at = utcnow()
     agent = Agent(id=new_id(), created_at=at, updated_at=at, **new.model_dump())
     tx.add(agent)
+    await tx.flush()
     outbox.add(tx, agent.added())
     outbox.add_card(tx, LEADS_CONTACTS, agent.id)
     return agent

@@ -115,7 +115,7 @@ async def _recapture(
 ) -> Captured:
     touch = _touch(new, lead, at, recapture=True)
     tx.add(touch)
-    outbox.add(tx, lead.recaptured(touch, question_at(at, settings), product=new.product))
+    outbox.add(tx, lead.recapture(touch, question_at(at, settings), product=new.product))
     person = await tx.get_one(Person, lead.person_id, with_for_update={"key_share": True})
     if person.learn(stranger):
         outbox.add_card(tx, LEADS_CONTACTS, person.id)

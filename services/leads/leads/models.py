@@ -162,7 +162,7 @@ class Lead(Base):
             born_answered=self.answered_at is not None,
         )
 
-    def recaptured(self, touch: Touch, question: Question, *, product: str | None) -> LeadRecaptured:
+    def recapture(self, touch: Touch, question: Question, *, product: str | None) -> LeadRecaptured:
         """Take in that the person came again; if that `asks` something, the clock starts unless it runs already."""
         self.recaptures += 1
         self.updated_at = touch.recorded_at

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.leads.agents.errors import UnknownAgent
 from services.leads.leads.access import own_leads_of
 from services.leads.leads.errors import (
     CompetitorWithoutReason,
@@ -42,7 +43,7 @@ router = router_for("leads", prefix="/v1/leads/{lead_id}", tags=["leads"])
     status_code=201,
     response_model=TouchOut,
     dependencies=[requires("leads:write")],
-    responses=problems(LeadNotFound),
+    responses=problems(LeadNotFound, UnknownAgent),
     summary="Record a touch",
 )
 async def create_touch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -39,18 +40,20 @@ class LeadFilters:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return what a lead has to fulfil."""
-        conditions = [
-            (self.status, Lead.status == self.status),
-            (self.agent_id, Lead.agent_id == self.agent_id),
-            (self.source, Lead.source == self.source),
-            (self.product, Lead.product == self.product),
-            (self.phone, Lead.person_id.in_(select(Person.id).where(Person.phone == self.phone))),
-            (self.overdue, Lead.overdue_at.is_not(None) if self.overdue else Lead.overdue_at.is_(None)),
-            (self.captured_from, Lead.captured_at >= self.captured_from),
-            (self.captured_to, Lead.captured_at < self.captured_to),
-            (self.q, Lead.person_id.in_(named(self.q or ""))),
-        ]
-        return [condition for value, condition in conditions if value is not None]
+        return [CONDITIONS[name](value) for name, value in asdict(self).items() if value is not None]
+
+
+CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
+    "status": lambda status: Lead.status == status,
+    "agent_id": lambda agent_id: Lead.agent_id == agent_id,
+    "source": lambda source: Lead.source == source,
+    "product": lambda product: Lead.product == product,
+    "phone": lambda phone: Lead.person_id.in_(select(Person.id).where(Person.phone == phone)),
+    "overdue": lambda overdue: Lead.overdue_at.is_not(None) if overdue else Lead.overdue_at.is_(None),
+    "captured_from": lambda start: Lead.captured_at >= start,
+    "captured_to": lambda end: Lead.captured_at < end,
+    "q": lambda q: Lead.person_id.in_(named(q)),
+}
 
 
 async def list_leads(

@@ -52,6 +52,8 @@ async def touch_lead(
     tx: AsyncSession, lead: Lead, new: TouchCreate, settings: Settings, *, by_agent: UUID | None = None
 ) -> Touch:
     """Record that somebody spoke to a lead, or tried to, or it to us."""
+    if new.agent_id is not None:
+        await known_agent(tx, new.agent_id)
     at = utcnow()
     by = new.by or ("person" if new.direction == "inbound" else "human")
     touch = Touch(
@@ -132,13 +134,18 @@ async def change_lead(tx: AsyncSession, lead: Lead, person: Person, patch: LeadP
 
 async def hand_over(tx: AsyncSession, lead: Lead, agent_id: UUID, *, at: datetime) -> None:
     """Hand a lead, which is locked, to an agent who is named."""
-    agent = await tx.get(Agent, agent_id)
-    if agent is None or not agent.active:
-        raise UnknownAgent(agent_id, "/agent_id")
+    await known_agent(tx, agent_id)
     if lead.is_open:
         change_load(tx, lead.agent_id, -1)
         change_load(tx, agent_id, 1)
     outbox.add(tx, lead.assign(agent_id, at=at))
+
+
+async def known_agent(tx: AsyncSession, agent_id: UUID) -> None:
+    """Refuse an `agent_id` that is no active agent's."""
+    agent = await tx.get(Agent, agent_id)
+    if agent is None or not agent.active:
+        raise UnknownAgent(agent_id, "/agent_id")
 
 
 async def _change_slot(tx: AsyncSession, lead: Lead, slot: str) -> None:
