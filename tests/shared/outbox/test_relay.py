@@ -1,0 +1,291 @@
+"""The relay: nothing lost, positions dense, each key in order, whatever crashes and whoever fights over the lease."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+
+from shared import outbox
+from shared.bus import BusUnavailable, EventBus, Record
+from shared.bus.partitions import partition_of
+from shared.db import driver
+from shared.ids import new_id
+from shared.outbox.lease import LeaseLost
+from shared.outbox.relay import PARTITION_BYTES, Batch, Relay
+from shared.service import Runtime
+from tests.shared.outbox.conftest import MakeEcho
+from tests.shared.outbox.echo import CONTACTS, FACTS, fetch, name, numbers_heard, said, say
+from tests.shared.outbox.machinery import hear_all, log_of, places, relay_all
+
+WRITERS, KEYS, EVENTS = 16, 8, 25
+
+
+async def test_sixteen_writers_and_two_fighting_crashing_relays_lose_double_and_reorder_nothing(
+    make_echo: MakeEcho,
+) -> None:
+    runtime = await make_echo(pool_size=20)
+    await runtime_has_counters(runtime)
+    keys = [new_id() for _ in range(KEYS)]
+    writers = asyncio.gather(*(write(runtime, keys, random.Random(seed)) for seed in range(WRITERS)))
+    relays = [asyncio.create_task(relay_and_crash(runtime, random.Random(seed), writers)) for seed in range(2)]
+    await asyncio.gather(writers, steal_leases(runtime, writers), *relays)
+    await relay_after_lease(runtime)
+    await hear_all(runtime)
+
+    for positions in places(await log_of(runtime, FACTS)).values():
+        firsts = list(dict.fromkeys(positions))
+        assert firsts == list(range(1, len(firsts) + 1))
+    numbers = {key: await numbers_heard(runtime, key) for key in keys}
+    assert numbers == {key: sorted(heard) for key, heard in numbers.items()}
+    assert sum(map(len, numbers.values())) == WRITERS * EVENTS
+
+
+async def runtime_has_counters(runtime: Runtime) -> None:
+    async with runtime.db.connection() as connection:
+        await connection.execute("CREATE TABLE counters (key uuid PRIMARY KEY, number bigint NOT NULL)")
+
+
+async def write(runtime: Runtime, keys: Sequence[UUID], chance: random.Random) -> None:
+    """Count up a shared row under its lock, publish the count, and commit some time later."""
+    for _ in range(EVENTS):
+        key = chance.choice(keys)
+        async with runtime.db.transaction() as tx:
+            number = await driver(tx).fetchval(
+                """
+                INSERT INTO counters VALUES ($1, 1)
+                ON CONFLICT (key) DO UPDATE SET number = counters.number + 1 RETURNING number
+                """,
+                key,
+            )
+            outbox.add(tx, said(key, number))
+            await outbox.flush(tx)
+            await asyncio.sleep(chance.random() * 0.01)
+
+
+async def relay_and_crash(runtime: Runtime, chance: random.Random, writers: asyncio.Future[list[None]]) -> None:
+    """Relay a few batches, then die before sending, after it, or after settling."""
+    while not writers.done():
+        relay = Relay(runtime, lease_s=5.0, rows=20)
+        try:
+            for _ in range(chance.randrange(1, 4)):
+                batch = await relay.take(settling=relay._sent)
+                if batch is None or chance.random() < 0.3:
+                    break
+                await relay.send(batch)
+                relay._sent = batch if chance.random() < 0.7 else None
+        except (LeaseLost, BusUnavailable):
+            pass
+        await asyncio.sleep(0.002)
+
+
+async def steal_leases(runtime: Runtime, writers: asyncio.Future[list[None]]) -> None:
+    """Let leases end in the middle of their owners' work."""
+    while not writers.done():
+        await end_lease(runtime)
+        await asyncio.sleep(0.01)
+
+
+async def end_lease(runtime: Runtime) -> None:
+    async with runtime.db.connection() as connection:
+        await connection.execute("UPDATE relay_lease SET until = clock_timestamp() - interval '1 second'")
+
+
+async def test_a_relay_that_died_before_sending_leaves_its_batch_to_be_sent_with_the_same_positions(
+    make_echo: MakeEcho,
+) -> None:
+    runtime = await make_echo()
+    await say(runtime, *(said() for _ in range(10)))
+    dead = Relay(runtime, lease_s=0.01)
+    planned = await dead.take()
+    assert planned is not None
+    await say(runtime, *(said() for _ in range(10)))
+    await relay_after_lease(runtime)
+
+    sent = {record.headers["ce_id"]: record.headers["position"] for record in await log_of(runtime, FACTS)}
+    assert len(sent) == 20
+    assert {each.headers["ce_id"]: each.headers["position"] for each in planned.records}.items() <= sent.items()
+
+
+async def relay_after_lease(runtime: Runtime) -> None:
+    """Relay as one that takes over from a dead relay."""
+    await end_lease(runtime)
+    await relay_all(runtime)
+
+
+async def test_a_relay_that_died_after_sending_leaves_doubles_that_are_heard_once(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    person = new_id()
+    await say(runtime, *(said(person, number) for number in range(5)))
+    dead = Relay(runtime, lease_s=0.01)
+    batch = await dead.take()
+    assert batch is not None
+    await runtime.bus.send(batch.records)
+    await relay_after_lease(runtime)
+    await hear_all(runtime)
+
+    assert len(await log_of(runtime, FACTS)) == 10
+    assert await numbers_heard(runtime, person) == [0, 1, 2, 3, 4]
+
+
+class TakesButFails:
+    """A bus whose answer is lost: the records are on the log, and the sender is told that they are not."""
+
+    def __init__(self, bus: EventBus) -> None:
+        self.bus = bus
+
+    async def send(self, records: Sequence[Record]) -> None:
+        await self.bus.send(records)
+        raise BusUnavailable("The answer was lost.")
+
+
+async def test_a_send_whose_answer_was_lost_is_repeated_and_heard_once(
+    make_echo: MakeEcho, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = await make_echo()
+    person = new_id()
+    await say(runtime, said(person, 1))
+    relay = Relay(runtime)
+    with monkeypatch.context() as patched:
+        patched.setattr(relay, "bus", TakesButFails(runtime.bus))
+        with pytest.raises(BusUnavailable):
+            await relay.turn()
+    assert await relay.turn() == 1
+    await hear_all(runtime)
+
+    assert await numbers_heard(runtime, person) == [1]
+    assert await relay.turn() == 0
+    assert await fetch(runtime, "SELECT FROM outbox") == []
+
+
+async def test_a_relay_that_lost_its_lease_stops_at_its_next_step(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    await say(runtime, said())
+    first, second = Relay(runtime), Relay(runtime)
+    batch = await first.take()
+    await end_lease(runtime)
+    await second.take()
+
+    with pytest.raises(LeaseLost):
+        await first.take(settling=batch)
+
+
+async def test_what_commits_late_comes_in_a_later_batch_with_the_next_position(make_echo: MakeEcho) -> None:
+    runtime = await make_echo(partitions=1)
+    early, late = new_id(), new_id()
+    async with runtime.db.transaction() as tx:
+        outbox.add(tx, said(late))
+        await outbox.flush(tx)
+        await say(runtime, said(early))
+        await relay_all(runtime)
+    await relay_all(runtime)
+
+    records = await log_of(runtime, FACTS)
+    assert [record.key for record in records] == [early, late]
+    assert [record.headers["position"] for record in records] == ["1", "2"]
+    assert int(records[0].headers["version"]) > int(records[1].headers["version"])
+
+
+async def test_bodies_too_large_for_one_request_are_split_and_none_is_dropped(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    person = new_id()
+    padding = "x" * 250_000
+    await say(runtime, *(said(person, number, padding=padding) for number in range(9)))
+    relay = Relay(runtime)
+    first = await relay.take()
+    assert first is not None
+    assert sum(len(record.body or b"") for record in first.records) <= PARTITION_BYTES
+    await relay.release()
+    await relay_all(runtime)
+    await hear_all(runtime)
+
+    assert await numbers_heard(runtime, person) == list(range(9))
+
+
+async def test_a_transport_given_more_than_one_request_of_a_partition_keeps_all_of_it(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    person = new_id()
+    await say(runtime, *(said(person, number, padding="x" * 250_000) for number in range(9)))
+    rows = await fetch(runtime, "SELECT seq FROM outbox ORDER BY seq")
+    partition = partition_of(person, 3)
+    batch = Batch([row["seq"] for row in rows], [partition] * 9, list(range(1, 10)))
+    async with runtime.db.connection() as connection:
+        await runtime.bus.send(await Relay(runtime)._records(connection, batch))
+    await hear_all(runtime)
+
+    assert await numbers_heard(runtime, person) == list(range(9))
+
+
+async def test_a_card_erased_before_it_is_sent_goes_out_as_a_tombstone(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    person = new_id()
+    await name(runtime, person, "سارا")
+    async with runtime.db.connection() as connection:
+        await connection.execute("DELETE FROM people")
+    await relay_all(runtime)
+
+    assert [(record.key, record.body) for record in await log_of(runtime, CONTACTS)] == [(person, None)]
+
+
+async def test_the_outbox_holds_no_card(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    await name(runtime, new_id(), "سارا")
+
+    assert [row["body"] for row in await fetch(runtime, "SELECT body FROM outbox")] == [None]
+
+
+async def test_an_idle_relay_writes_nothing(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    relay = Relay(runtime)
+    await relay.turn()
+    before = await fetch(runtime, "SELECT xmin::text, until FROM relay_lease")
+
+    assert not await relay.pending()
+    assert await fetch(runtime, "SELECT xmin::text, until FROM relay_lease") == before
+
+
+async def test_a_record_says_where_it_comes_from_in_cloudevents_headers(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    event = said(new_id())
+    async with runtime.db.transaction() as tx:
+        with outbox.caused_by(outbox.Cause(correlation_id="request 7", traceparent="00-aa-bb-01")):
+            outbox.add(tx, event)
+    [row] = await fetch(runtime, "SELECT seq, id FROM outbox")
+    await relay_all(runtime)
+    [record] = await log_of(runtime, FACTS)
+
+    assert record.key == event.person_id
+    assert record.partition == partition_of(event.person_id, 3)
+    assert {name: record.headers[name] for name in record.headers if name not in {"ce_time", "recorded_at"}} == {
+        "ce_specversion": "1.0",
+        "ce_id": str(row["id"]),
+        "ce_source": "/peyvand/echo",
+        "ce_type": "echo.said",
+        "ce_subject": str(event.person_id),
+        "content-type": "application/json",
+        "position": "1",
+        "version": str(row["seq"]),
+        "correlation_id": "request 7",
+        "traceparent": "00-aa-bb-01",
+    }
+    assert record.headers["ce_time"] == event.occurred_at.isoformat().replace("+00:00", "Z")
+
+
+async def test_positions_go_on_over_batches_in_every_partition(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    by_partition: defaultdict[int, int] = defaultdict(int)
+    for _ in range(3):
+        events = [said() for _ in range(10)]
+        for event in events:
+            by_partition[partition_of(event.person_id, 3)] += 1
+        await say(runtime, *events)
+        await relay_all(runtime)
+
+    positions = places(await log_of(runtime, FACTS))
+    assert {place.partition: found for place, found in positions.items()} == {
+        partition: list(range(1, count + 1)) for partition, count in by_partition.items()
+    }
