@@ -21,9 +21,9 @@ SECRET_NAMES = re.compile(
     r"|first_name|last_name|full_name|address)s?$",
     re.IGNORECASE,
 )
-NUMBER = r"(?:\+\d{8,15}|(?:[0۰٠]{2}[9۹٩][8۸٨]|[9۹٩][8۸٨]|[0۰٠])?[9۹٩]\d{9})"
+MOBILE = r"(?:[0۰٠]{2}[9۹٩][8۸٨]|[9۹٩][8۸٨]|[0۰٠])?[9۹٩]\d{9}"
 PERSONAL = re.compile(
-    rf"(?<![\w+\-]){NUMBER}(?![\w\-])"  # a number to call, in any digits
+    rf"\+\d{{8,15}}|(?<![\w+\-]){MOBILE}(?![\w\-])"  # a number to call, in any digits; not a part of an id
     r"|[\w.+\-]+@[\w\-]+\.[\w.\-]+"  # an email address
     r"|eyJ[\w\-]+\.[\w\-]+\.[\w\-]*"  # a JWT
     r"|(?i:bearer)\s+\S+"

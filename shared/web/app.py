@@ -17,7 +17,7 @@ from shared.web.docs import docs_router
 from shared.web.health import health_router
 from shared.web.idempotency import HEADER, REPLAYED
 from shared.web.keys import key_source
-from shared.web.metrics import RequestMetrics
+from shared.web.metrics import MachineryMetrics, RequestMetrics
 from shared.web.middleware import Requests, SizeLimit
 from shared.web.verification import Verifier
 
@@ -48,6 +48,7 @@ def _build(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
     app.state.runtime = runtime
     app.state.verifier = Verifier(key_source(settings), settings, principal_of)
     app.state.metrics = RequestMetrics()
+    app.state.machinery = MachineryMetrics(app.state.metrics.registry)
     for router in (*routers, health_router(), docs_router()):
         app.include_router(router)
     openapi.check(app)

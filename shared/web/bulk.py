@@ -18,6 +18,8 @@ MOST = 10_000
 OFF_LOOP_BYTES = 256 * 1024
 """A body of more than this holds a thousand items or so, and is read in a thread."""
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -88,7 +90,7 @@ def _array(body: bytes) -> Sequence[msgspec.Raw]:
         return msgspec.json.decode(body, type=_Items).items
     except msgspec.ValidationError as error:
         raise NoItems from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise Unreadable.json(str(error).rstrip(".")) from error
 
 
@@ -101,7 +103,7 @@ def _read(index: int, raw: bytes | msgspec.Raw, decode: Callable[[Any], S]) -> S
         read = decode(raw)
     except msgspec.ValidationError as error:
         return ItemError(index, (_field(index, str(error)),))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         return ItemError(index, (FieldError(f"/items/{index}", "unreadable", f"This is not JSON: {error}"),))
     return _kept(index, bytes(raw)) or read
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request, Response
 
+from shared.outbox.status import OK, machinery_status
 from shared.service import Runtime
 from shared.web.auth import public
 from shared.web.metrics import exposition
@@ -18,37 +19,40 @@ from shared.web.transactions import RuntimeDep
 TIMEOUT_S = 2.0
 """How long a part may take to answer."""
 
+MACHINERY = ("broker", "relay", "consumer")
+
 log = structlog.get_logger(__name__)
 
 
-async def _database(runtime: Runtime) -> None:
-    async with runtime.db.connection() as connection:
-        await connection.fetchval("SELECT 1")
-
-
-async def _broker(runtime: Runtime) -> None:
-    await runtime.bus.ping()
-
-
-PARTS: dict[str, Callable[[Runtime], Awaitable[None]]] = {"database": _database, "broker": _broker}
-
-
 async def readiness(runtime: Runtime) -> dict[str, Any]:
-    """Return `{ready, parts}`, with what is wrong with each part that is not."""
-    answers = await asyncio.gather(*(_asked(name, ask(runtime)) for name, ask in PARTS.items()))
-    parts = dict(zip(PARTS, answers, strict=True))
+    """Return `{ready, service, parts}`, and for each part that is not well, why."""
+    database, machinery = await asyncio.gather(_asked(_database(runtime)), _asked(machinery_status(runtime)))
+    said: Mapping[str, str] = machinery if isinstance(machinery, Mapping) else dict.fromkeys(MACHINERY, machinery)
+    if database != OK:
+        said = {**said, "relay": "unknown without the database", "consumer": "unknown without the database"}
+    parts = {name: _part(why) for name, why in {"database": database, **said}.items()}
     return {"ready": all(part["ok"] for part in parts.values()), "service": runtime.service.name, "parts": parts}
 
 
-async def _asked(name: str, answer: Awaitable[None]) -> dict[str, Any]:
+async def _database(runtime: Runtime) -> str:
+    async with runtime.db.connection() as connection:
+        await connection.fetchval("SELECT 1")
+    return OK
+
+
+async def _asked(answer: Awaitable[Any]) -> Any:
+    """Return the answer, or why there is none; whatever it is, it must not make the question fail."""
     try:
-        await asyncio.wait_for(answer, TIMEOUT_S)
+        return await asyncio.wait_for(answer, TIMEOUT_S)
     except TimeoutError:
-        return {"ok": False, "why": f"no answer within {TIMEOUT_S:g} s"}
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is why the part is not ready)
-        log.warning("part_not_ready", part=name, error=str(error))
-        return {"ok": False, "why": type(error).__name__}
-    return {"ok": True}
+        return f"no answer within {TIMEOUT_S:g} s"
+    except Exception as error:  # noqa: BLE001  (any fault at all is an answer to whether a part is well)
+        log.warning("part_not_ready", error=str(error))
+        return type(error).__name__
+
+
+def _part(why: str) -> dict[str, Any]:
+    return {"ok": True} if why == OK else {"ok": False, "why": why}
 
 
 def health_router() -> APIRouter:
@@ -67,6 +71,6 @@ def health_router() -> APIRouter:
 
     @router.get("/metrics", dependencies=[public()], include_in_schema=False)
     async def metrics(request: Request) -> Response:
-        return exposition(request.app)
+        return await exposition(request.app)
 
     return router

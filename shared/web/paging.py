@@ -132,7 +132,7 @@ class _Order:
 
 async def page_of(
     tx: AsyncSession,
-    statement: Select[Any],
+    statement: Select[*tuple[Any, ...]],
     keyset: Keyset,
     params: PageParams,
     filters: Mapping[str, Any] | None = None,

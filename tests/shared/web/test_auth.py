@@ -94,7 +94,7 @@ def forgeries() -> Iterator[Any]:
 
 @pytest.mark.parametrize("forged", list(forgeries()))
 async def test_a_token_that_is_not_ours_is_refused(anybody: httpx.AsyncClient, forged: str) -> None:
-    answer = await anybody.get("/v1/notes/me", headers={"Authorization": b"Bearer " + forged.encode()})  # type: ignore[dict-item]
+    answer = await anybody.get("/v1/notes/me", headers={b"Authorization": b"Bearer " + forged.encode()})
 
     assert (answer.status_code, answer.json()["code"]) == (401, "bad_token")
 
@@ -181,7 +181,9 @@ async def test_each_kind_of_key_verifies(
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=create_app(runtime)), base_url="http://test"
     ) as anybody:
-        assert (await ask(anybody, jwt.encode({"alg": algorithm}, GOOD, key, algorithms=[algorithm]))).status_code == 200
+        assert (
+            await ask(anybody, jwt.encode({"alg": algorithm}, GOOD, key, algorithms=[algorithm]))
+        ).status_code == 200
         assert (await ask(anybody, token(["notes:read"]))).status_code == 401
 
 

@@ -92,13 +92,20 @@ async def test_a_line_that_is_no_json_spoils_no_other(client: httpx.AsyncClient)
 
 
 @pytest.mark.parametrize("text", ["\\u0000", "a\\u0000b", "\\ud800", "\\udc00\\ud800"])
-async def test_text_that_cannot_be_kept_is_the_items_fault_alone(client: httpx.AsyncClient, text: str) -> None:
-    body = '{"items": [{"external_id": "1", "text": "a"}, {"external_id": "2", "text": "%s"}]}' % text
-    answer = await client.post("/v1/notes/bulk", content=body)
+async def test_text_that_cannot_be_kept_is_its_lines_fault_alone(client: httpx.AsyncClient, text: str) -> None:
+    body = '{"external_id": "1", "text": "a"}\n{"external_id": "2", "text": "TEXT"}'.replace("TEXT", text)
+    answer = await client.post("/v1/notes/bulk", content=body, headers=NDJSON)
 
     assert answer.status_code == 200
     assert answer.json()["read"] == 1
     assert answer.json()["errors"][0]["pointer"].startswith("/items/1")
+
+
+async def test_a_nul_in_an_array_is_its_items_fault_alone(client: httpx.AsyncClient) -> None:
+    body = '[{"external_id": "1", "text": "a"}, {"external_id": "2", "text": "\\u0000"}]'
+    answer = await client.post("/v1/notes/bulk", content=body)
+
+    assert answer.json() == {"read": 1, "errors": [{"pointer": "/items/1/text", "code": "unkeepable_text"}]}
 
 
 def test_a_fault_deep_inside_is_pointed_at() -> None:

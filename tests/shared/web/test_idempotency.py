@@ -231,7 +231,9 @@ async def test_a_bulk_request_keeps_its_hash_and_is_done_again(client: httpx.Asy
     assert other.json()["code"] == "idempotency_key_reused"
     assert await count(runtime, "notes") == 1
     async with runtime.db.connection() as connection:
-        assert await connection.fetchval("SELECT body IS NULL AND octet_length(request_hash) = 32 FROM idempotency_keys")
+        assert await connection.fetchval(
+            "SELECT body IS NULL AND octet_length(request_hash) = 32 FROM idempotency_keys"
+        )
 
 
 async def test_a_public_route_keeps_keys_too(runtime: Runtime) -> None:
@@ -246,7 +248,8 @@ async def test_a_public_route_keeps_keys_too(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize("bad", ["", " ", "k" * 256, "tab\tinside", "é"])
 async def test_a_key_that_is_none_is_refused(client: httpx.AsyncClient, runtime: Runtime, bad: str) -> None:
-    answer = await client.post("/v1/notes", json=NOTE, headers={"Idempotency-Key": bad.encode("latin-1")})  # type: ignore[dict-item]
+    headers = {b"Idempotency-Key": bad.encode("latin-1")}
+    answer = await client.post("/v1/notes", json=NOTE, headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_idempotency_key")
     assert await count(runtime, "notes") == 0

@@ -142,9 +142,7 @@ async def test_a_cursor_whose_value_was_changed_to_another_type_is_refused(
 
 
 @pytest.mark.parametrize("sort", ["amount", "-id", "--text", "text;drop table notes", "-"])
-async def test_a_sort_that_is_not_offered_is_refused_with_those_that_are(
-    client: httpx.AsyncClient, sort: str
-) -> None:
+async def test_a_sort_that_is_not_offered_is_refused_with_those_that_are(client: httpx.AsyncClient, sort: str) -> None:
     answer = await client.get("/v1/notes", params={"sort": sort})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "unknown_sort")

@@ -191,9 +191,7 @@ async def test_a_body_that_cannot_be_kept_is_refused(
 
 
 async def test_a_nul_is_pointed_at(client: httpx.AsyncClient) -> None:
-    answer = await client.post(
-        "/v1/notes", content=b'{"text": "a", "extras": {"a/b": ["\\u0000"]}}', headers=JSON
-    )
+    answer = await client.post("/v1/notes", content=b'{"text": "a", "extras": {"a/b": ["\\u0000"]}}', headers=JSON)
 
     assert answer.json()["code"] == "unreadable"
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/extras/a~1b/0"]
