@@ -1,4 +1,4 @@
-"""An answer, the loop that a bad one opens, and replies that were no answers."""
+"""An answer, the loop that a bad one opens, and the replies that came by SMS."""
 
 from __future__ import annotations
 
@@ -84,17 +84,17 @@ class Answer(Base):
         )
 
 
-class IgnoredReply(Base):
-    """A number sent in reply to a question that was not taken as its answer, and why."""
+class Reply(Base):
+    """A number that was sent in reply to a question: its answer, or ignored, and why. Each reply is read once."""
 
-    __tablename__ = "ignored_replies"
+    __tablename__ = "replies"
     __table_args__ = (
-        CheckConstraint("reason IN ('off_scale', 'late', 'older')", name="reason"),
+        CheckConstraint("outcome IN ('answered', 'off_scale', 'late', 'older')", name="outcome"),
         Index(None, "invitation_id"),
     )
 
     reply_id: Mapped[UUID] = mapped_column(primary_key=True)
     invitation_id: Mapped[UUID] = mapped_column(ForeignKey("invitations.id"))
     number: Mapped[str | None]
-    reason: Mapped[str]
+    outcome: Mapped[str]
     received_at: Mapped[datetime]

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from services.surveys.answers.errors import OffScale
-from services.surveys.answers.models import Answer, IgnoredReply
+from services.surveys.answers.models import Answer, Reply
 from services.surveys.invitations.errors import InvitationClosed, InvitationExpired, InvitationNotFound
 from services.surveys.invitations.models import Invitation
 from services.surveys.people.identity import lock_known_person
@@ -50,19 +50,21 @@ async def answer_by_reply(tx: AsyncSession, reply: ReplyReceived) -> Answer | No
     recorded with the newest question. A reply of somebody who was never asked is none of ours.
     """
     person = await lock_known_person(tx, reply.person_id) if reply.number is not None else None
-    if person is None or reply.number is None:
+    if person is None or reply.number is None or await tx.get(Reply, reply.reply_id) is not None:
         return None
     asked = await _sms_questions(tx, person.ids, reply.occurred_at)
-    open_now = [one for one in asked if one.expires_at is not None and reply.occurred_at < one.expires_at]
-    answered = next((one for one in open_now if one.asks and one.asks.rule.holds(reply.number)), None)
-    if answered is None or answered.asks is None:
-        _ignore(tx, reply, (open_now or asked)[:1], "off_scale" if open_now else "late")
+    in_time = [one for one in asked if one.expires_at is not None and reply.occurred_at < one.expires_at]
+    meant = next((one for one in in_time if one.asks and one.asks.rule.holds(reply.number)), None)
+    if meant is None or meant.asks is None:
+        for newest in (in_time or asked)[:1]:
+            _record(tx, reply, newest, "off_scale" if in_time else "late")
         return None
-    known = await _answer_to(tx, answered)
-    if known is not None and reply.occurred_at < known.answered_at:
-        _ignore(tx, reply, [answered], "older")
+    known = await _answer_to(tx, meant)
+    older = known is not None and reply.occurred_at < known.answered_at
+    _record(tx, reply, meant, "older" if older else "answered")
+    if older:
         return None
-    return _take(tx, known, answered, answered.asks, value=reply.number, channel="sms", at=reply.occurred_at)
+    return _take(tx, known, meant, meant.asks, value=reply.number, channel="sms", at=reply.occurred_at)
 
 
 def _take(
@@ -87,18 +89,9 @@ def _take(
     return answer
 
 
-def _ignore(tx: AsyncSession, reply: ReplyReceived, newest: list[Invitation], reason: str) -> None:
-    for invitation in newest:
-        number = str(reply.number)[:_LONGEST_NUMBER]
-        tx.add(
-            IgnoredReply(
-                reply_id=reply.reply_id,
-                invitation_id=invitation.id,
-                number=number,
-                reason=reason,
-                received_at=reply.occurred_at,
-            )
-        )
+def _record(tx: AsyncSession, reply: ReplyReceived, invitation: Invitation, outcome: str) -> None:
+    number, at = str(reply.number)[:_LONGEST_NUMBER], reply.occurred_at
+    tx.add(Reply(reply_id=reply.reply_id, invitation_id=invitation.id, number=number, outcome=outcome, received_at=at))
 
 
 async def _sms_questions(tx: AsyncSession, person_ids: tuple[UUID, ...], at: datetime) -> list[Invitation]:

@@ -10,14 +10,14 @@ from fastapi import Query
 from pydantic import AwareDatetime
 from sqlalchemy import select
 
-from services.surveys.answers.models import IgnoredReply
+from services.surveys.answers.models import Reply
 from services.surveys.invitations.errors import InvitationNotFound
 from services.surveys.invitations.models import Invitation
 from services.surveys.invitations.schemas import (
-    IgnoredReplyOut,
     InvitationCreate,
     InvitationDetail,
     InvitationOut,
+    ReplyOut,
     Status,
 )
 from services.surveys.invitations.usecases import Request, invite
@@ -83,13 +83,13 @@ async def list_invitations(
     responses=problems(InvitationNotFound),
 )
 async def read_invitation(invitation_id: UUID, tx: Tx) -> InvitationDetail:
-    """Read an invitation, with the replies to it that were no answers."""
+    """Read an invitation, with the replies that came by SMS."""
     invitation = await tx.get(Invitation, invitation_id)
     if invitation is None:
         raise InvitationNotFound(invitation_id)
-    ignored = select(IgnoredReply).where(IgnoredReply.invitation_id == invitation_id)
-    replies = await tx.scalars(ignored.order_by(IgnoredReply.received_at, IgnoredReply.reply_id))
+    sent = select(Reply).where(Reply.invitation_id == invitation_id)
+    replies = await tx.scalars(sent.order_by(Reply.received_at, Reply.reply_id))
     return InvitationDetail(
         **InvitationOut.model_validate(invitation).model_dump(),
-        ignored_replies=[IgnoredReplyOut.model_validate(reply) for reply in replies],
+        replies=[ReplyOut.model_validate(reply) for reply in replies],
     )

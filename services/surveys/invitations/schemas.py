@@ -82,17 +82,19 @@ class InvitationOut(BaseModel):
     delivered_at: datetime | None
 
 
-class IgnoredReplyOut(BaseModel):
-    """A reply that was no answer."""
+class ReplyOut(BaseModel):
+    """A reply that came by SMS."""
 
     model_config = ConfigDict(from_attributes=True)
 
-    number: str | None = Field(description="What was sent; null once the person is erased.", examples=["7"])
-    reason: Literal["off_scale", "late", "older"] = Field(examples=["off_scale"])
-    received_at: datetime = Field(examples=["2026-11-22T09:00:00Z"])
+    number: str | None = Field(description="What was sent; null once the person is erased.")
+    outcome: Literal["answered", "off_scale", "late", "older"] = Field(
+        description="Taken as the answer, or ignored: not on the scale, after its time, or sent before the answer."
+    )
+    received_at: datetime
 
 
 class InvitationDetail(InvitationOut):
-    """An invitation with the replies to it that were no answers."""
+    """An invitation with the replies that came by SMS."""
 
-    ignored_replies: list[IgnoredReplyOut] = Field(examples=[[]])
+    replies: list[ReplyOut]

@@ -11,7 +11,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.surveys.answers.models import IgnoredReply
+from services.surveys.answers.models import Reply
 from services.surveys.invitations.models import Invitation
 from services.surveys.people.models import Person
 
@@ -74,7 +74,7 @@ async def merge_people(tx: AsyncSession, person_id: UUID, merged_id: UUID, *, at
 
 
 async def erase_people(tx: AsyncSession, person_ids: Sequence[UUID], *, at: datetime) -> None:
-    """Forget whom the invitations and the ignored replies of people were about; open invitations are closed.
+    """Forget whom the invitations of people were about, and what they sent; open invitations are closed.
 
     Answers go on counting in results, as nobody's.
     """
@@ -84,7 +84,7 @@ async def erase_people(tx: AsyncSession, person_ids: Sequence[UUID], *, at: date
     await tx.execute(update(Person).where(Person.person_id.in_(ids), Person.erased_at.is_(None)).values(erased_at=at))
     theirs = select(Invitation.id).where(Invitation.person_id.in_(ids)).with_for_update()
     invitation_ids = list(await tx.scalars(theirs))
-    await tx.execute(update(IgnoredReply).where(IgnoredReply.invitation_id.in_(invitation_ids)).values(number=None))
+    await tx.execute(update(Reply).where(Reply.invitation_id.in_(invitation_ids)).values(number=None))
     about = update(Invitation).where(Invitation.id.in_(invitation_ids))
     await tx.execute(about.where(Invitation.status == "open").values(status="cancelled"))
     await tx.execute(about.values(person_id=None))

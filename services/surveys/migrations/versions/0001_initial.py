@@ -72,7 +72,7 @@ def _surveys() -> None:
         INSERT INTO surveys (id, code, kind, scale, title, template, touchpoint, created_at, updated_at)
         VALUES (
             '01930000-0000-7000-8000-000000000001', 'csat_purchase', 'csat', '1-5', 'رضایت از خرید',
-            'csat_purchase', 'purchase', now(), now()
+            'survey_csat', 'purchase', now(), now()
         )
     """)
 
@@ -143,16 +143,15 @@ def _answers() -> None:
         WHERE loop_opened_at IS NOT NULL AND loop_closed_at IS NULL
     """)
     op.execute("""
-        CREATE TABLE ignored_replies (
+        CREATE TABLE replies (
             reply_id uuid NOT NULL,
             invitation_id uuid NOT NULL,
             number text,
-            reason text NOT NULL,
+            outcome text NOT NULL,
             received_at timestamptz NOT NULL,
-            CONSTRAINT pk_ignored_replies PRIMARY KEY (reply_id),
-            CONSTRAINT fk_ignored_replies_invitation_id_invitations
-                FOREIGN KEY (invitation_id) REFERENCES invitations (id),
-            CONSTRAINT ck_ignored_replies_reason CHECK (reason IN ('off_scale', 'late', 'older'))
+            CONSTRAINT pk_replies PRIMARY KEY (reply_id),
+            CONSTRAINT fk_replies_invitation_id_invitations FOREIGN KEY (invitation_id) REFERENCES invitations (id),
+            CONSTRAINT ck_replies_outcome CHECK (outcome IN ('answered', 'off_scale', 'late', 'older'))
         )
     """)
-    op.execute("CREATE INDEX ix_ignored_replies_invitation_id ON ignored_replies (invitation_id)")
+    op.execute("CREATE INDEX ix_replies_invitation_id ON replies (invitation_id)")
