@@ -63,4 +63,4 @@ async def _hand_on(tx: AsyncSession, lead: Lead, agent_id: UUID, at: datetime) -
 
 async def _managers(tx: AsyncSession, agent_ids: set[UUID]) -> dict[UUID, UUID | None]:
     rows = await tx.execute(select(Agent.id, Agent.manager_id).where(Agent.id.in_(agent_ids)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())

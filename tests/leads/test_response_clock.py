@@ -1,0 +1,227 @@
+"""What starts the first-response clock, and what stops it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from services.leads.app import SERVICE
+from shared.clock import moved, utcnow
+from shared.contracts.leads import LeadRecaptured, LeadStageChanged, LeadTouched
+from shared.contracts.messaging import ReplyReceived
+from shared.ids import new_id
+from shared.service import Runtime
+from tests.conftest import MakeRuntime
+from tests.leads.story import captured, done, person_of, read, touched
+from tests.support import api
+from tests.support.events import deliver, published
+
+MINUTE = timedelta(minutes=1)
+
+
+def reply_of(lead: dict[str, Any], **fields: Any) -> ReplyReceived:
+    return ReplyReceived(reply_id=new_id(), person_id=person_of(lead), occurred_at=utcnow(), **fields)
+
+
+async def test_the_first_call_answers_and_its_time_is_counted_from_the_question(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    lead = await captured(client)
+    with moved(3 * MINUTE):
+        touch = await touched(client, lead)
+
+    answered = await read(client, lead)
+    assert (touch["answers"], touch["in_time"]) == (True, True)
+    assert 180 <= touch["response_s"] < 190
+    assert (answered["status"], answered["funnel_stage"]) == ("working", "consideration")
+    assert (answered["question_asked_at"], answered["response_s"]) == (None, touch["response_s"])
+    [event] = await published(runtime, LeadTouched)
+    assert (event.answers, event.in_time, event.question_asked_at) == (
+        True, True, datetime.fromisoformat(lead["captured_at"]),
+    )  # fmt: skip
+    [stage] = await published(runtime, LeadStageChanged)
+    assert (stage.after, stage.reason) == ("consideration", "answered")
+
+
+async def test_an_answer_after_the_due_time_is_late(client: httpx.AsyncClient) -> None:
+    lead = await captured(client)
+    with moved(6 * MINUTE):
+        touch = await touched(client, lead)
+
+    assert (touch["answers"], touch["in_time"]) == (True, False)
+
+
+async def test_a_call_that_was_not_taken_answers_and_is_told_apart(client: httpx.AsyncClient) -> None:
+    touch = await touched(client, await captured(client), reached=False)
+
+    assert (touch["answers"], touch["reached"]) == (True, False)
+
+
+async def test_where_a_deployment_says_so_only_a_call_that_was_taken_answers(make_runtime: MakeRuntime) -> None:
+    runtime = await make_runtime(SERVICE, round_the_clock=True, unreached_attempt_answers=False)
+    async with api.client(runtime) as client:
+        lead = await captured(client)
+        assert [(await touched(client, lead, reached=reached))["answers"] for reached in (False, True)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"channel": "sms", "by": "automatic"}, id="automatic acknowledgement"),
+        pytest.param({"channel": "chat", "direction": "inbound"}, id="they write again"),
+    ],
+)
+async def test_what_is_no_attempt_of_a_human_does_not_answer(client: httpx.AsyncClient, fields: dict[str, str]) -> None:
+    lead = await captured(client)
+    touch = await touched(client, lead, **fields)
+
+    assert not touch["answers"]
+    assert (await read(client, lead))["response_due_at"] == lead["response_due_at"]
+
+
+async def test_nobody_answers_in_the_past(client: httpx.AsyncClient) -> None:
+    lead = await captured(client)
+    with moved(6 * MINUTE):
+        touch = await touched(client, lead, occurred_at=lead["captured_at"])
+
+    assert touch["occurred_at"] == lead["captured_at"]
+    assert (touch["answers"], touch["in_time"]) == (True, False)
+
+
+async def test_a_touch_from_the_future_is_refused(client: httpx.AsyncClient) -> None:
+    lead = await captured(client)
+    at = (utcnow() + MINUTE).isoformat()
+    reply = await client.post(f"/v1/leads/{lead['id']}/touches", json={"channel": "call", "occurred_at": at})
+
+    assert reply.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in reply.json()["errors"]] == [
+        ("/occurred_at", "in_the_future")
+    ]
+    assert len((await client.get(f"/v1/leads/{lead['id']}/touches")).json()["items"]) == 1
+
+
+async def test_a_time_without_a_zone_is_refused(client: httpx.AsyncClient) -> None:
+    lead = await captured(client)
+    reply = await client.post(
+        f"/v1/leads/{lead['id']}/touches", json={"channel": "call", "occurred_at": "2026-11-22T10:00:00"}
+    )
+
+    assert (reply.status_code, reply.json()["errors"][0]["code"]) == (422, "timezone_aware")
+
+
+async def test_a_recapture_while_the_clock_runs_leaves_it_as_it_is(client: httpx.AsyncClient) -> None:
+    lead = await captured(client, phone="09990001234")
+    with moved(2 * MINUTE):
+        again = await captured(client, phone="09990001234")
+
+    assert again["response_due_at"] == lead["response_due_at"]
+
+
+async def test_a_recapture_after_the_answer_starts_the_clock_anew(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    lead = await captured(client, phone="09990001234")
+    await touched(client, lead)
+    with moved(60 * MINUTE):
+        again = await captured(client, phone="09990001234")
+
+    asked, due = (datetime.fromisoformat(again[name]) for name in ("question_asked_at", "response_due_at"))
+    assert asked - datetime.fromisoformat(lead["captured_at"]) >= 60 * MINUTE
+    assert due - asked == 5 * MINUTE
+    [event] = await published(runtime, LeadRecaptured)
+    assert event.response_due_at == due
+
+
+async def test_the_first_answer_stays_the_first(client: httpx.AsyncClient) -> None:
+    lead = await captured(client, phone="09990001234")
+    first = await touched(client, lead)
+    await captured(client, phone="09990001234")
+    with moved(10 * MINUTE):
+        assert (await touched(client, lead))["in_time"] is False
+
+    assert (await read(client, lead))["answered_at"] == first["recorded_at"]
+
+
+async def test_a_reply_starts_the_clock_and_engages(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    lead = await captured(client, direction="outbound")
+    reply = reply_of(lead)
+    await deliver(runtime, reply)
+
+    asked = await read(client, lead)
+    assert asked["funnel_stage"] == "consideration"
+    assert asked["response_due_at"] is not None
+    [event] = await published(runtime, LeadTouched)
+    assert (event.direction, event.by, event.channel, event.answers) == ("inbound", "person", "sms", False)
+    assert event.response_due_at == datetime.fromisoformat(asked["response_due_at"])
+
+
+async def test_a_reply_delivered_while_a_question_waits_does_not_move_it(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    lead = await captured(client)
+    with moved(MINUTE):
+        await deliver(runtime, reply_of(lead))
+
+    assert (await read(client, lead))["response_due_at"] == lead["response_due_at"]
+
+
+async def test_a_reply_that_is_a_number_answers_a_question_of_ours_and_asks_none(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    lead = await captured(client, direction="outbound")
+    await deliver(runtime, reply_of(lead, number=2))
+
+    assert (await read(client, lead))["response_due_at"] is None
+    assert len((await client.get(f"/v1/leads/{lead['id']}/touches")).json()["items"]) == 2
+
+
+async def test_a_reply_of_somebody_without_an_open_lead_is_not_ours(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    lead = await captured(client)
+    await done(client, lead, "disqualify", reason="timing")
+    await deliver(
+        runtime, reply_of(lead), ReplyReceived(reply_id=new_id(), person_id=UUID(int=9), occurred_at=utcnow())
+    )
+
+    assert await published(runtime, LeadTouched) == []
+
+
+async def test_a_missed_call_asks_and_one_that_was_taken_does_not(client: httpx.AsyncClient) -> None:
+    lead = await captured(client, direction="outbound")
+
+    await touched(client, lead, direction="inbound", channel="call")
+    assert (await read(client, lead))["response_due_at"] is None
+    await touched(client, lead, direction="inbound", channel="call", reached=False)
+    assert (await read(client, lead))["response_due_at"] is not None
+
+
+async def test_a_closed_lead_waits_for_nothing(client: httpx.AsyncClient) -> None:
+    lead = await captured(client)
+    closed = await done(client, lead, "disqualify", reason="price")
+
+    assert (closed["question_asked_at"], closed["response_due_at"]) == (None, None)
+    touch = await touched(client, lead, direction="inbound", channel="chat")
+    assert touch["asks"]
+    assert (await read(client, lead))["response_due_at"] is None
+
+
+async def test_a_reopened_lead_that_was_never_answered_waits_anew(client: httpx.AsyncClient) -> None:
+    lead = await captured(client)
+    await done(client, lead, "disqualify", reason="price")
+    with moved(60 * MINUTE):
+        reopened = await done(client, lead, "reopen")
+
+    assert reopened["response_due_at"] > lead["response_due_at"]
+    assert reopened["status"] == "new"
+
+
+async def test_a_reopened_lead_that_was_answered_does_not_wait(client: httpx.AsyncClient) -> None:
+    lead = await captured(client)
+    await touched(client, lead)
+    await done(client, lead, "disqualify", reason="price")
+
+    reopened = await done(client, lead, "reopen")
+    assert (reopened["response_due_at"], reopened["status"], reopened["disqualified_for"]) == (None, "working", None)
