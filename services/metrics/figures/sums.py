@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Final
 
 import asyncpg
@@ -116,13 +116,17 @@ async def lifetime_value(connection: asyncpg.Connection, question: Question) -> 
     ranges.insert(0, kept.all_before(question.first, question.calendar))
     found = await kept.sums(connection, measures, [question.currency], "", ranges)
     by_range = [found.get((place, question.currency, ""), {}) for place in range(len(ranges))]
-    running = [accumulate(amounts.get(measure, 0) for amounts in by_range) for measure in measures]
+    running = accumulate(([amounts.get(measure, 0) for measure in measures] for amounts in by_range), _added)
     margin = question.rules.margin
     made = []
-    for span, (net, refunded, customers) in zip(question.spans, list(zip(*running, strict=True))[1:], strict=True):
+    for span, (net, refunded, customers) in zip(question.spans, islice(running, 1, None), strict=True):
         parts: dict[str, Number] = {"value_minor": whole(net - refunded), "customers": customers, "margin": margin}
         made.append(Point(span, mean(net - refunded, customers, margin), customers, parts))
     return made
+
+
+def _added(total: list[int], more: list[int]) -> list[int]:
+    return [one + other for one, other in zip(total, more, strict=True)]
 
 
 async def satisfaction(connection: asyncpg.Connection, question: Question) -> list[Point]:
