@@ -1,0 +1,1 @@
+"""What a customer is: types and lifecycle stage, by a pure rule over the history."""

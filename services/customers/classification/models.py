@@ -1,0 +1,44 @@
+"""The types and the stage that a person has now, and when they are to be looked at again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Index, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.customers.orm import Base
+
+
+class Classification(Base):
+    """What a customer is. `due_at` is when the rule may give another answer; `-infinity` means: something happened."""
+
+    __tablename__ = "classifications"
+    __table_args__ = (
+        Index("ix_classifications_due_at", "due_at"),
+        Index("ix_classifications_stage", "stage"),
+        Index("ix_classifications_types", "types", postgresql_using="gin"),
+        {"postgresql_with": {"fillfactor": "85"}},
+    )
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    types: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
+    reasons: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}", default=dict)
+    stage: Mapped[str] = mapped_column(server_default="reach", default="reach")
+    stage_reason: Mapped[str] = mapped_column(server_default="known", default="known")
+    classified_at: Mapped[datetime | None]
+    due_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+
+
+class Attitude(Base):
+    """The category of a person's last answer to an NPS or CSAT question; a copy from the surveys service."""
+
+    __tablename__ = "attitudes"
+    __table_args__ = {"schema": "state"}
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    category: Mapped[str]
+    occurred_at: Mapped[datetime]
+    version: Mapped[int]

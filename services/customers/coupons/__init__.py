@@ -1,0 +1,1 @@
+"""Coupons: issued for one person, redeemed once."""

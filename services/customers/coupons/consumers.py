@@ -1,0 +1,19 @@
+"""Coupons that automations ask for."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.customers.coupons.usecases import answer_request
+from shared.clock import utcnow
+from shared.contracts import Received
+from shared.contracts.messaging import CouponRequested
+from shared.outbox.consumer import Consumer
+
+consumer = Consumer("customers")
+
+
+@consumer.own(CouponRequested)
+async def issue_on_request(tx: AsyncSession, received: Received[CouponRequested]) -> None:
+    """Answer an automation that wants a coupon for a person."""
+    await answer_request(tx, received.event, now=utcnow())

@@ -1,0 +1,1 @@
+"""Profiles: opened, changed, merged, erased, listed, looked up."""

@@ -1,0 +1,164 @@
+"""The customers API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Request, Response
+
+from services.customers.customers import bulk
+from services.customers.customers.erasing import erase_people
+from services.customers.customers.merging import merge_people
+from services.customers.customers.queries import list_customers, read_customer, shown, who_calls
+from services.customers.customers.schemas import (
+    BulkOut,
+    Callers,
+    CustomerCreate,
+    CustomerOut,
+    CustomerPatch,
+    MergeIn,
+)
+from services.customers.customers.usecases import change_customer, create_customer
+from services.customers.people.errors import CustomerExists, CustomerNotFound, PersonErased, PhoneTaken
+from services.customers.people.identity import resolve
+from shared.clock import utcnow
+from shared.contracts.customers import CustomerType, LifecycleStage
+from shared.db import driver
+from shared.errors import PreconditionFailed
+from shared.persian.phone import Phone
+from shared.web import Page, PageDep, PrincipalDep, Tx, etag, problems, requires, router_for
+from shared.web.idempotency import about
+
+router = router_for("customers", prefix="/v1/customers", tags=["customers"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Open a customer",
+    response_model=CustomerOut,
+    dependencies=[requires("customers:write")],
+    responses=problems(CustomerExists),
+)
+async def create(body: CustomerCreate, tx: Tx, principal: PrincipalDep, response: Response) -> CustomerOut:
+    """Open a customer. A number or an external id that names one already is refused with their id."""
+    customer = await create_customer(tx, body)
+    about(tx, customer.id)
+    response.headers["ETag"] = etag(customer.version)
+    return (await shown(tx, [customer], principal))[0]
+
+
+@router.post(
+    "/bulk",
+    summary="Open or update up to 10,000 customers",
+    response_model=BulkOut,
+    dependencies=[requires("customers:write")],
+    openapi_extra=bulk.REQUEST_BODY,
+)
+async def import_customers(request: Request, tx: Tx) -> Response:
+    """Take JSON (`{"items": […]}` or a bare array) or NDJSON; each item gets a result of its own.
+
+    An item whose `source` and `external_id`, or whose number, are known updates that customer with what it gives;
+    sent again, it changes nothing. Items that do not fit are refused one by one, the others go through.
+    """
+    return await bulk.import_customers(request, tx)
+
+
+@router.get(
+    "",
+    summary="List customers",
+    response_model=Page[CustomerOut],
+    dependencies=[requires("customers:read")],
+)
+async def list_all(
+    tx: Tx,
+    page: PageDep,
+    principal: PrincipalDep,
+    type_: Annotated[CustomerType | None, Query(alias="type", description="Only those of this type.")] = None,
+    stage: Annotated[LifecycleStage | None, Query(description="Only those in this stage.")] = None,
+    province: Annotated[str | None, Query(max_length=64, description="Only those of this province.")] = None,
+    name: Annotated[
+        str | None, Query(min_length=2, max_length=200, description="The name begins so, in any spelling.")
+    ] = None,
+) -> Page[CustomerOut]:
+    """Return customers, the last opened first."""
+    customers, cursor = await list_customers(tx, page, type_=type_, stage=stage, province=province, name=name)
+    return Page(items=await shown(tx, customers, principal), next_cursor=cursor)
+
+
+@router.get(
+    "/lookup",
+    summary="Who is calling?",
+    response_model=Callers,
+    dependencies=[requires("customers:read")],
+)
+async def lookup(
+    tx: Tx,
+    principal: PrincipalDep,
+    phone: Annotated[Phone, Query(description="The number, in any written form.", examples=["۰۹۹۹ ۰۰۰ ۱۲۳۴"])],
+) -> Callers:
+    """Return whom a number belongs to: types, preferences, last purchases and open tickets in one answer."""
+    return await who_calls(tx, phone, principal)
+
+
+@router.get(
+    "/{person_id}",
+    summary="Read a customer",
+    response_model=CustomerOut,
+    dependencies=[requires("customers:read")],
+    responses=problems(CustomerNotFound, PersonErased),
+)
+async def read(person_id: UUID, tx: Tx, principal: PrincipalDep, response: Response) -> CustomerOut:
+    """Return a customer, also by an id that was merged into theirs."""
+    customer = await read_customer(tx, person_id)
+    response.headers["ETag"] = etag(customer.version)
+    return (await shown(tx, [customer], principal))[0]
+
+
+@router.patch(
+    "/{person_id}",
+    summary="Change a profile",
+    response_model=CustomerOut,
+    dependencies=[requires("customers:write")],
+    responses=problems(CustomerNotFound, PersonErased, PhoneTaken, PreconditionFailed),
+)
+async def change(
+    person_id: UUID, body: CustomerPatch, tx: Tx, principal: PrincipalDep, request: Request, response: Response
+) -> CustomerOut:
+    """Change what is given, and leave the rest as it is. `If-Match` with the ETag guards against lost updates."""
+    customer = await change_customer(tx, person_id, body, request)
+    response.headers["ETag"] = etag(customer.version)
+    return (await shown(tx, [customer], principal))[0]
+
+
+@router.post(
+    "/{person_id}/merge",
+    summary="Merge another id into this customer",
+    response_model=CustomerOut,
+    dependencies=[requires("customers:write")],
+    responses=problems(CustomerNotFound, PersonErased),
+)
+async def merge(person_id: UUID, body: MergeIn, tx: Tx, principal: PrincipalDep) -> CustomerOut:
+    """Say that two ids mean one person. What the profile lacks is taken from the other; neither loses a purchase.
+
+    An id that was erased erases the other: nobody can be told apart from a person who is to be forgotten.
+    """
+    await read_customer(tx, person_id)
+    survivor = await merge_people(tx, merged_id=body.merged_id, into_id=person_id, at=utcnow())
+    customer = await read_customer(tx, survivor or person_id)
+    about(tx, customer.id)
+    return (await shown(tx, [customer], principal))[0]
+
+
+@router.delete(
+    "/{person_id}",
+    status_code=204,
+    summary="Erase a person",
+    dependencies=[requires("customers:admin")],
+    responses=problems(CustomerNotFound, PersonErased),
+)
+async def erase(person_id: UUID, tx: Tx) -> None:
+    """Erase everything personal of a customer, in all services. What was bought stays, under an id of nobody."""
+    await read_customer(tx, await resolve(driver(tx), person_id))
+    await erase_people(tx, [person_id], at=utcnow())

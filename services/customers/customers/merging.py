@@ -1,0 +1,77 @@
+"""Two ids for one person become one: the other is an alias from then on, in chains too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.customers.classification.marking import mark
+from services.customers.customers import sql
+from services.customers.customers.erasing import erase_people
+from services.customers.customers.profile import change, missing
+from services.customers.people.errors import CustomerNotFound
+from services.customers.people.identity import lock_identities, resolve_many
+from shared import outbox
+from shared.contracts.cards import CUSTOMERS_CONTACTS
+from shared.contracts.customers import CustomerMerged
+from shared.db import driver
+
+ALIAS: Final = "INSERT INTO aliases (alias_id, person_id, merged_at) VALUES ($1, $2, $3)"
+FLATTEN: Final = "UPDATE aliases SET person_id = $2 WHERE person_id = $1"
+DROP_DOUBLE_PHONES: Final = """
+DELETE FROM phone_numbers WHERE person_id = $1 AND phone IN (SELECT phone FROM phone_numbers WHERE person_id = $2)
+"""
+MOVE_PHONES: Final = "UPDATE phone_numbers SET person_id = $2 WHERE person_id = $1"
+MOVE_EXTERNAL_IDS: Final = "UPDATE external_ids SET person_id = $2 WHERE person_id = $1"
+
+
+async def merge_people(tx: AsyncSession, *, merged_id: UUID, into_id: UUID, at: datetime) -> UUID | None:
+    """Let `merged_id` mean `into_id` from now on; return the id that lives on.
+
+    What was published under either id stays as it is. The profile of `into_id` wins, and takes from the other what
+    it lacks. If one of the two was erased, the other is erased as well, and nobody lives on. Merges and erasures are
+    rare and may touch long chains, so they take turns.
+    """
+    connection = driver(tx)
+    await lock_identities(connection)
+    people, erased = await resolve_many(connection, [merged_id, into_id])
+    if erased:
+        await erase_people(tx, list(people.values()), at=at)
+        return None
+    merged, into = people[merged_id], people[into_id]
+    if merged != into:
+        await _merge(connection, merged, into, at)
+        outbox.add(tx, CustomerMerged(person_id=into, merged_id=merged, occurred_at=at))
+        outbox.add_card(tx, CUSTOMERS_CONTACTS, into, merged)
+    return into
+
+
+async def _merge(connection: asyncpg.Connection, merged: UUID, into: UUID, at: datetime) -> None:
+    rows = {row["id"]: dict(row) for row in await connection.fetch(sql.LOCK, [merged, into])}
+    if into not in rows:
+        raise CustomerNotFound(into)
+    await connection.execute(ALIAS, merged, into, at)
+    await connection.execute(FLATTEN, merged, into)
+    await connection.execute(DROP_DOUBLE_PHONES, merged, into)
+    await connection.execute(MOVE_PHONES, merged, into)
+    await connection.execute(MOVE_EXTERNAL_IDS, merged, into)
+    await connection.execute("DELETE FROM customers WHERE id = $1", merged)
+    await connection.execute("DELETE FROM classifications WHERE person_id = $1", merged)
+    if merged in rows and change(rows[into], _inherited(rows[into], rows[merged]), at=at):
+        await connection.execute(sql.UPDATE, *sql.columns([rows[into]]))
+    await mark(connection, [into])
+
+
+def _inherited(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a profile takes over from the one that is merged into it; consents stay its own."""
+    own = {"id", "kind", "origin", "version", "created_at", "updated_at", "name_key", "accepts_service",
+           "accepts_promotional", "consent_source", "consent_at", "emails", "hand_types"}  # fmt: skip
+    fields = missing(row, {name: value for name, value in other.items() if name not in own})
+    for name in ("emails", "hand_types"):
+        fields[name] = list(dict.fromkeys([*row[name], *other[name]]))
+    return fields

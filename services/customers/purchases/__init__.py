@@ -1,0 +1,1 @@
+"""Purchases, their refunds and their cancellation."""

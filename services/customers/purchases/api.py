@@ -1,0 +1,142 @@
+"""The purchases API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Request, Response
+
+from services.customers.coupons.errors import (
+    CouponAlreadyUsed,
+    CouponExpired,
+    CouponNotFound,
+    CouponOfAnother,
+    CouponOfAnotherCurrency,
+)
+from services.customers.customers.schemas import BulkOut
+from services.customers.fields import Code, Instant
+from services.customers.people.errors import CustomerNotFound, PersonErased, PhoneIsShared
+from services.customers.purchases import bulk
+from services.customers.purchases.errors import (
+    ExternalIdTaken,
+    PurchaseAlreadyCancelled,
+    PurchaseNotFound,
+    RefundTooLarge,
+)
+from services.customers.purchases.items import past, prepare
+from services.customers.purchases.queries import list_purchases, read_purchase
+from services.customers.purchases.recording import record_purchase
+from services.customers.purchases.schemas import BULK_BODY, PurchaseCreate, PurchaseOut, RefundCreate
+from services.customers.purchases.usecases import cancel_purchase, refund_purchase
+from shared.clock import utcnow
+from shared.web import Page, PageDep, RuntimeDep, Tx, problems, requires, router_for
+from shared.web.idempotency import about
+
+router = router_for("customers", prefix="/v1/purchases", tags=["purchases"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Record a purchase",
+    response_model=PurchaseOut,
+    dependencies=[requires("customers:write")],
+    responses=problems(
+        CustomerNotFound,
+        PersonErased,
+        PhoneIsShared,
+        ExternalIdTaken,
+        CouponNotFound,
+        CouponAlreadyUsed,
+        CouponExpired,
+        CouponOfAnother,
+        CouponOfAnotherCurrency,
+    ),
+)
+async def record(body: PurchaseCreate, tx: Tx, runtime: RuntimeDep, response: Response) -> PurchaseOut:
+    """Record a purchase, and open its customer if they are not known.
+
+    A repeat of an external id with the same content answers 200 with the purchase as it is. A coupon is redeemed
+    with the purchase, exactly once; it stays used when the purchase is cancelled later.
+    """
+    now = utcnow()
+    purchase = prepare(body.item(), now=now, currencies=runtime.settings.currencies)
+    recorded = await record_purchase(tx, purchase, now=now)
+    about(tx, recorded.person_id)
+    if recorded.new:
+        return PurchaseOut.recorded(purchase, now)
+    response.status_code = 200
+    return PurchaseOut.of(await read_purchase(tx, recorded.id))
+
+
+@router.post(
+    "/bulk",
+    summary="Record up to 10,000 purchases",
+    response_model=BulkOut,
+    dependencies=[requires("customers:write")],
+    openapi_extra=BULK_BODY,
+)
+async def import_purchases(request: Request, tx: Tx, runtime: RuntimeDep) -> Response:
+    """Take JSON (`{"items": […]}` or a bare array) or NDJSON; each item gets a result of its own.
+
+    Each names its customer as a single purchase does; who is not known is opened. An item whose `source` and
+    `external_id` came before with the same content is `unchanged`. Items that do not fit are refused one by one.
+    """
+    return await bulk.import_purchases(request, tx, runtime.settings.currencies)
+
+
+@router.get("", summary="List purchases", response_model=Page[PurchaseOut], dependencies=[requires("customers:read")])
+async def list_all_purchases(
+    tx: Tx,
+    page: PageDep,
+    person_id: Annotated[UUID | None, Query(description="Only this customer's, under any of their ids.")] = None,
+    product: Annotated[Code | None, Query(description="Only those with this product.")] = None,
+    since: Annotated[Instant | None, Query(description="Only those from this instant on.")] = None,
+    until: Annotated[Instant | None, Query(description="Only those before this instant.")] = None,
+) -> Page[PurchaseOut]:
+    """Return purchases, the last that occurred first."""
+    purchases, cursor = await list_purchases(tx, page, person_id=person_id, product=product, since=since, until=until)
+    return Page(items=[PurchaseOut.of(each) for each in purchases], next_cursor=cursor)
+
+
+@router.get(
+    "/{purchase_id}",
+    summary="Read a purchase",
+    response_model=PurchaseOut,
+    dependencies=[requires("customers:read")],
+    responses=problems(PurchaseNotFound),
+)
+async def read_one_purchase(purchase_id: UUID, tx: Tx) -> PurchaseOut:
+    return PurchaseOut.of(await read_purchase(tx, purchase_id))
+
+
+@router.post(
+    "/{purchase_id}/refunds",
+    status_code=201,
+    summary="Give back part of a purchase's value",
+    response_model=PurchaseOut,
+    dependencies=[requires("customers:write")],
+    responses=problems(PurchaseNotFound, PurchaseAlreadyCancelled, RefundTooLarge),
+)
+async def refund(purchase_id: UUID, body: RefundCreate, tx: Tx) -> PurchaseOut:
+    """Record a refund. All refunds of a purchase together never exceed what was paid."""
+    now = utcnow()
+    occurred_at = past(body.occurred_at, now=now)
+    purchase = await refund_purchase(tx, purchase_id, body.amount_minor, occurred_at=occurred_at, now=now)
+    about(tx, purchase.person_id)
+    return PurchaseOut.of(purchase)
+
+
+@router.post(
+    "/{purchase_id}/cancel",
+    summary="Cancel a purchase",
+    response_model=PurchaseOut,
+    dependencies=[requires("customers:write")],
+    responses=problems(PurchaseNotFound),
+)
+async def cancel(purchase_id: UUID, tx: Tx) -> PurchaseOut:
+    """Let a purchase count nowhere, as if it had not been. Coupons redeemed with it or earned by it stay as they are."""
+    purchase = await cancel_purchase(tx, purchase_id, now=utcnow())
+    about(tx, purchase.person_id)
+    return PurchaseOut.of(purchase)

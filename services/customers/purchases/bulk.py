@@ -1,0 +1,203 @@
+"""Purchases in bulk: ten thousand in a handful of statements, and a result for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.customers.bulk_answers import Outcome, answer, refused
+from services.customers.classification.marking import mark
+from services.customers.coupons.models import Coupon
+from services.customers.coupons.usecases import lock_coupons
+from services.customers.customers.opening import Draft, admit
+from services.customers.people.errors import CustomerNotFound, PersonErased
+from services.customers.people.holding import hold_customers
+from services.customers.purchases import sql
+from services.customers.purchases.errors import ExternalIdTaken
+from services.customers.purchases.items import Prepared, PurchaseItem, prepare
+from services.customers.purchases.recording import values
+from shared import outbox
+from shared.clock import utcnow
+from shared.db import driver
+from shared.errors import FieldError, Invalid, PeyvandError
+from shared.web.bulk import ItemError, read_items
+
+ExternalKey = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Batch:
+    """The items of a request that are still to be recorded, by their place, and what came of the others."""
+
+    now: datetime
+    waiting: dict[int, Prepared] = field(default_factory=dict)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    repeats: dict[int, int] = field(default_factory=dict)
+    coupons: dict[int, Coupon] = field(default_factory=dict)
+
+    def refuse(self, index: int, error: PeyvandError, pointer: str) -> None:
+        """Refuse an item, and let the others go through."""
+        self.waiting.pop(index, None)
+        self.outcomes[index] = refused(index, error.errors or (FieldError(pointer, error.code, error.detail),))
+
+    def settle(self, index: int, status: Any, purchase_id: UUID) -> None:
+        """Note what came of an item."""
+        self.waiting.pop(index, None)
+        self.outcomes[index] = Outcome(index, status, purchase_id)
+
+
+async def import_purchases(request: Request, tx: AsyncSession, currencies: Mapping[str, int]) -> Response:
+    """Record the items of a request that fit, and answer for each."""
+    items = await read_items(request, PurchaseItem)
+    batch = await asyncio.to_thread(_read, items, utcnow(), currencies)
+    await _settle_known(tx, batch)
+    await _find_customers(tx, batch)
+    await _apply_coupons(tx, batch)
+    await _record(tx, batch)
+    await _settle_repeats(tx, batch)
+    return answer([batch.outcomes[index] for index in range(len(items))])
+
+
+def _read(items: list[PurchaseItem | ItemError], now: datetime, currencies: Mapping[str, int]) -> Batch:
+    """Check every item; one whose external id came earlier in the same request waits for what comes of that."""
+    batch = Batch(now)
+    first: dict[ExternalKey, int] = {}
+    for index, item in enumerate(items):
+        if isinstance(item, ItemError):
+            batch.outcomes[index] = refused(index, item.errors)
+            continue
+        try:
+            purchase = prepare(item, now=now, currencies=currencies)
+        except Invalid as error:
+            batch.refuse(index, error, "")
+            continue
+        batch.waiting[index] = purchase
+        key = purchase.external_key
+        if key is not None and first.setdefault(key, index) != index:
+            batch.repeats[index] = first[key]
+    return batch
+
+
+async def _settle_known(tx: AsyncSession, batch: Batch) -> None:
+    """Settle the items whose external ids were recorded before."""
+    keys = {purchase.external_key: index for index, purchase in batch.waiting.items() if purchase.external_key}
+    if not keys:
+        return
+    sources, ids = zip(*(key for key in keys if key is not None), strict=True)
+    rows = await driver(tx).fetch(sql.BY_EXTERNAL_ID, list(sources), list(ids))
+    known = {(row["source"], row["external_id"]): row for row in rows}
+    for index, purchase in list(batch.waiting.items()):
+        key = purchase.external_key
+        row = known.get(key) if key is not None else None
+        if row is not None and key is not None:
+            _settle_as(batch, index, purchase, row["id"], row["fingerprint"])
+
+
+def _settle_as(batch: Batch, index: int, purchase: Prepared, known_id: UUID, fingerprint: bytes) -> None:
+    """Settle an item as the repeat of a purchase, or refuse it as another with that one's external id."""
+    key = purchase.external_key
+    batch.repeats.pop(index, None)
+    if key is not None and purchase.fingerprint != fingerprint:
+        batch.refuse(index, ExternalIdTaken(*key, known_id), "/external_id")
+    else:
+        batch.settle(index, "unchanged", known_id)
+
+
+async def _find_customers(tx: AsyncSession, batch: Batch) -> None:
+    """Find or open the customers, and hold them; items that name nobody are refused."""
+    named = {index: each.item.person_id for index, each in batch.waiting.items() if each.item.person_id is not None}
+    held, erased = await hold_customers(driver(tx), set(named.values())) if named else ({}, set())
+    for index, person_id in named.items():
+        if person_id in erased:
+            batch.refuse(index, PersonErased(person_id), "/person_id")
+        elif person_id not in held:
+            batch.refuse(index, CustomerNotFound(person_id), "/person_id")
+        else:
+            batch.waiting[index].person_id = held[person_id]
+    await _open_customers(tx, batch)
+
+
+async def _open_customers(tx: AsyncSession, batch: Batch) -> None:
+    drafts: dict[tuple[Any, ...], Draft] = {}
+    wanted: dict[int, Draft] = {}
+    for index, purchase in batch.waiting.items():
+        draft = purchase.draft() if index not in batch.repeats else None
+        if draft is not None:
+            wanted[index] = drafts.setdefault((draft.phones, draft.external_id), draft)
+    await admit(tx, list(drafts.values()), at=batch.now)
+    for index, draft in wanted.items():
+        if draft.refusal is not None:
+            batch.refuse(index, draft.refusal, "/phone")
+        else:
+            batch.waiting[index].person_id = draft.person_id
+
+
+async def _apply_coupons(tx: AsyncSession, batch: Batch) -> None:
+    """Lock the coupons that items name, and take them off; of two items with one coupon the first has it."""
+    coded = {
+        index: each
+        for index, each in batch.waiting.items()
+        if each.item.coupon_code is not None and index not in batch.repeats
+    }
+    if not coded:
+        return
+    coupons = await lock_coupons(tx, {str(each.item.coupon_code) for each in coded.values()})
+    taken: set[UUID] = set()
+    for index, purchase in coded.items():
+        try:
+            coupon = coupons.for_purchase(str(purchase.item.coupon_code), purchase.person_id, taken)
+            purchase.take(coupon)
+        except PeyvandError as error:
+            batch.refuse(index, error, "/coupon_code")
+            continue
+        taken.add(coupon.id)
+        batch.coupons[index] = coupon
+
+
+async def _record(tx: AsyncSession, batch: Batch) -> None:
+    """Write what is waiting, with its events; an external id that another request wrote meanwhile stays waiting."""
+    new = {index: each for index, each in batch.waiting.items() if index not in batch.repeats}
+    if not new:
+        return
+    await outbox.flush(tx)
+    connection = driver(tx)
+    rows = await connection.fetch(sql.RECORD_MANY, *_columns(values(each, batch.now) for each in new.values()))
+    written = {row["id"] for row in rows}
+    recorded = {index: each for index, each in new.items() if each.id in written}
+    lines = list(_lines(recorded.values()))
+    if lines:
+        await connection.execute(sql.RECORD_LINES, *_columns(lines))
+    await mark(connection, {each.person_id for each in recorded.values() if each.person_id is not None})
+    if recorded:
+        await connection.execute(outbox.INSERT, *_columns(outbox.row(each.event()) for each in recorded.values()))
+        outbox.written(tx)
+    for index, purchase in recorded.items():
+        batch.settle(index, "created", purchase.id)
+        if index in batch.coupons:
+            outbox.add(tx, batch.coupons[index].redeem(purchase.id, at=purchase.occurred_at))
+
+
+async def _settle_repeats(tx: AsyncSession, batch: Batch) -> None:
+    """Settle what came twice in this request, or in another at the same time: all of it is recorded by now."""
+    await _settle_known(tx, batch)
+    for index in list(batch.waiting):
+        batch.waiting.pop(index)
+        message = f"Item {batch.repeats[index]} has the same external id, and was refused."
+        batch.outcomes[index] = refused(index, [FieldError("/external_id", "repeat_of_refused", message)])
+
+
+def _lines(purchases: Iterable[Prepared]) -> Iterator[tuple[Any, ...]]:
+    for purchase in purchases:
+        for place, line in enumerate(purchase.lines, start=1):
+            yield purchase.id, place, line.product, line.category, line.quantity, line.amount_minor
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,55 @@
+"""What a purchase is refused for."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from shared.errors import Conflict, NotFound
+
+
+class PurchaseNotFound(NotFound):
+    code = "purchase_not_found"
+    title = "No such purchase"
+    title_fa = "چنین خریدی نیست"
+
+    def __init__(self, purchase_id: UUID) -> None:
+        super().__init__(f"There is no purchase {purchase_id}.", fa=f"خریدی با شناسهٔ {purchase_id} نیست.")
+
+
+class ExternalIdTaken(Conflict):
+    """An external id came again with another purchase."""
+
+    code = "external_id_taken"
+    title = "Another purchase has this external id"
+    title_fa = "این شناسهٔ بیرونی از آنِ خرید دیگری است"
+
+    def __init__(self, source: str, external_id: str, purchase_id: UUID) -> None:
+        super().__init__(
+            f"External id {external_id!r} of {source!r} is purchase {purchase_id}, which has other content; "
+            "a new purchase needs an external id of its own.",
+            fa=f"شناسهٔ «{external_id}» از «{source}» پیش‌تر با محتوایی دیگر ثبت شده است؛ خرید تازه شناسهٔ خودش را می‌خواهد.",
+        )
+
+
+class PurchaseAlreadyCancelled(Conflict):
+    code = "purchase_cancelled"
+    title = "The purchase is cancelled"
+    title_fa = "خرید لغو شده است"
+
+    def __init__(self, purchase_id: UUID) -> None:
+        super().__init__(
+            f"Purchase {purchase_id} is cancelled: there is nothing of it to give back.",
+            fa="این خرید لغو شده است و چیزی برای بازپرداخت ندارد.",
+        )
+
+
+class RefundTooLarge(Conflict):
+    code = "refund_too_large"
+    title = "More than was paid"
+    title_fa = "بیش از مبلغ پرداختی"
+
+    def __init__(self, amount_minor: int, left_minor: int, currency: str) -> None:
+        super().__init__(
+            f"{amount_minor} {currency} cannot be given back: of what was paid {left_minor} {currency} is left.",
+            fa=f"بازپرداخت {amount_minor} {currency} شدنی نیست؛ از مبلغ پرداختی {left_minor} {currency} مانده است.",
+        )

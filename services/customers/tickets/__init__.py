@@ -1,0 +1,1 @@
+"""Tickets: what customers ask, want and complain of."""

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from shared.contracts.cards import ContactCard
+from shared.contracts.customers import CustomerCreated, CustomerMerged, CustomerStageChanged
+from shared.ids import new_id
+from shared.service import Runtime
+from tests.customers.people import OTHER_PHONE, PHONE, card, converted, opened
+from tests.support.events import deliver, published, published_cards, turn
+
+
+async def test_a_converted_lead_becomes_a_customer_with_the_name_and_number_of_its_card(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    person_id = new_id()
+
+    await deliver(runtime, card(person_id, province="tehran"), converted(person_id))
+
+    customer = (await client.get(f"/v1/customers/{person_id}")).json()
+    assert (customer["first_name"], customer["phones"], customer["origin"]) == ("سارا", [PHONE], "conversion")
+    [created] = await published(runtime, CustomerCreated)
+    assert (created.person_id, created.origin, created.source, created.province) == (
+        person_id,
+        "conversion",
+        "website",
+        "tehran",
+    )
+    sent = (await published_cards(runtime))[person_id]
+    assert isinstance(sent, ContactCard)
+    assert (sent.kind, sent.first_name, sent.phones) == ("customer", "سارا", (PHONE,))
+
+
+async def test_a_fact_before_its_card_opens_the_customer_and_the_card_fills_it_in(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    person_id = new_id()
+
+    await deliver(runtime, converted(person_id))
+    before = (await client.get(f"/v1/customers/{person_id}")).json()
+    await deliver(runtime, card(person_id))
+
+    after = (await client.get(f"/v1/customers/{person_id}")).json()
+    assert (before["first_name"], before["phones"]) == (None, [])
+    assert (after["first_name"], after["phones"]) == ("سارا", [PHONE])
+    sent = (await published_cards(runtime))[person_id]
+    assert isinstance(sent, ContactCard)
+    assert sent.phones == (PHONE,)
+
+
+async def test_the_customers_profile_wins_over_a_later_card_of_the_lead(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    person_id = new_id()
+    await deliver(runtime, card(person_id), converted(person_id))
+    await client.patch(f"/v1/customers/{person_id}", json={"first_name": "سارینا"})
+
+    await deliver(runtime, card(person_id, OTHER_PHONE, city="ری"))
+
+    customer = (await client.get(f"/v1/customers/{person_id}")).json()
+    assert (customer["first_name"], customer["phones"], customer["city"]) == ("سارینا", [PHONE], "ری")
+
+
+async def test_a_conversion_delivered_again_changes_nothing(runtime: Runtime) -> None:
+    person_id = new_id()
+    event = converted(person_id)
+
+    await deliver(runtime, event)
+    await deliver(runtime, event)
+    await deliver(runtime, converted(person_id))
+
+    assert len(await published(runtime, CustomerCreated)) == 1
+
+
+async def test_a_converted_lead_begins_at_acquisition(runtime: Runtime) -> None:
+    person_id = new_id()
+
+    await deliver(runtime, converted(person_id))
+    await turn(runtime, "classify customers")
+
+    [change] = await published(runtime, CustomerStageChanged)
+    assert (change.before, change.after, change.reason) == ("reach", "acquisition", "engaged")
+
+
+async def test_a_lead_with_a_customers_number_is_merged_into_the_customer(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    customer = await opened(client)
+    person_id = new_id()
+
+    await deliver(runtime, card(person_id), converted(person_id))
+
+    [merged] = await published(runtime, CustomerMerged)
+    assert (str(merged.person_id), merged.merged_id) == (customer["id"], person_id)
+    seen = (await client.get(f"/v1/customers/{person_id}")).json()
+    assert (seen["id"], seen["alias_ids"]) == (customer["id"], [str(person_id)])
+
+
+async def test_a_card_that_comes_after_both_shows_that_they_are_one_person(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    person_id = new_id()
+    await deliver(runtime, converted(person_id))
+    customer = await opened(client)
+
+    await deliver(runtime, card(person_id))
+
+    [merged] = await published(runtime, CustomerMerged)
+    assert (str(merged.person_id), merged.merged_id) == (customer["id"], person_id)
+
+
+async def test_a_customer_opened_by_hand_takes_the_id_of_the_lead_with_that_number(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    person_id = new_id()
+    await deliver(runtime, card(person_id))
+
+    customer = await opened(client, "0999 000 1234", last_name="آزمایشی")
+
+    assert (customer["id"], customer["first_name"], customer["last_name"]) == (str(person_id), "سارا", "آزمایشی")
+
+
+async def test_conversion_and_the_api_at_once_make_one_person(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    for number in range(5):
+        person_id, phone = new_id(), f"+98999000{number:04}"
+        await deliver(runtime, card(person_id, phone))
+
+        await asyncio.gather(
+            deliver(runtime, converted(person_id)), client.post("/v1/customers", json={"phones": [phone]})
+        )
+
+        found = (await client.get("/v1/customers/lookup", params={"phone": phone})).json()["items"]
+        assert [each["id"] for each in found] == [str(person_id)]
+    assert len(await published(runtime, CustomerCreated)) == 5
+
+
+async def test_conversion_before_the_card_and_the_api_at_once_make_one_person(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    for number in range(5):
+        person_id, phone = new_id(), f"+98999000{number:04}"
+
+        async def convert(person_id: object = person_id, phone: str = phone) -> None:
+            await deliver(runtime, converted(person_id))  # type: ignore[arg-type]
+            await deliver(runtime, card(person_id, phone))  # type: ignore[arg-type]
+
+        await asyncio.gather(convert(), client.post("/v1/customers", json={"phones": [phone]}))
+
+        found = (await client.get("/v1/customers/lookup", params={"phone": phone})).json()["items"]
+        assert len(found) == 1
+        same = (await client.get(f"/v1/customers/{person_id}")).json()
+        assert same["id"] == found[0]["id"]
