@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
@@ -12,6 +13,7 @@ from shared.persian.fields import read_by
 from shared.persian.text import clean
 
 TITLE_LENGTH = 200
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}").fullmatch
 
 
 class EmptyText(Invalid):
@@ -33,8 +35,9 @@ def _title(text: str) -> str:
 
 
 def _number(value: Any) -> Any:
-    """Take a number that was typed in any digits; anything else is left to the field's own check."""
-    return to_latin(value).strip() if isinstance(value, str) else value
+    """Read a number that was typed in any digits; anything else is left to the field's own check."""
+    written = to_latin(value).strip() if isinstance(value, str) else ""
+    return int(written) if _INTEGER(written) else value
 
 
 Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
@@ -43,7 +46,7 @@ Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^
 Title = Annotated[str, Field(max_length=TITLE_LENGTH), read_by(_title)]
 """A text of one line for people."""
 
-TypedNumber = Annotated[int, BeforeValidator(_number)]
+TypedNumber = Annotated[int, Field(strict=True), BeforeValidator(_number)]
 """A whole number, also as text in Latin, Persian or Arabic-Indic digits."""
 
 Codes = Annotated[list[Code], Field(max_length=50), AfterValidator(lambda codes: list(dict.fromkeys(codes)))]
