@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import pytest
 
 from shared import clock
 from shared.contracts.surveys import SurveyAnswered, SurveyInvited
@@ -52,31 +51,29 @@ async def test_a_survey_is_opened_read_and_changed(client: httpx.AsyncClient) ->
     assert (read.json()["interval_days"], read.json()["version"], read.headers["ETag"]) == (90, 2, '"2"')
 
 
-@pytest.mark.parametrize(
-    ("given", "pointer", "code"),
-    [
-        ({"kind": "form"}, "/kind", "literal_error"),
-        ({"scale": "1-5"}, "/scale", "scale_does_not_fit"),
-        ({"scale": "2-4"}, "/scale", "literal_error"),
-        ({"template": None}, "/template", "template_missing"),
-        ({"title": " \u200c "}, "/title", "empty"),
-        ({"title": "x" * 201}, "/title", "string_too_long"),
-        ({"code": "نظر"}, "/code", "string_pattern_mismatch"),
-        ({"code": ""}, "/code", "string_too_short"),
-        ({"sampling_percent": 101}, "/sampling_percent", "less_than_equal"),
-        ({"interval_days": 0}, "/interval_days", "greater_than_equal"),
-        ({"valid_days": 1000}, "/valid_days", "less_than_equal"),
-        ({"channel": "pigeon"}, "/channel", "literal_error"),
-        ({"colour": "blue"}, "/colour", "extra_forbidden"),
-    ],
-)
-async def test_a_survey_that_does_not_fit_is_refused_by_name(
-    client: httpx.AsyncClient, given: dict[str, object], pointer: str, code: str
-) -> None:
-    refused = await client.post("/v1/surveys", json=SURVEY | given)
+UNFIT: list[tuple[dict[str, object], str, str]] = [
+    ({"kind": "form"}, "/kind", "literal_error"),
+    ({"scale": "1-5"}, "/scale", "scale_does_not_fit"),
+    ({"scale": "2-4"}, "/scale", "literal_error"),
+    ({"template": None}, "/template", "template_missing"),
+    ({"title": " \u200c "}, "/title", "empty"),
+    ({"title": "x" * 201}, "/title", "string_too_long"),
+    ({"code": "نظر"}, "/code", "string_pattern_mismatch"),
+    ({"code": ""}, "/code", "string_too_short"),
+    ({"sampling_percent": 101}, "/sampling_percent", "less_than_equal"),
+    ({"interval_days": 0}, "/interval_days", "greater_than_equal"),
+    ({"valid_days": 1000}, "/valid_days", "less_than_equal"),
+    ({"channel": "pigeon"}, "/channel", "literal_error"),
+    ({"colour": "blue"}, "/colour", "extra_forbidden"),
+]
 
-    assert refused.status_code == 422
-    assert [(fault["pointer"], fault["code"]) for fault in refused.json()["errors"]] == [(pointer, code)]
+
+async def test_a_survey_that_does_not_fit_is_refused_by_name(client: httpx.AsyncClient) -> None:
+    for given, pointer, code in UNFIT:
+        refused = await client.post("/v1/surveys", json=SURVEY | given)
+
+        assert refused.status_code == 422, given
+        assert [(fault["pointer"], fault["code"]) for fault in refused.json()["errors"]] == [(pointer, code)]
     assert len(await items(client, "/v1/surveys")) == 1
 
 
@@ -95,11 +92,12 @@ async def test_a_change_that_leaves_a_survey_without_its_template_is_refused(cli
     assert taken.status_code == 200
 
 
-@pytest.mark.parametrize("body", [{"kind": "nps"}, {"scale": "1-3"}, {"code": "other"}, {"title": None}])
-async def test_what_never_changes_is_refused_in_a_change(client: httpx.AsyncClient, body: dict[str, object]) -> None:
+async def test_what_never_changes_is_refused_in_a_change(client: httpx.AsyncClient) -> None:
     (shipped,) = await items(client, "/v1/surveys")
+    for body in ({"kind": "nps"}, {"scale": "1-3"}, {"code": "other"}, {"title": None}):
+        refused = await client.patch(f"/v1/surveys/{shipped['id']}", json=body)
 
-    assert (await client.patch(f"/v1/surveys/{shipped['id']}", json=body)).status_code == 422
+        assert (refused.status_code, pointers(refused)) == (422, [f"/{next(iter(body))}"])
 
 
 async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient) -> None:
@@ -123,18 +121,22 @@ async def test_a_person_is_invited_by_api_and_answers_there(runtime: Runtime, cl
     assert (event.value, event.product, str(event.invitation_id)) == (2, "tea-500", invitation["id"])
 
 
-@pytest.mark.parametrize("value", ["۲", "٢", " 2 ", 2])
-async def test_a_value_may_be_typed_in_any_digits(client: httpx.AsyncClient, value: object) -> None:
-    assert (await answer(client, (await ask(client))["id"], value)).json()["value"] == 2
+async def test_a_value_may_be_typed_in_any_digits(client: httpx.AsyncClient) -> None:
+    invitation = await ask(client)
+
+    assert [(await answer(client, invitation["id"], value)).json()["value"] for value in ("۲", "٢", " 2 ", 2)] == [
+        2
+    ] * 4
 
 
-@pytest.mark.parametrize("value", [0, 6, -1, "۶", 2.5, "دو", None, True, 10**30])
 async def test_a_value_that_is_not_on_the_scale_is_refused_and_changes_nothing(
-    runtime: Runtime, client: httpx.AsyncClient, value: object
+    runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
-    refused = await answer(client, (await ask(client))["id"], value)
+    invitation = await ask(client)
+    for value in (0, 6, -1, "۶", 2.5, "دو", "", None, True, 10**30, "9" * 30):
+        refused = await answer(client, invitation["id"], value)
 
-    assert (refused.status_code, pointers(refused)) == (422, ["/value"])
+        assert (refused.status_code, pointers(refused)) == (422, ["/value"]), value
     assert await published(runtime, SurveyAnswered) == []
 
 
@@ -243,25 +245,25 @@ async def test_pages_follow_each_other_and_a_cursor_is_bound_to_its_filter(clien
     assert len(seen) == len(set(seen)) == 5
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "scope"),
-    [
-        ("POST", "/v1/surveys", "surveys:admin"),
-        ("PATCH", f"/v1/surveys/{ERASED}", "surveys:admin"),
-        ("PATCH", "/v1/surveys/fatigue", "surveys:admin"),
-        ("POST", "/v1/invitations", "surveys:write"),
-        ("POST", "/v1/answers", "surveys:write"),
-        ("GET", "/v1/surveys", "surveys:read"),
-        ("GET", "/v1/surveys/fatigue", "surveys:read"),
-        ("GET", f"/v1/surveys/{ERASED}/results", "surveys:read"),
-        ("GET", "/v1/invitations", "surveys:read"),
-        ("GET", "/v1/answers", "surveys:read"),
-    ],
-)
-async def test_each_operation_asks_for_its_scope(runtime: Runtime, method: str, path: str, scope: str) -> None:
-    lesser = {"surveys:admin": "surveys:write", "surveys:write": "surveys:read", "surveys:read": "leads:admin"}[scope]
-    async with api.client(runtime, [lesser]) as lower, api.client(runtime, [scope]) as enough:
-        refused = await lower.request(method, path, json={})
-        allowed = await enough.request(method, path, json={})
+SCOPES = [
+    ("POST", "/v1/surveys", "surveys:admin"),
+    ("PATCH", f"/v1/surveys/{ERASED}", "surveys:admin"),
+    ("PATCH", "/v1/surveys/fatigue", "surveys:admin"),
+    ("POST", "/v1/invitations", "surveys:write"),
+    ("POST", "/v1/answers", "surveys:write"),
+    ("GET", "/v1/surveys", "surveys:read"),
+    ("GET", "/v1/surveys/fatigue", "surveys:read"),
+    ("GET", f"/v1/surveys/{ERASED}/results", "surveys:read"),
+    ("GET", "/v1/invitations", "surveys:read"),
+    ("GET", "/v1/answers", "surveys:read"),
+]
 
-    assert (refused.status_code, allowed.status_code == 403) == (403, False)
+
+async def test_each_operation_asks_for_its_scope(runtime: Runtime) -> None:
+    below = {"surveys:admin": "surveys:write", "surveys:write": "surveys:read", "surveys:read": "leads:admin"}
+    for method, path, scope in SCOPES:
+        async with api.client(runtime, [below[scope]]) as lower, api.client(runtime, [scope]) as enough:
+            refused = await lower.request(method, path, json={})
+            allowed = await enough.request(method, path, json={})
+
+        assert (refused.status_code, allowed.status_code == 403) == (403, False), (method, path)

@@ -131,43 +131,35 @@ async def test_surveys_are_not_pooled(runtime: Runtime, client: httpx.AsyncClien
     assert (await results(client, ten))["points"][0]["value"] == 0.0
 
 
-@pytest.mark.parametrize(
-    ("period", "count"),
-    [
-        ({"from": "2026-11-22", "to": "2026-11-23"}, 2),
-        ({"from": "1405-09-01", "to": "1405-09-02"}, 2),
-        ({"from": "2026-11-22T09:30:00Z", "to": "2026-11-22T10:30:00Z"}, 1),
-        ({"from": "2026-11-22T14:00:00+03:30"}, 2),
-        ({"to": "2026-11-22T09:30:00Z"}, 0),
-        ({}, 3),
-    ],
-)
 async def test_a_period_holds_what_was_answered_from_its_beginning_to_before_its_end(
-    runtime: Runtime, client: httpx.AsyncClient, period: dict[str, str], count: int
+    runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
     for hours in (1, 2, 24):
         await answer(runtime, 5, hours=hours)
 
-    assert (await results(client, **period))["points"][0]["count"] == count
+    for period, count in (
+        ({"from": "2026-11-22", "to": "2026-11-23"}, 2),
+        ({"from": "1405-09-01", "to": "۱۴۰۵/۹/۲"}, 2),
+        ({"from": "2026-11-22T09:30:00Z", "to": "2026-11-22T10:30:00Z"}, 1),
+        ({"from": "2026-11-22T14:00:00+03:30"}, 2),
+        ({"to": "2026-11-22T09:30:00Z"}, 0),
+        ({}, 3),
+    ):
+        assert (await results(client, **period))["points"][0]["count"] == count, period
 
 
-@pytest.mark.parametrize(
-    ("params", "pointer"),
-    [
+async def test_a_period_that_is_none_is_refused_by_name(client: httpx.AsyncClient) -> None:
+    path = f"/v1/surveys/{await survey_id(client, 'csat_purchase')}/results"
+    for params, pointer in (
         ({"from": "1404-12-30"}, "/query/from"),
         ({"to": "yesterday"}, "/query/to"),
         ({"from": "2026-11-22T10:00:00"}, "/query/from"),
         ({"from": "2026-11-23", "to": "2026-11-22"}, "/query/to"),
         ({"by": "weather"}, "/query/by"),
-    ],
-)
-async def test_a_period_that_is_none_is_refused_by_name(
-    client: httpx.AsyncClient, params: dict[str, str], pointer: str
-) -> None:
-    said = await client.get(f"/v1/surveys/{await survey_id(client, 'csat_purchase')}/results", params=params)
+    ):
+        said = await client.get(path, params=params)
 
-    assert said.status_code == 422
-    assert pointers(said) == [pointer]
+        assert (said.status_code, pointers(said)) == (422, [pointer]), params
 
 
 async def test_there_are_no_results_of_no_survey(client: httpx.AsyncClient) -> None:
