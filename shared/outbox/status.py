@@ -20,7 +20,7 @@ UNMOVED_S = 120.0
 COUNTED = 10_000
 
 _WAITING = """
-SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS some) AS waiting,
+SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS counted) AS waiting,
     (SELECT recorded_at FROM outbox ORDER BY seq LIMIT 1) AS oldest
 """
 _INBOX = "SELECT topic, partition, next_offset, stopped, moved_at FROM inbox WHERE consumer = $1"

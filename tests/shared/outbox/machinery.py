@@ -34,9 +34,20 @@ async def listening_inbox(runtime: Runtime, **options: float) -> AsyncIterator[I
 
 async def hear_all(runtime: Runtime) -> None:
     """Handle everything that is on the log, as far as partitions do not stand still."""
-    async with asyncio.timeout(WITHIN_S), listening_inbox(runtime) as inbox:
-        while not await caught_up(runtime):
+    async with listening_inbox(runtime) as inbox:
+        await hear_by(inbox)
+
+
+async def hear_by(inbox: Inbox) -> None:
+    """Let one inbox handle everything, once it has every partition."""
+    partitions = await inbox.runtime.bus.bounds(inbox.consumer.topics)
+    async with asyncio.timeout(WITHIN_S):
+        while inbox._next.keys() != partitions.keys():
             await inbox.turn()
+        while True:
+            await inbox.turn()
+            if await caught_up(inbox.runtime):
+                return
 
 
 async def caught_up(runtime: Runtime) -> bool:
