@@ -1,0 +1,1 @@
+"""Automations: what follows an event, as data."""

@@ -1,0 +1,34 @@
+"""What messaging does when it falls due."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from services.messaging.automations.runs import step_runs
+from services.messaging.inbound.polling import poll_inbound, sweep_inbound
+from services.messaging.messages.delivery import apply_reports, forget_reports, poll_reports
+from services.messaging.messages.reconciliation import expire_leases, reconcile
+from services.messaging.messages.sending import send_lane
+from services.messaging.messages.statuses import LANES, Lane
+from services.messaging.providers.credit import read_credit
+from shared.service import Clock, Runtime
+
+
+def _sender(lane: Lane) -> Callable[[Runtime], Awaitable[int]]:
+    return partial(send_lane, lane=lane)
+
+
+clocks = (
+    *(Clock(f"send {purpose}", 0.1, _sender(lane)) for purpose, lane in LANES.items()),
+    Clock("step automations", 0.1, step_runs),
+    Clock("expire sending leases", 1.0, expire_leases),
+    Clock("reconcile unknown messages", 1.0, reconcile),
+    Clock("apply delivery reports", 0.3, apply_reports),
+    Clock("poll delivery reports", 0.5, poll_reports),
+    Clock("forget delivery reports", 3_600.0, forget_reports),
+    Clock("poll inbound messages", 0.5, poll_inbound),
+    Clock("sweep inbound messages", 60.0, sweep_inbound),
+    Clock("read credit", 300.0, read_credit),
+)
+"""Every lane has a sender of its own: a slow call of a campaign delays no code."""

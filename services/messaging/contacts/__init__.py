@@ -1,0 +1,1 @@
+"""Copies of contact cards: who can be reached, and how."""

@@ -1,0 +1,53 @@
+"""Reading people: by id, aliases followed, and by the number that they write from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+import asyncpg
+
+from services.messaging.contacts import sql
+from services.messaging.contacts.cards import Card, Known, known_by_id
+from shared.contracts.cards import CUSTOMERS_CONTACTS
+
+
+async def people(connection: asyncpg.Connection, person_ids: Collection[UUID]) -> Mapping[UUID, Known]:
+    """Return what is known of each id; ids that were never heard of are missing."""
+    ids = list(person_ids)
+    rows = await connection.fetch(sql.CARDS, ids)
+    erased = await connection.fetch(sql.ERASED, ids)
+    return known_by_id(((row["asked"], _card(row)) for row in rows), (row["asked"] for row in erased))
+
+
+async def resolve(connection: asyncpg.Connection, person_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return the id that each id means now."""
+    return {row["asked"]: row["person_id"] for row in await connection.fetch(sql.RESOLVE, list(person_ids))}
+
+
+async def by_phone(connection: asyncpg.Connection, phones: Sequence[str]) -> dict[str, list[UUID]]:
+    """Return who has each number: a customers card before one of leads, nobody twice."""
+    found: dict[str, dict[UUID, bool]] = {}
+    rows = await connection.fetch(sql.BY_PHONE, list(phones))
+    for row in sorted(rows, key=lambda row: row["topic"] != CUSTOMERS_CONTACTS):
+        found.setdefault(row["phone"], {}).setdefault(row["person_id"], True)
+    ids = {person for people in found.values() for person in people}
+    now = await resolve(connection, ids)
+    return {phone: list(dict.fromkeys(now[person] for person in people)) for phone, people in found.items()}
+
+
+def _card(row: asyncpg.Record) -> Card:
+    return Card(
+        topic=row["topic"],
+        person_id=row["person_id"],
+        version=row["version"],
+        erased=row["erased"],
+        kind=row["kind"],
+        first_name=row["first_name"],
+        last_name=row["last_name"],
+        phones=tuple(row["phones"]),
+        emails=tuple(row["emails"]),
+        locale=row["locale"],
+        accepts_service=row["accepts_service"],
+        accepts_promotional=row["accepts_promotional"],
+    )

@@ -1,0 +1,112 @@
+"""Taking what people wrote: stored once, read, and published as numbers and keywords; the text stays here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.messaging.contacts.queries import by_phone
+from services.messaging.inbound import sql
+from services.messaging.inbound.parsing import read
+from services.messaging.providers.protocol import InboundSms
+from services.messaging.settings import Settings
+from services.messaging.suppressions.usecases import opt_out, rejoin
+from shared import outbox
+from shared.contracts.messaging import OptOutRecorded, OptOutWithdrawn, ReplyReceived
+from shared.db import driver
+from shared.ids import new_id
+
+LONGEST_TEXT = 4_000
+
+
+async def receive(
+    tx: AsyncSession, account_id: UUID, messages: Sequence[InboundSms], settings: Settings, now: datetime
+) -> int:
+    """Store messages and do what they say; return how many were new.
+
+    One that was heard before, from a webhook or a poll, changes nothing.
+    """
+    if not messages:
+        return 0
+    people = await _senders(tx, [message.sender for message in messages])
+    rows = [_row(message, people.get(message.sender)) for message in messages]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    new = await driver(tx).fetch(sql.STORE, account_id, now, *columns)
+    for row in sorted(new, key=lambda row: row["received_at"]):
+        await _heed(tx, row, settings, now)
+    return len(new)
+
+
+async def match_senders(tx: AsyncSession, phones: Mapping[str, UUID]) -> None:
+    """Tell whose messages those were that came before their sender's card did."""
+    rows = await driver(tx).fetch(sql.MATCH, list(phones), list(phones.values()))
+    for row in sorted(rows, key=lambda row: row["received_at"]):
+        outbox.add(tx, _event(row))
+
+
+async def forget_senders(connection: asyncpg.Connection, person_ids: Sequence[UUID]) -> None:
+    """Empty numbers and texts of people who are erased."""
+    await connection.execute(sql.ERASE, list(person_ids))
+
+
+async def _senders(tx: AsyncSession, phones: Sequence[str]) -> dict[str, UUID]:
+    """Return who wrote; of several who share a number the one to whom we wrote last, of none such nobody."""
+    found = await by_phone(driver(tx), sorted(set(phones)))
+    sure = {phone: people[0] for phone, people in found.items() if len(people) == 1}
+    asked = [(phone, person) for phone, people in found.items() if len(people) > 1 for person in people]
+    if asked:
+        rows = await driver(tx).fetch(
+            sql.LAST_WRITTEN_TO, [phone for phone, _ in asked], [person for _, person in asked]
+        )
+        sure.update({row["address"]: row["person_id"] for row in rows})
+    return sure
+
+
+def _row(message: InboundSms, person_id: UUID | None) -> tuple[Any, ...]:
+    text = message.text.replace("\0", "")[:LONGEST_TEXT]
+    meaning = read(text)
+    return (
+        new_id(), dedupe_of(message), message.line, message.sender, text, person_id, meaning.kind, meaning.number,
+        meaning.keyword, message.received_at,
+    )  # fmt: skip
+
+
+def dedupe_of(message: InboundSms) -> bytes:
+    """Return what is the same however often and by whatever way a message is heard of.
+
+    A panel's id is not told by all of its ways, so it is not part of it. Panels tell times in whole seconds.
+    """
+    at = int(message.received_at.timestamp())
+    return hashlib.sha256("\x00".join((message.line, message.sender, message.text, str(at))).encode()).digest()
+
+
+async def _heed(tx: AsyncSession, row: asyncpg.Record, settings: Settings, now: datetime) -> None:
+    """An opt-out counts whether or not we know who it is: it is kept by the number."""
+    if row["meaning"] == "opt_out":
+        await opt_out(
+            tx, settings, channel="sms", address=row["sender"], source="reply", now=now, line=row["line"],
+            person_id=row["person_id"],
+        )  # fmt: skip
+    elif row["meaning"] == "rejoin":
+        await rejoin(
+            tx, settings, channel="sms", address=row["sender"], line=row["line"], now=now, person_id=row["person_id"]
+        )
+    elif row["person_id"] is not None:
+        outbox.add(tx, _event(row))
+
+
+def _event(row: asyncpg.Record) -> ReplyReceived | OptOutRecorded | OptOutWithdrawn:
+    at, person, line = row["received_at"], row["person_id"], row["line"]
+    if row["meaning"] == "opt_out":
+        return OptOutRecorded(occurred_at=at, person_id=person, channel="sms", line=line, source="reply")
+    if row["meaning"] == "rejoin":
+        return OptOutWithdrawn(occurred_at=at, person_id=person, channel="sms", line=line, source="reply")
+    return ReplyReceived(
+        occurred_at=at, reply_id=row["id"], person_id=person, line=line, number=row["number"], keyword=row["keyword"]
+    )

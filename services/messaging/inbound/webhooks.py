@@ -1,0 +1,96 @@
+"""Webhooks of panels: deliveries and inbound messages, in whatever shape a panel sends them. Pure reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from services.messaging.providers.protocol import InboundSms
+from services.messaging.providers.smsir import number_of
+from shared.errors import FieldError, Invalid
+from shared.persian.digits import to_latin
+from shared.persian.phone import line as line_number
+
+USUAL_FIELDS: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
+    "delivery": {
+        "id": ("messageId", "messageid", "message_id", "MessageSid", "recId", "id"),
+        "status": ("deliveryState", "status", "deliverystate", "MessageStatus"),
+    },
+    "inbound": {
+        "id": ("receiveReturnId", "messageid", "messageId", "MessageSid", "id"),
+        "from": ("mobile", "from", "From", "sender"),
+        "to": ("number", "to", "To", "line"),
+        "text": ("messageText", "message", "body", "text", "Body"),
+        "at": ("receivedDateTime", "received_at", "time", "date"),
+    },
+}
+"""What panels call the fields (PROVIDERS.md); an account's configuration comes before."""
+
+
+class WebhookNotUnderstood(Invalid):
+    """A webhook lacks a field that it needs."""
+
+    code = "webhook_not_understood"
+
+    def __init__(self, field: str, names: Sequence[str]) -> None:
+        super().__init__(
+            f"The webhook has no {field!r}; it is looked for as {', '.join(names)}. "
+            "Set the account's `fields` if the panel calls it otherwise.",
+            fa=f"فیلد {field} در درخواست نیست؛ نام آن را در تنظیم fields حساب بنویسید.",
+            errors=[FieldError(f"/{field}", "missing", f"One of {', '.join(names)}.")],
+        )
+
+
+def read_delivery(said: Mapping[str, Any], fields: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
+    """Return a message's id as the provider has it, and its delivery code."""
+    return _needed(said, "delivery", "id", fields), _needed(said, "delivery", "status", fields)
+
+
+def read_inbound(said: Mapping[str, Any], fields: Mapping[str, Mapping[str, str]], now: datetime) -> InboundSms:
+    """Return what somebody wrote; without a time it was received in this minute."""
+    at = _found(said, "inbound", "at", fields)
+    return InboundSms(
+        line=_line(_needed(said, "inbound", "to", fields)),
+        sender=number_of(_needed(said, "inbound", "from", fields)),
+        text=_needed(said, "inbound", "text", fields),
+        received_at=_instant(at, now) if at else now.replace(second=0, microsecond=0),
+        provider_id=_found(said, "inbound", "id", fields),
+    )
+
+
+def _needed(said: Mapping[str, Any], kind: str, field: str, fields: Mapping[str, Mapping[str, str]]) -> str:
+    value = _found(said, kind, field, fields)
+    if value is None:
+        raise WebhookNotUnderstood(field, _names(kind, field, fields))
+    return value
+
+
+def _found(said: Mapping[str, Any], kind: str, field: str, fields: Mapping[str, Mapping[str, str]]) -> str | None:
+    for name in _names(kind, field, fields):
+        value = said.get(name)
+        if isinstance(value, str | int) and str(value):
+            return str(value)
+    return None
+
+
+def _names(kind: str, field: str, fields: Mapping[str, Mapping[str, str]]) -> Sequence[str]:
+    own = fields.get(kind, {}).get(field)
+    return (own,) if own else USUAL_FIELDS[kind][field]
+
+
+def _line(given: str) -> str:
+    try:
+        return line_number(given)
+    except Invalid:
+        return given
+
+
+def _instant(given: str, now: datetime) -> datetime:
+    """Read seconds since 1970 or RFC 3339; another clock's future is our present."""
+    plain = to_latin(given)
+    try:
+        at = datetime.fromtimestamp(int(plain), UTC) if plain.isdecimal() else datetime.fromisoformat(plain)
+    except (ValueError, OverflowError, OSError):
+        return now.replace(second=0, microsecond=0)
+    return min(at if at.tzinfo else at.replace(tzinfo=UTC), now)

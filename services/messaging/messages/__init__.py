@@ -1,0 +1,1 @@
+"""Messages: the intent, the decisions about it, its sending and its fate."""

@@ -1,0 +1,116 @@
+"""Messages over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from sqlalchemy import Select, select
+
+from services.messaging.messages import usecases
+from services.messaging.messages.errors import MessageDoesNotFit, MessageNotFound, MessageNotWaiting, ReceiverErased
+from services.messaging.messages.models import Message, MessageDecision
+from services.messaging.messages.schemas import DecisionOut, Decisions, MessageCreate, MessageOut, StatusName
+from shared.web import Keyset, Page, PageDep, Principal, PrincipalDep, RuntimeDep, Tx, page_of, problems, requires
+from shared.web import router_for
+from shared.web.idempotency import about
+from shared.web.masking import mask_email, mask_phone
+
+router = router_for("messaging", prefix="/v1/messages", tags=["messages"])
+
+KEYSET = Keyset(sorts={"created_at": Message.created_at}, id=Message.id, default="-created_at")
+
+
+@router.get("", summary="List messages", response_model=Page[MessageOut], dependencies=[requires("messaging:read")])
+async def list_messages(  # noqa: PLR0913, PLR0917  (filters)
+    tx: Tx,
+    principal: PrincipalDep,
+    page: PageDep,
+    person_id: Annotated[UUID | None, Query()] = None,
+    status: Annotated[StatusName | None, Query()] = None,
+    template: Annotated[str | None, Query(max_length=64)] = None,
+    automation: Annotated[str | None, Query(max_length=64)] = None,
+    since: Annotated[datetime | None, Query(alias="from", description="Created at this time or later.")] = None,
+    until: Annotated[datetime | None, Query(alias="to", description="Created before this time.")] = None,
+) -> Page[MessageOut]:
+    """Return messages, the newest first, by receiver, status, template, automation and time."""
+    equal = {"person_id": person_id, "status": status, "template": template, "automation": automation}
+    statement = _filtered(equal, since, until)
+    rows, cursor = await page_of(tx, statement, KEYSET, page, {**equal, "from": since, "to": until})
+    return Page(items=[shown(row, principal) for row in rows], next_cursor=cursor)
+
+
+@router.post(
+    "",
+    summary="Send a message",
+    status_code=201,
+    response_model=MessageOut,
+    responses=problems(MessageDoesNotFit, ReceiverErased),
+    dependencies=[requires("messaging:write")],
+)
+async def send_message(body: MessageCreate, tx: Tx, runtime: RuntimeDep, principal: PrincipalDep) -> MessageOut:
+    """Queue a message to a person. Whether it may leave is decided when its turn comes: see its decisions."""
+    about(tx, body.person_id)
+    return shown(await usecases.send_message(tx, body, runtime.settings), principal)
+
+
+@router.get(
+    "/{message_id}",
+    summary="Read a message",
+    response_model=MessageOut,
+    responses=problems(MessageNotFound),
+    dependencies=[requires("messaging:read")],
+)
+async def read_message(message_id: UUID, tx: Tx, principal: PrincipalDep) -> MessageOut:
+    return shown(await usecases.read_message(tx, message_id), principal)
+
+
+@router.get(
+    "/{message_id}/decisions",
+    summary="Why was this sent, or not?",
+    response_model=Decisions,
+    responses=problems(MessageNotFound),
+    dependencies=[requires("messaging:read")],
+)
+async def list_decisions(message_id: UUID, tx: Tx) -> Decisions:
+    """Return each time that the message was decided on, with the steps of the decision and their reasons."""
+    await usecases.read_message(tx, message_id)
+    statement = select(MessageDecision).where(MessageDecision.message_id == message_id).order_by(MessageDecision.id)
+    return Decisions(items=[DecisionOut.model_validate(row) for row in await tx.scalars(statement)])
+
+
+@router.post(
+    "/{message_id}/cancel",
+    summary="Cancel a message",
+    response_model=MessageOut,
+    responses=problems(MessageNotFound, MessageNotWaiting),
+    dependencies=[requires("messaging:write")],
+)
+async def cancel_message(message_id: UUID, tx: Tx, principal: PrincipalDep) -> MessageOut:
+    """Cancel a message that is queued or held."""
+    return shown(await usecases.cancel_message(tx, message_id), principal)
+
+
+def shown(message: Message, principal: Principal) -> MessageOut:
+    """Return a message as `principal` may see it."""
+    out = MessageOut.model_validate(message)
+    if principal.sees_personal_data:
+        return out
+    mask = mask_phone if message.channel == "sms" else mask_email
+    return out.model_copy(update={"address": mask(message.address), "subject": None, "text": None})
+
+
+def _filtered(
+    equal: dict[str, object], since: datetime | None, until: datetime | None
+) -> Select[tuple[Message]]:
+    statement = select(Message)
+    for name, value in equal.items():
+        if value is not None:
+            statement = statement.where(getattr(Message, name) == value)
+    if since is not None:
+        statement = statement.where(Message.created_at >= since)
+    if until is not None:
+        statement = statement.where(Message.created_at < until)
+    return statement

@@ -1,0 +1,37 @@
+"""What a text must have and must not have before it leaves. Pure rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.persian.text import fold
+
+
+@dataclass(frozen=True, slots=True)
+class LintRules:
+    """The deployment's rules for SMS."""
+
+    longest: int
+    opt_out_text: str
+    filtered_words: Sequence[str] = ()
+
+
+def lint(text: str, *, channel: str, purpose: str, rules: LintRules) -> str | None:
+    """Return why `text` may not be sent: `empty`, `too_long`, `opt_out_text_missing`, `filtered_word`; or None."""
+    if not text.strip():
+        return "empty"
+    if channel != "sms":
+        return None
+    if len(text) > rules.longest:
+        return "too_long"
+    folded = _squeezed(text)
+    if purpose == "promotional" and _squeezed(rules.opt_out_text) not in folded:
+        return "opt_out_text_missing"
+    if any(_squeezed(word) in folded for word in rules.filtered_words):
+        return "filtered_word"
+    return None
+
+
+def _squeezed(text: str) -> str:
+    return fold(text).replace(" ", "")

@@ -1,0 +1,43 @@
+"""What provider accounts refuse."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from shared.errors import Conflict, FieldError, Invalid, NotFound
+
+
+class ProviderNotFound(NotFound):
+    """There is no such account."""
+
+    code = "provider_not_found"
+    title = "No such provider account"
+    title_fa = "چنین حسابی نیست"
+
+    def __init__(self, account_id: UUID) -> None:
+        super().__init__(f"There is no provider account {account_id}.", fa=f"حسابی با شناسهٔ {account_id} نیست.")
+
+
+class ProviderExists(Conflict):
+    """An account of that name exists."""
+
+    code = "provider_exists"
+    title = "The name is taken"
+    title_fa = "این نام پیش‌تر به کار رفته است"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"A provider account {name!r} exists; choose another name.",
+            fa=f"حسابی با نام «{name}» هست؛ نام دیگری بگذارید.",
+        )
+
+
+class LineDoesNotFit(Invalid):
+    """A line's number, purposes or hours do not fit its account."""
+
+    code = "line_does_not_fit"
+    title = "A line does not fit"
+    title_fa = "یکی از خط‌ها درست نیست"
+
+    def __init__(self, pointer: str, code: str, message: str, fa: str) -> None:
+        super().__init__(message, fa=fa, errors=[FieldError(pointer, code, message)])

@@ -1,0 +1,120 @@
+"""The adapter for mail servers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from email.message import EmailMessage
+from email.utils import formatdate
+from html import escape
+from typing import Any, Final
+
+import aiosmtplib
+
+from services.messaging.providers.protocol import Ambiguous, Fate, Outgoing, Refused, Result, Scope
+
+RIGHT_TO_LEFT: Final = frozenset({"fa", "ar", "ckb", "ur"})
+_PERMANENT: Final = 500
+_NO_SUCH_ADDRESS: Final = frozenset({550, 551, 553})
+_NOT_SIGNED_IN: Final = frozenset({530, 534, 535, 538})
+
+
+class Smtp:
+    """A mail server. A connection is opened for each group of messages and closed after it."""
+
+    most = 50
+    reports_available = False
+
+    def __init__(  # noqa: PLR0913  (a server's settings)
+        self,
+        host: str,
+        port: int,
+        *,
+        username: str = "",
+        password: str = "",
+        security: str = "starttls",
+        timeout_s: float = 10,
+    ) -> None:
+        """Take a server's settings; `security` is `starttls`, `tls`, or `none` for a sink on the same host."""
+        self._settings: dict[str, Any] = {
+            "hostname": host,
+            "port": port,
+            "username": username or None,
+            "password": password or None,
+            "use_tls": security == "tls",
+            "start_tls": security == "starttls",
+            "timeout": timeout_s,
+        }
+
+    def groups(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
+        """Divide into what goes over one connection. One message a group: an ambiguous end concerns just that one."""
+        return [[message] for message in messages]
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[Result]:
+        """Send one message. Once its data is on the way, an end without an answer is ambiguous."""
+        message = messages[0]
+        client = aiosmtplib.SMTP(**self._settings)
+        await self._connect(client)
+        try:
+            return [await self._deliver(client, message)]
+        finally:
+            client.close()
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    async def _connect(self, client: aiosmtplib.SMTP) -> None:
+        try:
+            await client.connect()
+        except aiosmtplib.SMTPResponseException as error:
+            scope = Scope.ACCOUNT if error.code in _NOT_SIGNED_IN else Scope.LATER
+            raise Refused(scope, f"smtp_{error.code}") from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise Refused(Scope.LATER, "unreachable") from error
+
+    async def _deliver(self, client: aiosmtplib.SMTP, message: Outgoing) -> Result:
+        mail = compose(message)
+        try:
+            await client.send_message(mail)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            return _refused(error.recipients[0].code)
+        except aiosmtplib.SMTPResponseException as error:
+            return _refused(error.code)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise Ambiguous("connection_lost") from error
+        return Result(Fate.ACCEPTED, provider_id=mail["Message-ID"])
+
+
+def compose(message: Outgoing) -> EmailMessage:
+    """Return the mail: text and HTML, its direction by the locale, and how to be spared more of them.
+
+    The Message-ID follows from the message's own id, so that a mail sent twice is recognised as one.
+    """
+    mail = EmailMessage()
+    mail["From"] = message.line
+    mail["To"] = message.address
+    mail["Subject"] = message.subject or ""
+    mail["Date"] = formatdate()
+    mail["Message-ID"] = f"<{message.message_id}@{message.line.rpartition('@')[2].rstrip('>')}>"
+    if message.unsubscribe_url:
+        mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    mail.set_content(message.text)
+    mail.add_alternative(_page(message), subtype="html")
+    return mail
+
+
+def _page(message: Outgoing) -> str:
+    direction = "rtl" if message.locale in RIGHT_TO_LEFT else "ltr"
+    inner = message.html or "".join(f"<p>{escape(line)}</p>" for line in message.text.splitlines() if line.strip())
+    return (
+        f'<!doctype html><html lang="{message.locale}" dir="{direction}"><head><meta charset="utf-8"></head>'
+        f'<body dir="{direction}">{inner}</body></html>'
+    )
+
+
+def _refused(code: int) -> Result:
+    if code in _NO_SUCH_ADDRESS:
+        return Result(Fate.INVALID, reason=f"smtp_{code}")
+    if code >= _PERMANENT:
+        return Result(Fate.FAILED, reason=f"smtp_{code}")
+    return Result(Fate.LATER, reason=f"smtp_{code}")

@@ -1,0 +1,52 @@
+"""Settings of the messaging service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What the messaging service runs with, read from `MESSAGING_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="MESSAGING_")
+
+    batch: int = Field(500, ge=1, le=5_000, description="Messages that one turn of a sender takes.")
+    concurrent_calls: int = Field(4, ge=1, le=64, description="Calls to providers that one sender makes at once.")
+    request_timeout_s: float = Field(10, gt=0, description="How long a provider may take to answer a request.")
+    lease_s: float = Field(
+        60, gt=0, description="After this long a message still being sent counts as unknown; above the time-out."
+    )
+    card_wait_s: float = Field(
+        600, ge=0, description="How long a message waits for the contact card that it needs."
+    )
+    coupon_wait_s: float = Field(
+        600, ge=0, description="How long an automation waits for a coupon before it goes on without."
+    )
+    promotional_per_day: int = Field(2, ge=0, description="Promotional messages a person gets in 24 hours at most.")
+    promotional_per_week: int = Field(5, ge=0, description="Promotional messages a person gets in 7 days at most.")
+    filtered_words: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Words that no SMS may contain, comma-separated; panels refuse or delay texts with them."
+    )
+    longest_sms: int = Field(900, ge=70, description="Longest SMS in characters; most panels refuse more.")
+    opt_out_text: str = Field("لغو۱۱", description="What a promotional SMS must contain, in any digits.")
+    max_attempts: int = Field(8, ge=1, description="How often a message is tried at a provider before it has failed.")
+    reconcile_after_s: float = Field(
+        3, ge=0, description="How long after an unanswered request the provider's reports are first searched for it."
+    )
+    reconcile_for_s: float = Field(
+        90, ge=0, description="A message not found in the reports for this long was not accepted, and is sent again."
+    )
+    clock_skew_s: float = Field(5, ge=0, description="How far a provider's clock may be behind ours.")
+    unsubscribe_url: str = Field(
+        "http://127.0.0.1:8000", description="Address of this service as people reach it; unsubscribe links begin so."
+    )
+
+    @field_validator("filtered_words", mode="before")
+    @classmethod
+    def _split_words(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -1,0 +1,1 @@
+"""Texts by code, locale and channel."""
