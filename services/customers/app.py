@@ -9,7 +9,7 @@ from services.customers.consumers import consumer
 from services.customers.coupons.api import router as coupons
 from services.customers.customers.api import router as customers
 from services.customers.customers.cards import read_cards
-from services.customers.people import models as people
+from services.customers.people.models import Alias
 from services.customers.purchases.api import router as purchases
 from services.customers.settings import Settings
 from services.customers.tickets.api import router as tickets
@@ -21,7 +21,7 @@ SERVICE = Service(
     title="Customers",
     description="Who buys, what they bought and what they are; their coupons and their complaints.",
     settings=Settings,
-    metadata=people.Base.metadata,
+    metadata=Alias.metadata,
     migrations=Path(__file__).parent / "migrations",
     routers=(customers, purchases, coupons, tickets),
     consumer=consumer,

@@ -65,7 +65,13 @@ def classify(history: History, at: datetime, rules: Rules) -> Verdict:
     """Return what the person is at `at`."""
     reasons = _types(history, at, rules)
     stage, stage_reason = _stage(history, reasons)
-    return Verdict(tuple(reasons), dict(reasons), stage, stage_reason, _changes_at(history, at, rules))
+    return Verdict(
+        tuple(reasons),
+        {str(each): why for each, why in reasons.items()},
+        stage,
+        stage_reason,
+        _changes_at(history, at, rules),
+    )
 
 
 def _types(history: History, at: datetime, rules: Rules) -> dict[CustomerType, str]:

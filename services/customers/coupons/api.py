@@ -10,13 +10,13 @@ from sqlalchemy import select
 
 from services.customers.coupons.errors import CouponNotFound
 from services.customers.coupons.models import Coupon
-from services.customers.coupons.schemas import CouponCreate, CouponOut
+from services.customers.coupons.schemas import CouponCreate, CouponOut, CouponPage
 from services.customers.coupons.usecases import find_coupon, issue_by_hand
 from services.customers.people.errors import CustomerNotFound, PersonErased
 from services.customers.people.identity import ids_of, resolve
 from shared.clock import utcnow
 from shared.db import driver
-from shared.web import Keyset, Page, PageDep, RuntimeDep, Tx, page_of, problems, requires, router_for
+from shared.web import Keyset, PageDep, RuntimeDep, Tx, page_of, problems, requires, router_for
 from shared.web.idempotency import about
 
 router = router_for("customers", prefix="/v1/coupons", tags=["coupons"])
@@ -39,12 +39,12 @@ async def issue(body: CouponCreate, tx: Tx, runtime: RuntimeDep) -> Coupon:
     return coupon
 
 
-@router.get("", summary="List coupons", response_model=Page[CouponOut], dependencies=[requires("customers:read")])
+@router.get("", summary="List coupons", response_model=CouponPage, dependencies=[requires("customers:read")])
 async def list_coupons(
     tx: Tx,
     page: PageDep,
     person_id: Annotated[UUID | None, Query(description="Only this customer's, under any of their ids.")] = None,
-) -> Page[CouponOut]:
+) -> CouponPage:
     """Return coupons, the last issued first."""
     statement = select(Coupon)
     if person_id is not None:
@@ -52,7 +52,7 @@ async def list_coupons(
         ids = await ids_of(connection, await resolve(connection, person_id))
         statement = statement.where(Coupon.person_id.in_(ids))
     coupons, cursor = await page_of(tx, statement, KEYSET, page, {"person_id": person_id})
-    return Page(items=[CouponOut.model_validate(each) for each in coupons], next_cursor=cursor)
+    return CouponPage(items=[CouponOut.model_validate(each) for each in coupons], next_cursor=cursor)
 
 
 @router.get(

@@ -9,14 +9,19 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.customers.coupons.usecases import MOST_VALID_DAYS
+from services.customers.examples import COUPON, PERSON_ID, page, shown
 from services.customers.fields import Code
 from services.customers.purchases.items import MOST_MONEY
+from shared.web import Page
 
 
 class CouponCreate(BaseModel):
     """A coupon made by hand: a percentage, or an amount."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=shown({"person_id": PERSON_ID, "discount_percent": 10, "reason": "apology"}),
+    )
 
     person_id: UUID
     discount_percent: Annotated[int, Field(ge=1, le=100)] | None = Field(None, examples=[10])
@@ -35,7 +40,7 @@ class CouponCreate(BaseModel):
 class CouponOut(BaseModel):
     """A coupon, good once, for one person. One that was redeemed stays so when the purchase is cancelled."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra=shown(COUPON))
 
     id: UUID
     person_id: UUID
@@ -50,3 +55,9 @@ class CouponOut(BaseModel):
     valid_until: datetime
     redeemed_at: datetime | None
     purchase_id: UUID | None
+
+
+class CouponPage(Page[CouponOut]):
+    """A page of coupons."""
+
+    model_config = ConfigDict(json_schema_extra=page(COUPON))

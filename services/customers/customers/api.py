@@ -16,6 +16,7 @@ from services.customers.customers.schemas import (
     Callers,
     CustomerCreate,
     CustomerOut,
+    CustomerPage,
     CustomerPatch,
     MergeIn,
 )
@@ -27,7 +28,7 @@ from shared.contracts.customers import CustomerType, LifecycleStage
 from shared.db import driver
 from shared.errors import PreconditionFailed
 from shared.persian.phone import Phone
-from shared.web import Page, PageDep, PrincipalDep, Tx, etag, problems, requires, router_for
+from shared.web import PageDep, PrincipalDep, Tx, etag, problems, requires, router_for
 from shared.web.idempotency import about
 
 router = router_for("customers", prefix="/v1/customers", tags=["customers"])
@@ -68,7 +69,7 @@ async def import_customers(request: Request, tx: Tx) -> Response:
 @router.get(
     "",
     summary="List customers",
-    response_model=Page[CustomerOut],
+    response_model=CustomerPage,
     dependencies=[requires("customers:read")],
 )
 async def list_all(
@@ -81,10 +82,10 @@ async def list_all(
     name: Annotated[
         str | None, Query(min_length=2, max_length=200, description="The name begins so, in any spelling.")
     ] = None,
-) -> Page[CustomerOut]:
+) -> CustomerPage:
     """Return customers, the last opened first."""
     customers, cursor = await list_customers(tx, page, type_=type_, stage=stage, province=province, name=name)
-    return Page(items=await shown(tx, customers, principal), next_cursor=cursor)
+    return CustomerPage(items=await shown(tx, customers, principal), next_cursor=cursor)
 
 
 @router.get(

@@ -52,7 +52,7 @@ async def fill_in(tx: AsyncSession, cards: Sequence[ContactCard]) -> None:
 
 
 async def _fill_in(tx: AsyncSession, row: asyncpg.Record, card: ContactCard, *, has_number: bool) -> None:
-    fields = missing(row, of_card(card))
+    fields = missing(dict(row), of_card(card))
     if has_number and not fields:
         return
     await _admit_or_merge(tx, row["id"], None if has_number else card, fields, {})

@@ -18,6 +18,7 @@ from shared.db import driver
 from shared.web.idempotency import forget_person
 
 FORGET: Final = (
+    "DELETE FROM parked WHERE key = ANY($1::uuid[]) AND topic LIKE '%.contacts.%' AND body IS NOT NULL",
     "DELETE FROM phone_numbers WHERE person_id = ANY($1::uuid[])",
     "DELETE FROM external_ids WHERE person_id = ANY($1::uuid[])",
     "DELETE FROM classifications WHERE person_id = ANY($1::uuid[])",

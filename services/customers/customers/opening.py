@@ -46,8 +46,9 @@ Status = Literal["created", "updated", "unchanged"]
 class Draft:
     """Somebody who shall be a customer: the names they go by, and what is known of them.
 
-    `wanted_id` is the person's id where one was minted before; `at_opening` holds only if it opens them. Admitting a draft sets `person_id` and `status`, or
-    `refusal`. With `must_be_known_by_phone` a number that several people use is refused.
+    `wanted_id` is the person's id where one was minted before; `at_opening` holds only if the draft opens them.
+    Admitting it sets `person_id` and `status`, or `refusal`. With `must_be_known_by_phone` a number that several
+    people use is refused.
     """
 
     origin: Origin

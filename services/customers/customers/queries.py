@@ -70,7 +70,7 @@ async def shown(tx: AsyncSession, customers: Sequence[Customer], principal: Prin
 
 async def _shown(tx: AsyncSession, customers: Sequence[Customer], principal: Principal) -> list[dict[str, Any]]:
     details = {row["id"]: row for row in await driver(tx).fetch(sql.DETAILS, [each.id for each in customers])}
-    rows = [_as_shown(each, details[each.id]) for each in customers]
+    rows = [_as_shown(each, dict(details[each.id])) for each in customers]
     return rows if principal.sees_personal_data else [_masked(row) for row in rows]
 
 

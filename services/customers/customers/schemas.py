@@ -8,10 +8,21 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from services.customers.examples import (
+    BULK,
+    CALLERS,
+    CUSTOMER,
+    CUSTOMER_CREATE,
+    CUSTOMER_PATCH,
+    PERSON_ID,
+    page,
+    shown,
+)
 from services.customers.fields import Code, ExternalName, Instant, ShortText
 from shared.contracts.customers import CustomerType, LifecycleStage
 from shared.persian.calendar import JalaliDate, from_jalali
 from shared.persian.phone import Phone
+from shared.web import Page
 
 HandType = Literal["internal", "intermediary"]
 Email = Annotated[
@@ -91,6 +102,8 @@ class Profile(BaseModel):
 class CustomerCreate(Profile):
     """A customer to be opened."""
 
+    model_config = ConfigDict(json_schema_extra=shown(CUSTOMER_CREATE))
+
     source: Code | None = Field(None, description="Where they came from.", examples=["website"])
     external_ids: list[ExternalIdIn] = Field(default_factory=list, max_length=1, description="At most one at opening.")
 
@@ -98,9 +111,13 @@ class CustomerCreate(Profile):
 class CustomerPatch(Profile):
     """What shall change. `phones` and `shared_phones` replace the lists; null takes a value away."""
 
+    model_config = ConfigDict(json_schema_extra=shown(CUSTOMER_PATCH))
+
 
 class CustomerOut(BaseModel):
     """A customer. Names, numbers and addresses are masked without the scope `pii:read`."""
+
+    model_config = ConfigDict(json_schema_extra=shown(CUSTOMER))
 
     id: UUID = Field(description="The person's id, in all services.")
     kind: Literal["person", "group", "organisation"]
@@ -138,10 +155,16 @@ class CustomerOut(BaseModel):
     updated_at: datetime
 
 
+class CustomerPage(Page[CustomerOut]):
+    """A page of customers."""
+
+    model_config = ConfigDict(json_schema_extra=page(CUSTOMER))
+
+
 class MergeIn(BaseModel):
     """The customer whose id shall become an alias of the one in the path."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=shown({"merged_id": PERSON_ID}))
 
     merged_id: UUID
 
@@ -183,6 +206,8 @@ class Caller(CustomerOut):
 class Callers(BaseModel):
     """Who a number belongs to: nobody, one, or several where it is shared."""
 
+    model_config = ConfigDict(json_schema_extra=shown(CALLERS))
+
     phone: str = Field(examples=["+989990001234"])
     items: list[Caller]
     lead_person_id: UUID | None = Field(
@@ -201,6 +226,8 @@ class BulkOutcome(BaseModel):
 
 class BulkOut(BaseModel):
     """What came of a bulk request, in the order of its items."""
+
+    model_config = ConfigDict(json_schema_extra=shown(BULK))
 
     created: int
     updated: int

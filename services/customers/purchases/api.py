@@ -27,10 +27,10 @@ from services.customers.purchases.errors import (
 from services.customers.purchases.items import past, prepare
 from services.customers.purchases.queries import list_purchases, read_purchase
 from services.customers.purchases.recording import record_purchase
-from services.customers.purchases.schemas import BULK_BODY, PurchaseCreate, PurchaseOut, RefundCreate
+from services.customers.purchases.schemas import BULK_BODY, PurchaseCreate, PurchaseOut, PurchasePage, RefundCreate
 from services.customers.purchases.usecases import cancel_purchase, refund_purchase
 from shared.clock import utcnow
-from shared.web import Page, PageDep, RuntimeDep, Tx, problems, requires, router_for
+from shared.web import PageDep, RuntimeDep, Tx, problems, requires, router_for
 from shared.web.idempotency import about
 
 router = router_for("customers", prefix="/v1/purchases", tags=["purchases"])
@@ -86,7 +86,7 @@ async def import_purchases(request: Request, tx: Tx, runtime: RuntimeDep) -> Res
     return await bulk.import_purchases(request, tx, runtime.settings.currencies)
 
 
-@router.get("", summary="List purchases", response_model=Page[PurchaseOut], dependencies=[requires("customers:read")])
+@router.get("", summary="List purchases", response_model=PurchasePage, dependencies=[requires("customers:read")])
 async def list_all_purchases(
     tx: Tx,
     page: PageDep,
@@ -94,10 +94,10 @@ async def list_all_purchases(
     product: Annotated[Code | None, Query(description="Only those with this product.")] = None,
     since: Annotated[Instant | None, Query(description="Only those from this instant on.")] = None,
     until: Annotated[Instant | None, Query(description="Only those before this instant.")] = None,
-) -> Page[PurchaseOut]:
+) -> PurchasePage:
     """Return purchases, the last that occurred first."""
     purchases, cursor = await list_purchases(tx, page, person_id=person_id, product=product, since=since, until=until)
-    return Page(items=[PurchaseOut.of(each) for each in purchases], next_cursor=cursor)
+    return PurchasePage(items=[PurchaseOut.of(each) for each in purchases], next_cursor=cursor)
 
 
 @router.get(
@@ -136,7 +136,7 @@ async def refund(purchase_id: UUID, body: RefundCreate, tx: Tx) -> PurchaseOut:
     responses=problems(PurchaseNotFound),
 )
 async def cancel(purchase_id: UUID, tx: Tx) -> PurchaseOut:
-    """Let a purchase count nowhere, as if it had not been. Coupons redeemed with it or earned by it stay as they are."""
+    """Let a purchase count nowhere, as if it had not been. Coupons redeemed with it, or earned by it, stay so."""
     purchase = await cancel_purchase(tx, purchase_id, now=utcnow())
     about(tx, purchase.person_id)
     return PurchaseOut.of(purchase)

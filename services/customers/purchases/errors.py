@@ -27,7 +27,8 @@ class ExternalIdTaken(Conflict):
         super().__init__(
             f"External id {external_id!r} of {source!r} is purchase {purchase_id}, which has other content; "
             "a new purchase needs an external id of its own.",
-            fa=f"شناسهٔ «{external_id}» از «{source}» پیش‌تر با محتوایی دیگر ثبت شده است؛ خرید تازه شناسهٔ خودش را می‌خواهد.",
+            fa=f"شناسهٔ «{external_id}» از «{source}» پیش‌تر با محتوایی دیگر ثبت شده است؛ "
+            "خرید تازه شناسهٔ خودش را می‌خواهد.",
         )
 
 

@@ -8,18 +8,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.customers.examples import PURCHASE, PURCHASE_CREATE, page, shown
 from services.customers.fields import Code, ExternalName, Instant
 from services.customers.purchases.items import MOST_MONEY, LineItem, Prepared, PurchaseItem
 from services.customers.purchases.models import Purchase
 from shared.contracts.customers import DiscountOrigin
+from shared.web import Page
 
 Amount = Annotated[int, Field(ge=0, le=MOST_MONEY)]
-
-EXAMPLE: Final[dict[str, Any]] = {
-    "phone": "۰۹۹۹ ۰۰۰ ۱۲۳۴",
-    "lines": [{"product": "saffron-1g", "category": "spices", "quantity": "2", "amount_minor": 2_500_000}],
-    "channel": "shop",
-}
 
 
 class LineIn(BaseModel):
@@ -39,7 +35,7 @@ class PurchaseCreate(BaseModel):
     Somebody who is not known by phone or external id is opened as a customer.
     """
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra=shown(PURCHASE_CREATE))
 
     person_id: UUID | None = None
     phone: Annotated[str, Field(max_length=40)] | None = Field(None, description="In any written form.")
@@ -81,6 +77,8 @@ class RefundOut(BaseModel):
 
 class PurchaseOut(BaseModel):
     """A purchase. Its value is `amount_minor` − `discount_minor` − `refunded_minor`; a cancelled one counts nowhere."""
+
+    model_config = ConfigDict(json_schema_extra=shown(PURCHASE))
 
     id: UUID
     person_id: UUID
@@ -147,10 +145,16 @@ class PurchaseOut(BaseModel):
         )
 
 
+class PurchasePage(Page[PurchaseOut]):
+    """A page of purchases."""
+
+    model_config = ConfigDict(json_schema_extra=page(PURCHASE))
+
+
 class RefundCreate(BaseModel):
     """Part of the value that is given back."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=shown({"amount_minor": 500_000}))
 
     amount_minor: Annotated[int, Field(gt=0, le=MOST_MONEY)] = Field(examples=[500_000])
     occurred_at: Instant | None = Field(None, description="When it was; now unless given, never in the future.")

@@ -24,10 +24,11 @@ from services.customers.tickets.schemas import (
     Status,
     TicketCreate,
     TicketOut,
+    TicketPage,
 )
 from shared.clock import utcnow
 from shared.db import driver
-from shared.web import Keyset, Page, PageDep, PrincipalDep, Tx, page_of, problems, requires, router_for
+from shared.web import Keyset, PageDep, PrincipalDep, Tx, page_of, problems, requires, router_for
 from shared.web.idempotency import about
 
 router = router_for("customers", prefix="/v1/tickets", tags=["tickets"])
@@ -50,7 +51,7 @@ async def open_one(body: TicketCreate, tx: Tx, principal: PrincipalDep) -> Ticke
     return TicketOut.of(ticket, personal=principal.sees_personal_data)
 
 
-@router.get("", summary="List tickets", response_model=Page[TicketOut], dependencies=[requires("customers:read")])
+@router.get("", summary="List tickets", response_model=TicketPage, dependencies=[requires("customers:read")])
 async def list_tickets(
     tx: Tx,
     page: PageDep,
@@ -62,7 +63,7 @@ async def list_tickets(
     product: Annotated[Code | None, Query(description="Only those about this product.")] = None,
     agent_id: Annotated[UUID | None, Query(description="Only those of this agent.")] = None,
     for_manager: Annotated[bool | None, Query(description="Only those that a manager has to see to.")] = None,
-) -> Page[TicketOut]:
+) -> TicketPage:
     """Return tickets, the last opened first."""
     filters: dict[str, Any] = {
         "status": status,
@@ -84,7 +85,7 @@ async def list_tickets(
         )
     tickets, cursor = await page_of(tx, statement, KEYSET, page, filters | {"person_id": person_id})
     items = [TicketOut.of(ticket, personal=principal.sees_personal_data) for ticket in tickets]
-    return Page(items=items, next_cursor=cursor)
+    return TicketPage(items=items, next_cursor=cursor)
 
 
 @router.get(

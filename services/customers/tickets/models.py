@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, false, text, true
@@ -21,6 +21,7 @@ from shared.contracts.customers import (
 )
 from shared.ids import new_id
 
+E = TypeVar("E", bound=TicketEvent)
 Cause = Literal["product", "delivery", "staff", "customer_error", "price", "other"]
 
 
@@ -113,19 +114,16 @@ class Ticket(Base):
         if self.status == "resolved":
             raise TicketIsResolved(self.id)
 
-    def _event(self, event: type[Any], *, at: datetime, **fields: Any) -> Any:
-        return cast(
-            "TicketEvent",
-            event(
-                ticket_id=self.id,
-                person_id=self.person_id,
-                kind=self.kind,
-                product=self.product,
-                agent_id=self.agent_id,
-                answer_id=self.answer_id,
-                occurred_at=at,
-                **fields,
-            ),
+    def _event(self, event: type[E], *, at: datetime, **fields: Any) -> E:
+        return event(
+            ticket_id=self.id,
+            person_id=self.person_id,
+            kind=self.kind,  # type: ignore[arg-type]
+            product=self.product,
+            agent_id=self.agent_id,
+            answer_id=self.answer_id,
+            occurred_at=at,
+            **fields,
         )
 
 

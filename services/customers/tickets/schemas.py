@@ -8,8 +8,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.customers.examples import AGENT_ID, TICKET, TICKET_CREATE, page, shown
 from services.customers.fields import Code, LongText, ShortText
 from services.customers.tickets.models import Cause, Ticket
+from shared.web import Page
 
 Kind = Literal["question", "problem", "request", "complaint"]
 Priority = Literal["low", "normal", "high", "urgent"]
@@ -19,7 +21,7 @@ Status = Literal["open", "answered", "resolved"]
 class TicketCreate(BaseModel):
     """What a customer asks, wants or complains of."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=shown(TICKET_CREATE))
 
     person_id: UUID
     kind: Kind = Field(examples=["complaint"])
@@ -33,20 +35,20 @@ class TicketCreate(BaseModel):
 
 
 class AssignIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=shown({"agent_id": AGENT_ID}))
 
     agent_id: UUID
 
 
 class AnswerIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=shown({"text": TICKET["answers"][0]["text"]}))
 
     text: LongText = Field(examples=["بابت دیرکرد پوزش می‌خواهیم؛ هزینهٔ ارسال را برگرداندیم."])
     agent_id: UUID | None = Field(None, description="Who answered; the token's agent unless given.")
 
 
 class ResolveIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=shown({"cause": "delivery"}))
 
     cause: Cause = Field(description="What had caused it.", examples=["delivery"])
 
@@ -63,7 +65,7 @@ class TicketAnswerOut(BaseModel):
 class TicketOut(BaseModel):
     """A ticket. What was written in it is left out without the scope `pii:read`."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra=shown(TICKET))
 
     id: UUID
     person_id: UUID
@@ -94,3 +96,9 @@ class TicketOut(BaseModel):
             for answer in out.answers:
                 answer.text = None
         return out
+
+
+class TicketPage(Page[TicketOut]):
+    """A page of tickets."""
+
+    model_config = ConfigDict(json_schema_extra=page(TICKET))

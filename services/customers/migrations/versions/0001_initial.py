@@ -255,7 +255,9 @@ def _tickets() -> None:
             CONSTRAINT ck_tickets_kind CHECK (kind IN ('question', 'problem', 'request', 'complaint')),
             CONSTRAINT ck_tickets_priority CHECK (priority IN ('low', 'normal', 'high', 'urgent')),
             CONSTRAINT ck_tickets_status CHECK (status IN ('open', 'answered', 'resolved')),
-            CONSTRAINT ck_tickets_cause CHECK (cause IN ('product', 'delivery', 'staff', 'customer_error', 'price', 'other'))
+            CONSTRAINT ck_tickets_cause CHECK (
+                cause IN ('product', 'delivery', 'staff', 'customer_error', 'price', 'other')
+            )
         )
     """)
     op.execute("CREATE INDEX ix_tickets_agent_id ON tickets (agent_id) WHERE status <> 'resolved'")
