@@ -26,6 +26,6 @@ async def erase_lead(tx: AsyncSession, lead_id: UUID) -> None:
     customer_id = await tx.scalar(customer)
     if customer_id is not None:
         raise PersonIsCustomer(customer_id)
-    await erase_persons(tx, ids, at=at)
-    others = tuple(sorted(ids - {person_id}))
-    outbox.add(tx, LeadErased(person_id=person_id, alias_ids=others, occurred_at=at))
+    if await erase_persons(tx, ids, at=at):
+        others = tuple(sorted(ids - {person_id}))
+        outbox.add(tx, LeadErased(person_id=person_id, alias_ids=others, occurred_at=at))

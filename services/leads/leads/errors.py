@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.errors import Conflict, FieldError, Invalid, NotFound
+from shared.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
 
 
 class LeadNotFound(NotFound):
@@ -73,6 +73,18 @@ class PersonIsCustomer(Conflict):
         super().__init__(
             f"The lead's person is a customer; DELETE /v1/customers/{person_id} erases them everywhere.",
             fa=f"این شخص مشتری است؛ حذف مشتری {person_id} او را در همه‌جا پاک می‌کند.",
+        )
+
+
+class ErasedMeanwhile(Unavailable):
+    """The person was erased between being looked up and being written to."""
+
+    code = "erased_meanwhile"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The person was erased at this very moment; send the capture again, and they are a stranger.",
+            fa="اطلاعات این شخص در همین لحظه پاک شد؛ دوباره بفرستید تا فردی تازه شناخته شود.",
         )
 
 

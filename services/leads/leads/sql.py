@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.leads.leads.errors import ErasedMeanwhile
 from services.leads.leads.models import Lead
 from services.leads.leads.touches import Touch
 from services.leads.persons.models import Person
@@ -60,10 +61,11 @@ ON CONFLICT (id) DO UPDATE SET
     city = coalesce(kept.city, excluded.city),
     accepts_promotional = kept.accepts_promotional OR excluded.accepts_promotional,
     promotional_consent_at = coalesce(kept.promotional_consent_at, excluded.promotional_consent_at)
+WHERE kept.erased_at IS NULL
 RETURNING {", ".join(PERSON_COLUMNS)}
 """
-"""What is known of a person stays; a later capture only adds to it. The constraints between the tables are checked
-when the statement ends."""
+"""What is known of a person stays; a later capture only adds to it. Nothing is returned for one who was erased since
+they were looked up. The constraints between the tables are checked when the statement ends."""
 
 _of_person, _of_lead, _of_touch = (attrgetter(*columns) for columns in (PERSON_COLUMNS, LEAD_COLUMNS, TOUCH_COLUMNS))
 
@@ -71,8 +73,13 @@ _of_person, _of_lead, _of_touch = (attrgetter(*columns) for columns in (PERSON_C
 async def store_capture(
     tx: AsyncSession, person: Person, lead: Lead, touch: Touch, events: list[tuple[Any, ...]]
 ) -> Person:
-    """Write a captured lead with all that belongs to it; return its person as they are known now."""
+    """Write a captured lead with all that belongs to it; return its person as they are known now.
+
+    Raises `ErasedMeanwhile`, and the transaction is to be given up.
+    """
     columns = (list(column) for column in zip(*events, strict=True))
     row = await driver(tx).fetchrow(CAPTURE, *columns, *_of_person(person), *_of_lead(lead), *_of_touch(touch))
+    if row is None:
+        raise ErasedMeanwhile
     outbox.written(tx)
-    return Person(**dict(row or {}))
+    return Person(**dict(row))

@@ -18,20 +18,25 @@ from shared.contracts.cards import LEADS_CONTACTS
 from shared.web import idempotency
 
 
-async def erase_persons(tx: AsyncSession, person_ids: Collection[UUID], *, at: datetime) -> None:
-    """Empty what we hold of `person_ids`, end their open leads, and send tombstones for their cards."""
+async def erase_persons(tx: AsyncSession, person_ids: Collection[UUID], *, at: datetime) -> bool:
+    """Empty what we hold of `person_ids`, end their open leads, and send tombstones for their cards.
+
+    Tells whether there was anybody who had not been erased before.
+    """
     await _end_open_leads(tx, person_ids, at)
-    persons = await tx.scalars(
+    statement = (
         select(Person)
         .where(Person.id.in_(person_ids), Person.erased_at.is_(None))
         .order_by(Person.id)
         .with_for_update(key_share=True)
     )
+    persons = (await tx.scalars(statement)).all()
     for person in persons:
         person.erase(at)
         outbox.add_card(tx, LEADS_CONTACTS, person.id)
     await _empty_notes(tx, person_ids)
     await idempotency.forget_person(tx, person_ids)
+    return bool(persons)
 
 
 async def is_erased(tx: AsyncSession, person_ids: Collection[UUID]) -> bool:

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from shared.clock import moved
+from shared.service import Runtime
+from tests.leads.story import agent, captured, done
+from tests.support.events import turn
+
+
+async def found(client: httpx.AsyncClient, **query: Any) -> list[str]:
+    reply = await client.get("/v1/leads", params=query)
+    assert reply.status_code == 200, reply.text
+    return [lead["id"] for lead in reply.json()["items"]]
+
+
+async def test_leads_are_listed_by_capture_the_newest_first(client: httpx.AsyncClient) -> None:
+    leads = [(await captured(client))["id"] for _ in range(3)]
+
+    assert await found(client) == leads[::-1]
+    assert await found(client, sort="captured_at") == leads
+
+
+async def test_pages_show_each_lead_once_while_others_come(client: httpx.AsyncClient) -> None:
+    leads = [(await captured(client))["id"] for _ in range(7)]
+    seen, cursor = [], None
+    while True:
+        query = {"limit": "3"} | ({"cursor": cursor} if cursor else {})
+        page = (await client.get("/v1/leads", params=query)).json()
+        seen += [lead["id"] for lead in page["items"]]
+        await captured(client)
+        if (cursor := page["next_cursor"]) is None:
+            break
+
+    assert seen == leads[::-1]
+
+
+async def test_a_cursor_is_good_for_its_own_filter_only(client: httpx.AsyncClient) -> None:
+    for _ in range(3):
+        await captured(client)
+    cursor = (await client.get("/v1/leads", params={"limit": 1})).json()["next_cursor"]
+    reply = await client.get("/v1/leads", params={"limit": 1, "cursor": cursor, "source": "website"})
+
+    assert (reply.status_code, reply.json()["code"]) == (422, "cursor_mismatch")
+
+
+async def test_leads_are_found_by_what_they_are(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    owner = await agent(client)
+    with moved(timedelta(minutes=-10)):
+        late = await captured(client, source="social", product="crm", phone="09990001234")
+    await client.patch(f"/v1/agents/{owner}", json={"on_duty": False})
+    fresh = await captured(client, source="website", product="club", phone="09990005678")
+    await done(client, fresh, "qualify")
+    await turn(runtime, "overdue responses")
+
+    assert await found(client, status="qualified") == [fresh["id"]]
+    assert await found(client, agent_id=owner) == [late["id"]]
+    assert await found(client, source="social") == [late["id"]]
+    assert await found(client, product="club") == [fresh["id"]]
+    assert await found(client, phone="۰۹۹۹ ۰۰۰ ۱۲۳۴") == [late["id"]]
+    assert await found(client, overdue="true") == [late["id"]]
+    assert await found(client, overdue="false") == [fresh["id"]]
+    assert await found(client, captured_from=fresh["captured_at"]) == [fresh["id"]]
+    assert await found(client, captured_to=fresh["captured_at"]) == [late["id"]]
+    assert await found(client, source="social", product="club") == []
+
+
+@pytest.mark.parametrize("q", ["علی", "عل", "نمونه", "نمونه علي", "ﻋﻠﯽ", "كاشاني", "کاشانی", "نیا", "علی نی"])
+async def test_a_name_is_found_by_the_beginning_of_its_words_however_it_is_typed(
+    client: httpx.AsyncClient, q: str
+) -> None:
+    lead = await captured(client, first_name="علي", last_name="نمونه کاشانی‌نیا")
+    await captured(client, first_name="مینا", last_name="دیگر")
+
+    assert await found(client, q=q) == [lead["id"]]
+
+
+@pytest.mark.parametrize("q", ["لی", "'", "علی' | '", "\\", "':* | مینا", "!مینا", "%", "علی مینا"])
+async def test_what_is_no_beginning_of_a_word_finds_nothing(client: httpx.AsyncClient, q: str) -> None:
+    await captured(client, first_name="علی")
+    await captured(client, first_name="مینا")
+
+    assert await found(client, q=q) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ({"status": "lost"}, "/query/status"),
+        ({"agent_id": "me"}, "/query/agent_id"),
+        ({"phone": "021 8888 0000"}, "/query/phone"),
+        ({"captured_from": "yesterday"}, "/query/captured_from"),
+        ({"captured_to": "2026-11-22T10:00:00"}, "/query/captured_to"),
+        ({"overdue": "perhaps"}, "/query/overdue"),
+        ({"q": "ن" * 101}, "/query/q"),
+        ({"limit": "0"}, "/query/limit"),
+        ({"cursor": "nonsense"}, "/query/cursor"),
+        ({"sort": "name"}, "/query/sort"),
+    ],
+)
+async def test_a_filter_that_does_not_fit_is_refused_by_name(
+    client: httpx.AsyncClient, query: dict[str, str], pointer: str
+) -> None:
+    reply = await client.get("/v1/leads", params=query)
+
+    assert reply.status_code == 422
+    assert [error["pointer"] for error in reply.json()["errors"]] == [pointer]
+
+
+async def test_the_timeline_comes_in_pages(client: httpx.AsyncClient) -> None:
+    lead = await captured(client)
+    for channel in ("call", "sms", "email"):
+        await client.post(f"/v1/leads/{lead['id']}/touches", json={"channel": channel})
+    first = (await client.get(f"/v1/leads/{lead['id']}/touches", params={"limit": 3})).json()
+    rest = (await client.get(f"/v1/leads/{lead['id']}/touches?limit=3&cursor={quote(first['next_cursor'])}")).json()
+
+    kinds = [touch["channel"] for touch in first["items"] + rest["items"]]
+    assert kinds == ["web", "call", "sms", "email"]
+    assert rest["next_cursor"] is None
