@@ -13,14 +13,14 @@ from sqlalchemy.orm import contains_eager
 
 from services.surveys.answers.errors import AnswerNotFound, OffScale
 from services.surveys.answers.models import Answer
-from services.surveys.answers.schemas import AnswerCreate, AnswerOut, Loop
+from services.surveys.answers.schemas import AnswerCreate, AnswerOut, AnswerPage, Loop
 from services.surveys.answers.usecases import answer_invitation
 from services.surveys.invitations.errors import InvitationClosed, InvitationExpired, InvitationNotFound
 from services.surveys.invitations.models import Invitation
 from services.surveys.people.identity import ids_of
 from shared.clock import utcnow
 from shared.contracts.surveys import Category
-from shared.web import Keyset, Page, PageDep, Tx, page_of, problems, requires, router_for
+from shared.web import Keyset, PageDep, Tx, page_of, problems, requires, router_for
 from shared.web.idempotency import about
 
 router = router_for("surveys", prefix="/v1/answers", tags=["answers"])
@@ -44,7 +44,7 @@ async def create_answer(body: AnswerCreate, tx: Tx) -> AnswerOut:
     return AnswerOut.of(answer, invitation)
 
 
-@router.get("", response_model=Page[AnswerOut], dependencies=[requires("surveys:read")])
+@router.get("", response_model=AnswerPage, dependencies=[requires("surveys:read")])
 async def list_answers(
     tx: Tx,
     page: PageDep,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,10 +13,32 @@ from services.surveys.fields import TypedNumber
 from services.surveys.invitations.models import Invitation
 from services.surveys.surveys.schemas import Channel
 from shared.contracts.surveys import Category
+from shared.web import Page
 
 Loop = Literal["open", "closed"]
 
 INVITATION = "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d14"
+
+EXAMPLE_OUT: dict[str, Any] = {
+    "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d15",
+    "invitation_id": INVITATION,
+    "survey": "csat_purchase",
+    "person_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d12",
+    "value": 2,
+    "category": "unsatisfied",
+    "revision": 1,
+    "channel": "sms",
+    "touchpoint": "purchase",
+    "product": "tea-500",
+    "agent_id": None,
+    "purchase_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d13",
+    "answered_at": "2026-11-22T09:00:00Z",
+    "loop": "open",
+    "loop_opened_at": "2026-11-22T09:00:00Z",
+    "loop_closed_at": None,
+    "loop_after_s": None,
+    "ticket_id": None,
+}
 
 
 class AnswerCreate(BaseModel):
@@ -35,32 +57,7 @@ class AnswerCreate(BaseModel):
 class AnswerOut(BaseModel):
     """An answer. `revision` counts how often it was given."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d15",
-                    "invitation_id": INVITATION,
-                    "survey": "csat_purchase",
-                    "person_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d12",
-                    "value": 2,
-                    "category": "unsatisfied",
-                    "revision": 1,
-                    "channel": "sms",
-                    "touchpoint": "purchase",
-                    "product": "tea-500",
-                    "agent_id": None,
-                    "purchase_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d13",
-                    "answered_at": "2026-11-22T09:00:00Z",
-                    "loop": "open",
-                    "loop_opened_at": "2026-11-22T09:00:00Z",
-                    "loop_closed_at": None,
-                    "loop_after_s": None,
-                    "ticket_id": None,
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_OUT]})
 
     id: UUID
     invitation_id: UUID
@@ -100,3 +97,9 @@ class AnswerOut(BaseModel):
             loop_after_s=int((closed - opened).total_seconds()) if opened and closed else None,
             ticket_id=answer.loop_ticket_id,
         )
+
+
+class AnswerPage(Page[AnswerOut]):
+    """A page of answers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [EXAMPLE_OUT], "next_cursor": None}]})

@@ -17,6 +17,7 @@ from services.surveys.invitations.schemas import (
     InvitationCreate,
     InvitationDetail,
     InvitationOut,
+    InvitationPage,
     ReplyOut,
     Status,
 )
@@ -26,7 +27,7 @@ from services.surveys.surveys.errors import SurveyNotFound
 from services.surveys.surveys.usecases import survey_by_code
 from shared.clock import utcnow
 from shared.ids import new_id
-from shared.web import Keyset, Page, PageDep, Tx, page_of, problems, requires, router_for
+from shared.web import Keyset, PageDep, Tx, page_of, problems, requires, router_for
 from shared.web.idempotency import about
 
 router = router_for("surveys", prefix="/v1/invitations", tags=["invitations"])
@@ -49,7 +50,7 @@ async def create_invitation(body: InvitationCreate, tx: Tx) -> Invitation:
     return await invite(tx, Request(request_id=new_id(), at=utcnow(), **body.model_dump()))
 
 
-@router.get("", response_model=Page[InvitationOut], dependencies=[requires("surveys:read")])
+@router.get("", response_model=InvitationPage, dependencies=[requires("surveys:read")])
 async def list_invitations(
     tx: Tx,
     page: PageDep,

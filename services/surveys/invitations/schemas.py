@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.surveys.fields import Code
 from services.surveys.surveys.schemas import Channel
+from shared.web import Page
 
 Status = Literal["open", "answered", "expired", "cancelled", "refused"]
 
@@ -22,6 +23,21 @@ EXAMPLE: dict[str, Any] = {
     "product": "tea-500",
     "purchase_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d13",
 }
+
+
+EXAMPLE_OUT: dict[str, Any] = {
+    "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d14",
+    "survey_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11",
+    **EXAMPLE,
+    "request_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d16",
+    "status": "open",
+    "reason": None,
+    "agent_id": None,
+    "requested_at": "2026-11-22T08:30:00Z",
+    "expires_at": "2026-12-06T08:30:00Z",
+    "delivered_at": None,
+}
+REPLY: dict[str, Any] = {"number": "2", "outcome": "answered", "received_at": "2026-11-22T09:00:00Z"}
 
 
 class InvitationCreate(BaseModel):
@@ -45,22 +61,7 @@ class InvitationOut(BaseModel):
 
     model_config = ConfigDict(
         from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d14",
-                    "survey_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11",
-                    **EXAMPLE,
-                    "request_id": None,
-                    "status": "open",
-                    "reason": None,
-                    "agent_id": None,
-                    "requested_at": "2026-11-22T08:30:00Z",
-                    "expires_at": "2026-12-06T08:30:00Z",
-                    "delivered_at": None,
-                }
-            ]
-        },
+        json_schema_extra={"examples": [EXAMPLE_OUT]},
     )
 
     id: UUID
@@ -97,4 +98,14 @@ class ReplyOut(BaseModel):
 class InvitationDetail(InvitationOut):
     """An invitation with the replies that came by SMS."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**EXAMPLE_OUT, "status": "answered", "replies": [REPLY]}]}
+    )
+
     replies: list[ReplyOut]
+
+
+class InvitationPage(Page[InvitationOut]):
+    """A page of invitations."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [EXAMPLE_OUT], "next_cursor": None}]})

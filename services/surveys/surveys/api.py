@@ -11,11 +11,11 @@ from sqlalchemy import select
 from services.surveys.scales import Kind
 from services.surveys.surveys.errors import ScaleDoesNotFit, SurveyCodeTaken, SurveyNotFound, TemplateMissing
 from services.surveys.surveys.models import Survey
-from services.surveys.surveys.schemas import SurveyCreate, SurveyOut, SurveyPatch
+from services.surveys.surveys.schemas import SurveyCreate, SurveyOut, SurveyPage, SurveyPatch
 from services.surveys.surveys.usecases import change_survey, get_survey, lock_survey, open_survey
 from shared.clock import utcnow
 from shared.errors import PreconditionFailed
-from shared.web import Keyset, Page, PageDep, Tx, check_if_match, etag, page_of, problems, requires, router_for
+from shared.web import Keyset, PageDep, Tx, check_if_match, etag, page_of, problems, requires, router_for
 
 router = router_for("surveys", prefix="/v1/surveys", tags=["surveys"])
 
@@ -36,7 +36,7 @@ async def create_survey(body: SurveyCreate, tx: Tx, response: Response) -> Surve
     return survey
 
 
-@router.get("", response_model=Page[SurveyOut], dependencies=[requires("surveys:read")])
+@router.get("", response_model=SurveyPage, dependencies=[requires("surveys:read")])
 async def list_surveys(
     tx: Tx,
     page: PageDep,

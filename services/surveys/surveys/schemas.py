@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.surveys.fields import Code, Title
 from services.surveys.scales import Kind, Scale
+from shared.web import Page
 
 Channel = Literal["sms", "email", "api"]
 
@@ -25,6 +26,15 @@ EXAMPLE: dict[str, Any] = {
     "interval_days": 60,
     "valid_days": 14,
     "active": True,
+}
+
+
+EXAMPLE_OUT: dict[str, Any] = {
+    "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11",
+    **EXAMPLE,
+    "version": 1,
+    "created_at": "2026-11-22T08:30:00Z",
+    "updated_at": "2026-11-22T08:30:00Z",
 }
 
 
@@ -75,17 +85,7 @@ class SurveyOut(BaseModel):
 
     model_config = ConfigDict(
         from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11",
-                    **EXAMPLE,
-                    "version": 1,
-                    "created_at": "2026-11-22T08:30:00Z",
-                    "updated_at": "2026-11-22T08:30:00Z",
-                }
-            ]
-        },
+        json_schema_extra={"examples": [EXAMPLE_OUT]},
     )
 
     id: UUID
@@ -103,3 +103,9 @@ class SurveyOut(BaseModel):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class SurveyPage(Page[SurveyOut]):
+    """A page of surveys."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [EXAMPLE_OUT], "next_cursor": None}]})
