@@ -21,9 +21,7 @@ class Settings(ServiceSettings):
     lease_s: float = Field(
         60, gt=0, description="After this long a message still being sent counts as unknown; above the time-out."
     )
-    card_wait_s: float = Field(
-        600, ge=0, description="How long a message waits for the contact card that it needs."
-    )
+    card_wait_s: float = Field(600, ge=0, description="How long a message waits for the contact card that it needs.")
     coupon_wait_s: float = Field(
         600, ge=0, description="How long an automation waits for a coupon before it goes on without."
     )

@@ -17,13 +17,18 @@ SARA_PHONE = "+989990001234"
 
 def card(person_id: UUID | None = None, **fields: Any) -> ContactCard:
     """Return the card of a lead; «سارا نمونه» unless said otherwise."""
-    given = {"kind": "lead", "first_name": "سارا", "last_name": "نمونه", "phones": (SARA_PHONE,)} | fields
+    given: dict[str, Any] = {
+        "kind": "lead",
+        "first_name": "سارا",
+        "last_name": "نمونه",
+        "phones": (SARA_PHONE,),
+    } | fields
     return ContactCard(person_id=person_id or new_id(), **given)
 
 
 def captured(person_id: UUID, at: datetime | None = None, **fields: Any) -> LeadCaptured:
     """Return the fact that a person left their number on the website."""
-    given = {"source": "website", "lead_id": new_id()} | fields
+    given: dict[str, Any] = {"source": "website", "lead_id": new_id()} | fields
     return LeadCaptured(occurred_at=at or utcnow(), person_id=person_id, **given)
 
 

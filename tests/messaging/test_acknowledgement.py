@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from services.messaging.providers.usecases import SandboxAccounts
 from shared.contracts.messaging import MessageDelivered, MessageHeld, MessageQueued, MessageSent
 from shared.ids import new_id
 from shared.service import Runtime
 from tests.messaging.conftest import Panel
 from tests.messaging.people import SARA_PHONE, captured, card
-from tests.support.eventually import eventually
 from tests.support.events import deliver, published, turn
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.usefixtures("accounts")
 

@@ -57,9 +57,7 @@ async def _fitting(
     return [each for each, fits in zip(events, holds, strict=True) if fits]
 
 
-async def _begin(
-    tx: AsyncSession, automation: Automation, events: Sequence[Received[Event]], now: datetime
-) -> None:
+async def _begin(tx: AsyncSession, automation: Automation, events: Sequence[Received[Event]], now: datetime) -> None:
     if not events:
         return
     steps = read_steps(automation.steps)
@@ -138,9 +136,7 @@ def _run(row: asyncpg.Record) -> Run:
     )
 
 
-async def answer_coupons(
-    tx: AsyncSession, answers: Sequence[tuple[Any, dict[str, Any] | None]], now: datetime
-) -> None:
+async def answer_coupons(tx: AsyncSession, answers: Sequence[tuple[Any, dict[str, Any] | None]], now: datetime) -> None:
     """Let the runs go on that wait for these requests: with the coupon, or (None) refused."""
     requests = [request_id for request_id, _ in answers]
     coupons = [orjson.dumps(coupon).decode() if coupon else None for _, coupon in answers]

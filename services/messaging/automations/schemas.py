@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.messaging.automations.steps import Step
 
-_STEPS = [
+_STEPS: list[Any] = [
     {"type": "wait", "days": 3, "by_product": {"sample": 60}},
     {"type": "survey", "survey": "csat_purchase"},
 ]

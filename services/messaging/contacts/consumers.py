@@ -61,9 +61,7 @@ async def use_contact_cards(tx: AsyncSession, received: Sequence[ReceivedCard]) 
 
 
 @consumer.own(CustomerErased, LeadErased, batch=True)
-async def erase_people(
-    tx: AsyncSession, received: Sequence[Received[CustomerErased] | Received[LeadErased]]
-) -> None:
+async def erase_people(tx: AsyncSession, received: Sequence[Received[CustomerErased] | Received[LeadErased]]) -> None:
     """Cancel what was to be sent, empty what was sent and received, and remember for ever who is erased."""
     now, ids, connection = utcnow(), _ids(received), driver(tx)
     await remember_erased(connection, ids, now)

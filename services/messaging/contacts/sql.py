@@ -63,13 +63,13 @@ CARDS = f"""
 SELECT resolved.asked, card.topic, card.person_id, card.version, card.erased, card.kind, card.first_name,
        card.last_name, card.phones, card.emails, card.locale, card.accepts_service, card.accepts_promotional
 FROM resolved JOIN contact_cards card ON card.person_id = resolved.person_id
-"""  # noqa: S608  (made of constants)
+"""
 
 ERASED = f"""
 {RESOLVED}
 SELECT resolved.asked FROM resolved
 WHERE EXISTS (SELECT FROM erased_people gone WHERE gone.person_id IN (resolved.asked, resolved.person_id))
-"""  # noqa: S608  (made of constants)
+"""
 
 BY_PHONE = """
 SELECT sender.phone, card.person_id, card.topic

@@ -54,7 +54,9 @@ class InboundOut(BaseModel):
     recorded_at: datetime
 
 
-@router.get("", summary="List inbound messages", response_model=Page[InboundOut], dependencies=[requires("messaging:read")])
+@router.get(
+    "", summary="List inbound messages", response_model=Page[InboundOut], dependencies=[requires("messaging:read")]
+)
 async def list_inbound(
     tx: Tx,
     principal: PrincipalDep,

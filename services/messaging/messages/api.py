@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
@@ -13,8 +14,19 @@ from services.messaging.messages import usecases
 from services.messaging.messages.errors import MessageDoesNotFit, MessageNotFound, MessageNotWaiting, ReceiverErased
 from services.messaging.messages.models import Message, MessageDecision
 from services.messaging.messages.schemas import DecisionOut, Decisions, MessageCreate, MessageOut, StatusName
-from shared.web import Keyset, Page, PageDep, Principal, PrincipalDep, RuntimeDep, Tx, page_of, problems, requires
-from shared.web import router_for
+from shared.web import (
+    Keyset,
+    Page,
+    PageDep,
+    Principal,
+    PrincipalDep,
+    RuntimeDep,
+    Tx,
+    page_of,
+    problems,
+    requires,
+    router_for,
+)
 from shared.web.idempotency import about
 from shared.web.masking import mask_email, mask_phone
 
@@ -24,7 +36,7 @@ KEYSET = Keyset(sorts={"created_at": Message.created_at}, id=Message.id, default
 
 
 @router.get("", summary="List messages", response_model=Page[MessageOut], dependencies=[requires("messaging:read")])
-async def list_messages(  # noqa: PLR0913, PLR0917  (filters)
+async def list_messages(
     tx: Tx,
     principal: PrincipalDep,
     page: PageDep,
@@ -102,9 +114,7 @@ def shown(message: Message, principal: Principal) -> MessageOut:
     return out.model_copy(update={"address": mask(message.address), "subject": None, "text": None})
 
 
-def _filtered(
-    equal: dict[str, object], since: datetime | None, until: datetime | None
-) -> Select[tuple[Message]]:
+def _filtered(equal: Mapping[str, object], since: datetime | None, until: datetime | None) -> Select[Any]:
     statement = select(Message)
     for name, value in equal.items():
         if value is not None:

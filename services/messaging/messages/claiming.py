@@ -128,9 +128,7 @@ async def _record(
 
 def _still_held(row: asyncpg.Record, decision: Decision) -> bool:
     return (
-        row["status"] == Status.HELD
-        and decision.last.outcome is Outcome.HOLD
-        and row["reason"] == decision.last.reason
+        row["status"] == Status.HELD and decision.last.outcome is Outcome.HOLD and row["reason"] == decision.last.reason
     )
 
 
@@ -216,9 +214,7 @@ async def _postpone(tx: AsyncSession, waiting: Sequence[Ready], reason: str, unt
         await driver(tx).execute(sql.POSTPONE, *_columns(rows))
 
 
-async def _mark(
-    tx: AsyncSession, cleared: Sequence[Ready], batch: Batch, settings: Settings, now: datetime
-) -> Claimed:
+async def _mark(tx: AsyncSession, cleared: Sequence[Ready], batch: Batch, settings: Settings, now: datetime) -> Claimed:
     """Write down what is sent, to whom and over which line; the commit comes before the call."""
     claimed = Claimed(new_id(), defaultdict(list), dict(batch.accounts))
     columns = _columns([_sent_columns(each) for each in cleared])

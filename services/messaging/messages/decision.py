@@ -97,7 +97,7 @@ class Decision:
         return self.steps[-1]
 
 
-class RenderingFailed(Exception):  # noqa: N818  (reads as what happened)
+class RenderingFailed(Exception):
     """The template cannot be rendered; `reason` is a code."""
 
     def __init__(self, reason: str) -> None:

@@ -36,9 +36,7 @@ POLL_AFTER_S: Final = (2, 3, 5, 10, 30, 60, 300, 900, 3_600, 7_200, 14_400, 28_8
 """Waits between the times a message's delivery is asked for; after the last it stays as it is."""
 
 
-async def store_reports(
-    tx: AsyncSession, account_id: UUID, reports: Sequence[tuple[str, str]], now: datetime
-) -> None:
+async def store_reports(tx: AsyncSession, account_id: UUID, reports: Sequence[tuple[str, str]], now: datetime) -> None:
     """Keep what a provider said: pairs of its id of a message, and a delivery code."""
     if reports:
         ids, codes = [each for each, _ in reports], [code for _, code in reports]
@@ -125,7 +123,5 @@ async def _ask(provider: SmsProvider, rows: Sequence[asyncpg.Record]) -> list[Re
     reports: list[Report] = []
     for pack_id in sorted({row["pack_id"] for row in rows if row["pack_id"]}):
         reports.extend(await provider.pack(pack_id))
-    for row in rows:
-        if row["pack_id"] is None and (report := await provider.report(row["provider_id"])) is not None:
-            reports.append(report)
-    return [report for report in reports if report.provider_id in wanted]
+    single = [await provider.report(row["provider_id"]) for row in rows if row["pack_id"] is None]
+    return [report for report in (*reports, *single) if report is not None and report.provider_id in wanted]

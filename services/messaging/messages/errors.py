@@ -41,7 +41,8 @@ class MessageDoesNotFit(Invalid):
     title_fa = "پیام درست نیست"
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__(" ".join(error.message for error in errors), fa="پیام درست نیست؛ خطاها را ببینید.", errors=errors)
+        said = " ".join(error.message for error in errors)
+        super().__init__(said, fa="پیام درست نیست؛ خطاها را ببینید.", errors=errors)
 
 
 class ReceiverErased(Gone):

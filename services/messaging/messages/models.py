@@ -7,7 +7,17 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, LargeBinary, Numeric, SmallInteger, Uuid
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -99,7 +109,7 @@ class MessageDecision(Base):
 
 
 class InFlight(Base):
-    """A text on its way to a number over a line. At most one equal one: only so can it be found in a panel's reports."""
+    """A text on its way to a number over a line. One equal one at most, so that a panel's reports can tell of it."""
 
     __tablename__ = "in_flight"
 

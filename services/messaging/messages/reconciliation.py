@@ -94,15 +94,13 @@ async def _reconcile_account(runtime: Runtime, account_id: UUID, sought: Sequenc
             each = by_id[row["id"]]
             given_up = asked_at - each.started_at > timedelta(seconds=runtime.settings.reconcile_for_s)
             _settle(outcome, row, each, found.get(row["id"]), now if given_up else None)
-        settled = {row["id"] for row, *_ in (*outcome.sent, *outcome.ended, *outcome.again)}
+        settled = set(outcome.landed)
         still = [row["id"] for row in rows if row["id"] not in settled]
         await driver(tx).execute(sql.LOOK_AGAIN, still, now + LOOK_EVERY)
         await store(tx, outcome, runtime.settings, now)
 
 
-async def _search(
-    runtime: Runtime, account_id: UUID, sought: Sequence[Sought]
-) -> Mapping[UUID, Report] | None:
+async def _search(runtime: Runtime, account_id: UUID, sought: Sequence[Sought]) -> Mapping[UUID, Report] | None:
     """Return the reports of what was found; None where the provider cannot be asked now."""
     async with runtime.db.transaction() as tx:
         account = await account_by_id(tx, account_id)

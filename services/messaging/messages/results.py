@@ -37,8 +37,14 @@ class Sorted:
     blacklisted: list[asyncpg.Record] = field(default_factory=list)
     paused: str | None = None
 
+    @property
+    def landed(self) -> list[UUID]:
+        """Return the messages that are no longer on their way: what becomes of them is known."""
+        rows = [*(row for row, _ in self.sent), *(row for row, *_ in self.ended), *(row for row, *_ in self.again)]
+        return [row["id"] for row in rows]
 
-async def store_answers(  # noqa: PLR0913  (a call, and what it is judged by)
+
+async def store_answers(
     tx: AsyncSession,
     send_id: UUID,
     account_id: UUID,
@@ -64,14 +70,11 @@ async def store(tx: AsyncSession, outcome: Sorted, settings: Settings, now: date
     await _mark_ended(tx, outcome.ended, now)
     await _mark_again(tx, outcome.again)
     await mark_unknown(tx, outcome.unknown, now, look_at=now + timedelta(seconds=settings.reconcile_after_s))
-    landed = [row["id"] for row, *_ in (*outcome.sent, *outcome.ended, *outcome.again)]
-    await driver(tx).execute(sql.LAND, landed)
+    await driver(tx).execute(sql.LAND, outcome.landed)
     await remember_blacklisted(tx, outcome.blacklisted, settings, now)
 
 
-def _sort(
-    rows: Iterable[asyncpg.Record], answers: Mapping[UUID, Answer], settings: Settings, now: datetime
-) -> Sorted:
+def _sort(rows: Iterable[asyncpg.Record], answers: Mapping[UUID, Answer], settings: Settings, now: datetime) -> Sorted:
     outcome = Sorted()
     for row in rows:
         match answers[row["id"]]:
@@ -134,9 +137,7 @@ async def _mark_sent(tx: AsyncSession, sent: Sequence[tuple[asyncpg.Record, Resu
         tell(tx, row, Status.SENT, now, parts=row["parts"])
 
 
-async def _mark_ended(
-    tx: AsyncSession, ended: Sequence[tuple[asyncpg.Record, Status, str]], now: datetime
-) -> None:
+async def _mark_ended(tx: AsyncSession, ended: Sequence[tuple[asyncpg.Record, Status, str]], now: datetime) -> None:
     if not ended:
         return
     await driver(tx).execute(sql.END, *_columns([(row["id"], status, why) for row, status, why in ended]), now)

@@ -57,7 +57,7 @@ async def deliver(runtime: Runtime, claimed: Claimed) -> None:
 
 
 def _calls(runtime: Runtime, claimed: Claimed) -> list[Call]:
-    calls = []
+    calls: list[Call] = []
     for account_id, messages in claimed.by_account.items():
         provider = runtime.resources.of(claimed.accounts[account_id])
         calls.extend(Call(account_id, provider, group) for group in provider.groups(messages))

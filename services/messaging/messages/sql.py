@@ -18,7 +18,7 @@ FROM jsonb_to_recordset($1::jsonb) AS new(
 ORDER BY new.intent_key
 ON CONFLICT (intent_key) DO NOTHING
 RETURNING {COLUMNS}
-"""  # noqa: S608  (made of constants)
+"""
 
 TAKE = f"""
 SELECT {COLUMNS}, about_id, variables::text, body, subject, needs_topic, needs_version, status, reason, not_after,
@@ -28,7 +28,7 @@ WHERE lane = $1 AND status IN ('queued', 'held') AND due_at <= $2
 ORDER BY due_at
 LIMIT $3
 FOR UPDATE SKIP LOCKED
-"""  # noqa: S608  (made of constants)
+"""
 
 POSTPONE = """
 UPDATE messages m SET status = new.status, reason = new.reason, due_at = new.due_at
@@ -91,7 +91,7 @@ FROM messages
 WHERE id = ANY($1::uuid[]) AND send_id = $2 AND ended_at IS NULL AND status IN ('sending', 'unknown')
 ORDER BY id
 FOR UPDATE
-"""  # noqa: S608  (made of constants)
+"""
 
 MARK_SENT = """
 UPDATE messages m
@@ -119,7 +119,7 @@ SELECT {COLUMNS} FROM messages
 WHERE status = 'sending' AND lease_until <= $1
 ORDER BY lease_until LIMIT $2
 FOR UPDATE SKIP LOCKED
-"""  # noqa: S608  (made of constants)
+"""
 
 UNKNOWN = """
 SELECT id, account_id, line, address, text, started_at, attempts, send_id, channel
@@ -134,7 +134,7 @@ SELECT {COLUMNS}, status, attempts, parts, account_id, line, address
 FROM messages WHERE id = ANY($1::uuid[]) AND status = 'unknown' AND ended_at IS NULL
 ORDER BY id
 FOR UPDATE
-"""  # noqa: S608  (made of constants)
+"""
 
 LOOK_AGAIN = "UPDATE messages SET due_at = $2 WHERE id = ANY($1::uuid[])"
 
@@ -147,14 +147,14 @@ ORDER BY place
 """
 
 TAKE_REPORTS = f"""
-SELECT report.id AS report_id, report.code, {', '.join(f'message.{name.strip()}' for name in COLUMNS.split(','))},
+SELECT report.id AS report_id, report.code, {", ".join(f"message.{name.strip()}" for name in COLUMNS.split(","))},
        message.status, message.address, message.account_id
 FROM delivery_reports report
 JOIN messages message ON message.account_id = report.account_id AND message.provider_id = report.provider_id
 ORDER BY report.id
 LIMIT $1
 FOR UPDATE SKIP LOCKED
-"""  # noqa: S608  (made of constants)
+"""
 
 DROP_REPORTS = "DELETE FROM delivery_reports WHERE id = ANY($1::bigint[])"
 
@@ -190,7 +190,7 @@ ERASE_WAITING = f"""
 UPDATE messages SET status = 'cancelled', reason = 'erased', ended_at = $2
 WHERE (person_id = ANY($1::uuid[]) OR about_id = ANY($1::uuid[])) AND status IN ('queued', 'held')
 RETURNING {COLUMNS}
-"""  # noqa: S608  (made of constants)
+"""
 
 ERASE_CONTENT = """
 UPDATE messages SET variables = '{}', body = NULL, address = NULL, subject = NULL, text = NULL, html = NULL

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.messaging.messages.statuses import EVENTS, Status
@@ -18,9 +19,9 @@ TOLD = ("person_id", "channel", "purpose", "template", "automation", "invitation
 COLUMNS = f"id, {', '.join(TOLD)}"
 
 
-def tell(  # noqa: PLR0913  (what an event says)
+def tell(
     tx: AsyncSession,
-    row: Mapping[str, Any],
+    row: Mapping[str, Any] | asyncpg.Record,
     status: Status,
     now: datetime,
     *,

@@ -25,7 +25,9 @@ from shared.web import RuntimeDep, Tx, check_if_match, etag, problems, requires,
 router = router_for("messaging", prefix="/v1/providers", tags=["providers"])
 
 
-@router.get("", summary="List provider accounts", response_model=ProviderList, dependencies=[requires("messaging:read")])
+@router.get(
+    "", summary="List provider accounts", response_model=ProviderList, dependencies=[requires("messaging:read")]
+)
 async def list_providers(tx: Tx) -> ProviderList:
     """Return all accounts, in the order in which they are used."""
     ordered = select(ProviderAccount).order_by(ProviderAccount.priority, ProviderAccount.id)
@@ -69,7 +71,7 @@ async def read_provider(account_id: UUID, tx: Tx, response: Response) -> Provide
     responses=problems(ProviderNotFound, ProviderExists, LineDoesNotFit, PreconditionFailed),
     dependencies=[requires("messaging:admin")],
 )
-async def change_provider(  # noqa: PLR0913, PLR0917  (FastAPI's dependencies)
+async def change_provider(
     account_id: UUID, body: ProviderPatch, tx: Tx, runtime: RuntimeDep, request: Request, response: Response
 ) -> ProviderAccount:
     """Change what is given; `paused: false` takes an account into use again that a refusal has paused."""

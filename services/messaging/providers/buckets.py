@@ -49,7 +49,7 @@ async def spend(
     connection: asyncpg.Connection, account_id: UUID, wanted: int, now: datetime, *, reserve: float = 0.0
 ) -> tuple[int, timedelta]:
     """Take up to `wanted` tokens; return how many were granted, and when the rest may ask again."""
-    row = await connection.fetchrow(LOCK, account_id)
+    [row] = await connection.fetch(LOCK, account_id)
     bucket = filled(row["rate_per_s"], row["tokens"], row["tokens_at"], now)
     reserve = reserve if bucket.full * reserve <= bucket.full - 1 else 0.0
     granted = bucket.take(wanted, reserve=reserve)

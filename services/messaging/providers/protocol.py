@@ -1,8 +1,8 @@
 """What an adapter does for the sender, and the four ways in which a request can end.
 
-    answered        a `Result` for each message, by position
-    `Refused`       nothing was sent: the call's own fault (permanent), the account's, or one that passes
-    `Ambiguous`     the request was written and nobody knows what became of it: reconciled, never blindly sent again
+answered        a `Result` for each message, by position
+`Refused`       nothing was sent: the call's own fault (permanent), the account's, or one that passes
+`Ambiguous`     the request was written and nobody knows what became of it: reconciled, never blindly sent again
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Scope(StrEnum):
     LATER = "later"
 
 
-class Refused(Exception):  # noqa: N818  (reads as what happened)
+class Refused(Exception):
     """The provider took none of the call."""
 
     def __init__(self, scope: Scope, reason: str) -> None:
@@ -68,7 +68,7 @@ class Refused(Exception):  # noqa: N818  (reads as what happened)
         self.reason = reason
 
 
-class Ambiguous(Exception):  # noqa: N818  (reads as what happened)
+class Ambiguous(Exception):
     """The request was written and not answered: it may have been carried out."""
 
     def __init__(self, reason: str) -> None:

@@ -13,7 +13,7 @@ from shared.contracts.messaging import Purpose
 
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["08:00"])]
 
-_LINE = {
+_LINE: dict[str, Any] = {
     "number": "30007732000000",
     "purposes": ["transactional", "service", "promotional"],
     "hours": {"promotional": ["08:00", "21:00"]},
@@ -100,7 +100,7 @@ class LineOut(BaseModel):
     hours: dict[str, Any]
 
 
-_ACCOUNT = {
+_ACCOUNT: dict[str, Any] = {
     "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11",
     "name": "panel",
     "kind": "smsir",
@@ -145,7 +145,9 @@ class ProviderOut(BaseModel):
     updated_at: datetime
 
 
-_WEBHOOKS = {kind: f"/webhooks/019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11/kP3v…/{kind}" for kind in ("delivery", "inbound")}
+_WEBHOOKS: dict[str, Any] = {
+    kind: f"/webhooks/019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11/kP3v…/{kind}" for kind in ("delivery", "inbound")
+}
 
 
 class ProviderCreated(ProviderOut):

@@ -24,7 +24,7 @@ class Smtp:
     most = 50
     reports_available = False
 
-    def __init__(  # noqa: PLR0913  (a server's settings)
+    def __init__(
         self,
         host: str,
         port: int,

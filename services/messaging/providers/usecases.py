@@ -75,9 +75,12 @@ async def change_account(
     """Change an account that the caller has locked; senders open a new client for it."""
     if patch.name is not None and patch.name != account.name:
         await _refuse_taken(tx, patch.name)
-    for name in ("name", "base_url", "username", "rate_per_s", "priority", "active"):
-        if (value := getattr(patch, name)) is not None:
-            setattr(account, name, value)
+    account.name = patch.name or account.name
+    account.base_url = patch.base_url or account.base_url
+    account.username = account.username if patch.username is None else patch.username
+    account.rate_per_s = patch.rate_per_s or account.rate_per_s
+    account.priority = account.priority if patch.priority is None else patch.priority
+    account.active = account.active if patch.active is None else patch.active
     if patch.secret is not None:
         account.secret = seal(settings, patch.secret)
     if patch.security is not None:
@@ -128,7 +131,7 @@ def webhook_paths(account_id: UUID, secret: str) -> dict[str, str]:
     return {kind: f"/webhooks/{account_id}/{secret}/{kind}" for kind in WEBHOOK_KINDS}
 
 
-async def ensure_sandbox_accounts(  # noqa: PLR0913  (where the sandbox answers)
+async def ensure_sandbox_accounts(
     tx: AsyncSession,
     settings: Settings,
     *,

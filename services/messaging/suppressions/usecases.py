@@ -21,7 +21,7 @@ from shared.ids import new_id
 Source = Literal["reply", "api", "link"]
 
 
-async def opt_out(  # noqa: PLR0913  (a suppression's fields)
+async def opt_out(
     tx: AsyncSession,
     settings: Settings,
     *,
@@ -44,7 +44,7 @@ async def opt_out(  # noqa: PLR0913  (a suppression's fields)
     return None if new is None else UUID(str(new))
 
 
-async def rejoin(  # noqa: PLR0913  (a suppression's fields)
+async def rejoin(
     tx: AsyncSession,
     settings: Settings,
     *,

@@ -74,7 +74,7 @@ async def change_template(code: str, body: TemplatePatch, tx: Tx, request: Reque
     """Change what is given. What is queued is rendered when it is sent, so it gets the new text."""
     template = await usecases.lock_template(tx, code)
     check_if_match(request, template.version)
-    await usecases.change_template(tx, template, body)
+    usecases.change_template(template, body)
     response.headers["ETag"] = etag(template.version)
     return template
 

@@ -25,7 +25,8 @@ PROVIDED: Final = frozenset({
 """What messaging fills by itself, empty where it is not known."""
 
 _TAGS: Final = frozenset({
-    "content", "output", "illegal", "if", "unless", "case", "for", "break", "continue", "assign", "comment", "#", "echo",
+    "content", "output", "illegal", "if", "unless", "case", "for", "break", "continue", "assign", "comment", "#",
+    "echo",
 })  # fmt: skip
 _FILTERS: Final = frozenset({
     "default", "upcase", "downcase", "capitalize", "strip", "lstrip", "rstrip", "truncate", "escape", "size", "first",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,7 +13,7 @@ TemplateCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.\-]{0,63}$", exampl
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", examples=["order_number"])]
 Value = str | int | float | bool
 
-_BODIES = {"fa": {"text": "{{ first_name }} عزیز، سفارش {{ order_number }} آماده است."}}
+_BODIES: dict[str, Any] = {"fa": {"text": "{{ first_name }} عزیز، سفارش {{ order_number }} آماده است."}}
 
 
 class BodySchema(BaseModel):

@@ -12,7 +12,7 @@ from services.messaging.automations.models import Automation
 from services.messaging.messages.lint import LintRules, lint
 from services.messaging.templates.errors import TemplateExists, TemplateInUse, TemplateInvalid, TemplateNotFound
 from services.messaging.templates.models import Template
-from services.messaging.templates.rendering import PROVIDED, Body, RenderError, Rendered, check, render
+from services.messaging.templates.rendering import PROVIDED, Body, Rendered, RenderError, check, render
 from services.messaging.templates.schemas import BodySchema, PreviewOut, TemplateCreate, TemplatePatch
 from shared import sms
 from shared.clock import utcnow
@@ -33,7 +33,7 @@ async def create_template(tx: AsyncSession, new: TemplateCreate) -> Template:
     return template
 
 
-async def change_template(tx: AsyncSession, template: Template, patch: TemplatePatch) -> Template:
+def change_template(template: Template, patch: TemplatePatch) -> Template:
     """Change a template that the caller has locked; what it renders is checked as a whole."""
     bodies = patch.bodies if patch.bodies is not None else _bodies(template)
     variables = patch.variables if patch.variables is not None else template.variables

@@ -58,12 +58,7 @@ TEMPLATES: tuple[tuple[str, str, str, str, str, str], ...] = (
         f"{FA}، از خرید شما سپاسگزاریم.{COUPON_FA}",
         f"{EN}, thank you for your purchase.{COUPON_EN}",
     ),
-    ("csat_purchase", "service", "How was your purchase?", "رضایت از خرید", CSAT_FA, CSAT_EN),
-    (
-        "survey_csat", "service", "How satisfied are you?", "پرسش رضایت",
-        f"{FA}، چقدر از ما راضی هستید؟ لطفاً عددی از ۱ (خیلی ناراضی) تا ۵ (خیلی راضی) را در پاسخ بفرستید.",
-        f"{EN}, how satisfied are you with us? Please reply with a number from 1 (not at all) to 5 (very).",
-    ),
+    ("survey_csat", "service", "How was your purchase?", "پرسش رضایت از خرید", CSAT_FA, CSAT_EN),
     (
         "apology", "service", "We are sorry", "پوزش",
         f"{FA}، از این‌که تجربهٔ خوبی نداشتید صمیمانه پوزش می‌خواهیم. مدیر ما موضوع را پیگیری می‌کند و با شما تماس می‌گیرد.",
@@ -129,7 +124,7 @@ def downgrade() -> None:
     op.execute(sa.delete(_automations()).where(sa.column("code").in_([code for code, *_ in AUTOMATIONS])))
 
 
-def _template(code: str, purpose: str, title: str, title_fa: str, fa: str, en: str) -> dict[str, Any]:  # noqa: PLR0913, PLR0917
+def _template(code: str, purpose: str, title: str, title_fa: str, fa: str, en: str) -> dict[str, Any]:
     return {
         "code": code,
         "channel": "sms",
@@ -143,7 +138,7 @@ def _template(code: str, purpose: str, title: str, title_fa: str, fa: str, en: s
     }
 
 
-def _automation(  # noqa: PLR0913, PLR0917
+def _automation(
     code: str, title: str, title_fa: str, trigger: str, condition: dict[str, Any] | None, steps: list[dict[str, Any]]
 ) -> dict[str, Any]:
     return {
