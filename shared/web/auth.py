@@ -6,7 +6,7 @@ which names and numbers are shown masked. Every route declares the scope that it
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, cast
@@ -117,8 +117,9 @@ PrincipalDep = Annotated[Principal, Depends(authenticate)]
 
 def declared_scopes(route: Any) -> list[str]:
     """Return every scope that a route declares; `public` stands for a declared absence of any."""
+    known: Sequence[str] = getattr(getattr(route, "original_route", route), "scopes", ())
     dependant: Dependant | None = getattr(route, "dependant", None)
-    return list(dict.fromkeys(_scopes_of(dependant))) if dependant is not None else []
+    return list(dict.fromkeys([*known, *(_scopes_of(dependant) if dependant is not None else ())]))
 
 
 def declared_scope(route: Any) -> str | None:
@@ -126,9 +127,15 @@ def declared_scope(route: Any) -> str | None:
     return next(iter(declared_scopes(route)), None)
 
 
+def scope_of(call: Any) -> str | None:
+    """Return the scope that a dependency made by `requires` or `public` stands for, None for any other."""
+    scope: str | None = getattr(call, "declared_scope", None)
+    return scope
+
+
 def _scopes_of(dependant: Dependant) -> Iterator[str]:
     for dependency in dependant.dependencies:
-        scope = getattr(dependency.call, "declared_scope", None)
+        scope = scope_of(dependency.call)
         if scope is not None:
             yield scope
         yield from _scopes_of(dependency)

@@ -22,7 +22,7 @@ from shared.clock import utcnow
 from shared.db import driver
 from shared.errors import Conflict, FieldError, Gone, Invalid
 from shared.web.auth import Principal
-from shared.web.transactions import OPENED, runtime_of
+from shared.web.transactions import opened, runtime_of
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replayed"
@@ -146,7 +146,7 @@ async def once(request: Request, route: str, principal: Principal | None, handle
         stored = await _stored_answer(tx, attempt, now)
         if stored is not None:
             return stored
-        request.scope[OPENED] = tx
+        opened(request, tx)
         answer = await handler(request)
         if answer.status_code // 100 == 2:  # noqa: PLR2004
             await _store(tx, attempt, answer, now, hash_only=bool(request.scope.get(_HASH_ONLY)))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 
 import structlog
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import PayloadTooLarge, PeyvandError
@@ -27,16 +28,17 @@ GIVEN_ID = re.compile(r"[A-Za-z0-9_.\-]{8,64}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 SECURITY_HEADERS = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+    (b"cache-control", b"no-store"),
 )
-DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+DATA_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = (
-    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    b"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 """Pages may run scripts of their own origin only; a page that needs other rules says its own."""
 
@@ -88,14 +90,18 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._request_id
-            for name, value in SECURITY_HEADERS:
-                headers.setdefault(name, value)
-            page = headers.get("content-type", "").startswith("text/html")
-            headers.setdefault("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)
-            headers.setdefault("Cache-Control", "no-store")
+            message["headers"] = completed(message.get("headers", ()), self._request_id)
         await self._send(message)
+
+
+def completed(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """Return an answer's headers with those that every answer carries; what the answer says itself stays."""
+    own = dict(headers)
+    added = [(name, value) for name, value in SECURITY_HEADERS if name not in own]
+    if b"content-security-policy" not in own:
+        page = own.get(b"content-type", b"").startswith(b"text/html")
+        added.append((b"content-security-policy", PAGE_POLICY if page else DATA_POLICY))
+    return [*headers, *added, (b"x-request-id", request_id.encode())]
 
 
 class SizeLimit:

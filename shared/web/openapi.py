@@ -15,6 +15,7 @@ from pydantic.json_schema import models_json_schema
 from shared.web.auth import PUBLIC, declared_scopes
 from shared.web.idempotency import AnswerErased, IdempotencyKeyInFlight, IdempotencyKeyReused
 from shared.web.problems import Problem, ProblemField, problem_response, problems
+from shared.web.routing import Route
 
 KEY_PARAMETER = {
     "name": "Idempotency-Key",
@@ -38,8 +39,11 @@ def operations(app: FastAPI) -> Iterator[Any]:
 
 
 def check(app: FastAPI) -> None:
-    """Raise `UndeclaredRoute` unless every route declares a scope and has a name of its own."""
+    """Raise `UndeclaredRoute` unless every route is ours, declares a scope and has a name of its own."""
     routes = list(operations(app))
+    foreign = [route.path for route in routes if not isinstance(route.original_route, Route)]
+    if foreign:
+        raise UndeclaredRoute(f"These routes do not come from router_for(): {foreign}.")
     undeclared = [route.path for route in routes if not declared_scopes(route)]
     if undeclared:
         raise UndeclaredRoute(f"These routes declare no scope by requires() or public(): {undeclared}.")

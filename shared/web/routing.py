@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from enum import Enum
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.params import Depends
 from fastapi.routing import APIRoute
 
 from shared.web import idempotency
-from shared.web.auth import PUBLIC, Principal, authorize, declared_scopes
+from shared.web.auth import PUBLIC, Principal, authorize, declared_scopes, scope_of
+from shared.web.transactions import end_with
 from shared.web.validation import Unreadable, refuse_unkeepable
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -33,7 +36,23 @@ class StrictRequest(Request):
 
 
 class Route(APIRoute):
-    """A route that knows its declared scope, and on POST keeps `Idempotency-Key`."""
+    """A route that admits its callers itself, before anything else is done, and on POST keeps `Idempotency-Key`.
+
+    What `requires` and `public` declare is taken out of its dependencies: solving those costs more than the check.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        dependencies: Sequence[Depends] | None = None,
+        **options: Any,
+    ) -> None:
+        declared = [(scope_of(each.dependency), each) for each in dependencies or ()]
+        self.scopes = [scope for scope, _ in declared if scope is not None]
+        others = [each for scope, each in declared if scope is None]
+        super().__init__(path, endpoint, dependencies=others, **options)
 
     def get_route_handler(self) -> Handler:
         answer = super().get_route_handler()
@@ -47,7 +66,9 @@ class Route(APIRoute):
             _refuse_nul_in_address(request)
             if posts and idempotency.HEADER in request.headers:
                 return await idempotency.once(request, name, principal, answer)
-            return await answer(request)
+            async with AsyncExitStack() as endings:
+                end_with(request, endings)
+                return await answer(request)
 
         return handle
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.service import Runtime
 
-OPENED = "peyvand.transaction"
-"""Where a route that opened the request's transaction itself leaves it, in the ASGI scope."""
+_OPENED = "peyvand.transaction"
+_ENDINGS = "peyvand.endings"
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -19,19 +19,32 @@ def runtime_of(request: Request) -> Runtime:
     return cast("Runtime", request.app.state.runtime)
 
 
+def end_with(request: Request, endings: AsyncExitStack) -> None:
+    """Say what ends before the answer is sent; a transaction that is opened later commits there."""
+    request.scope[_ENDINGS] = endings
+
+
+def opened(request: Request, tx: AsyncSession) -> None:
+    """Make `tx` the request's transaction."""
+    request.scope[_OPENED] = tx
+
+
 async def _runtime(request: Request) -> Runtime:
     return runtime_of(request)
 
 
-async def _transaction(request: Request) -> AsyncIterator[AsyncSession]:
-    """Lend the transaction that the route opened, or open one that is committed before the answer is sent."""
-    opened: AsyncSession | None = request.scope.get(OPENED)
-    if opened is not None:
-        yield opened
-        return
-    async with runtime_of(request).db.transaction() as tx:
-        yield tx
+async def _transaction(request: Request) -> AsyncSession:
+    """Return the request's transaction, opened at the first call and committed before the answer is sent.
+
+    No generator with a scope of its own: FastAPI takes twice as long to enter and leave one.
+    """
+    tx: AsyncSession | None = request.scope.get(_OPENED)
+    if tx is None:
+        endings: AsyncExitStack = request.scope[_ENDINGS]
+        tx = await endings.enter_async_context(runtime_of(request).db.transaction())
+        opened(request, tx)
+    return tx
 
 
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
-Tx = Annotated[AsyncSession, Depends(_transaction, scope="function")]
+Tx = Annotated[AsyncSession, Depends(_transaction)]
