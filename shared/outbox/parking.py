@@ -105,5 +105,4 @@ async def park(connection: asyncpg.Connection, consumer: str, partition: TopicPa
 
 def parked_record(row: asyncpg.Record) -> Record:
     """Return a parked row as the record that it was."""
-    headers = orjson.loads(row["headers"])
-    return Record(row["topic"], row["partition"], row["key"], headers, row["body"], row["offset"])
+    return Record(row["topic"], row["partition"], row["key"], row["headers"], row["body"], row["offset"])
