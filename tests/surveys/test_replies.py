@@ -111,6 +111,15 @@ async def test_a_question_put_after_the_reply_was_sent_is_not_answered_by_it(run
     assert [event.invitation_id for event in await published(runtime, SurveyAnswered)] == [older.invitation_id]
 
 
+async def test_a_reply_whose_time_the_panel_cut_to_the_minute_is_an_answer_all_the_same(runtime: Runtime) -> None:
+    question = await invited(runtime, new_id(), at=after(seconds=40))
+    for number in (2, 4):
+        await deliver(runtime, replied(question.person_id, number, at=START))
+
+    answers = await published(runtime, SurveyAnswered)
+    assert [(event.value, event.occurred_at) for event in answers] == [(2, after(seconds=40)), (4, after(seconds=40))]
+
+
 @pytest.mark.parametrize("clock_first", [False, True])
 async def test_a_reply_in_time_counts_even_if_the_clock_was_faster(runtime: Runtime, clock_first: bool) -> None:
     question = await invited(runtime, new_id(), at=START.replace(year=2025))

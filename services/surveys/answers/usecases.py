@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -22,6 +22,9 @@ from shared.ids import new_id
 
 TAKING = ("open", "answered")
 """The states in which an invitation takes an answer; a second one replaces the first."""
+
+COARSENESS = timedelta(minutes=2)
+"""How far before the truth a reply's time may lie: panels cut it to the minute, and their clocks differ from ours."""
 
 _LONGEST_NUMBER = 40
 
@@ -60,11 +63,12 @@ async def answer_by_reply(tx: AsyncSession, reply: ReplyReceived) -> Answer | No
             _record(tx, reply, newest, "off_scale" if in_time else "late")
         return None
     known = await _answer_to(tx, meant)
-    older = known is not None and reply.occurred_at < known.answered_at
+    older = known is not None and reply.occurred_at + COARSENESS <= known.answered_at
     _record(tx, reply, meant, "older" if older else "answered")
     if older:
         return None
-    return _take(tx, known, meant, meant.asks, value=reply.number, channel="sms", at=reply.occurred_at)
+    at = max(reply.occurred_at, known.answered_at if known is not None else meant.requested_at)
+    return _take(tx, known, meant, meant.asks, value=reply.number, channel="sms", at=at)
 
 
 def _take(
@@ -95,14 +99,14 @@ def _record(tx: AsyncSession, reply: ReplyReceived, invitation: Invitation, outc
 
 
 async def _sms_questions(tx: AsyncSession, person_ids: tuple[UUID, ...], at: datetime) -> list[Invitation]:
-    """Return what a person was asked by SMS before `at` and never refused, locked, the newest first."""
+    """Return what a person was asked by SMS before `at`, locked, the newest first."""
     query = (
         select(Invitation)
         .where(
             Invitation.person_id.in_(person_ids),
             Invitation.channel == "sms",
             Invitation.status.in_((*TAKING, "expired")),
-            Invitation.requested_at <= at,
+            Invitation.requested_at < at + COARSENESS,
         )
         .order_by(Invitation.requested_at.desc(), Invitation.id.desc())
         .limit(20)
