@@ -29,25 +29,26 @@ class AutomationPatch(BaseModel):
     steps: list[Step] | None = Field(None, min_length=1, max_length=50)
 
 
+_AUTOMATION: dict[str, Any] = {
+    "code": "csat_after_purchase",
+    "title": "Ask how a purchase went",
+    "title_fa": "پرسش رضایت پس از خرید",
+    "active": True,
+    "trigger": "purchase.recorded",
+    "condition": None,
+    "delay_s": 0,
+    "steps": _STEPS,
+    "version": 1,
+    "updated_at": "2026-11-22T09:00:00Z",
+}
+
+
 class AutomationOut(BaseModel):
     """An automation: what follows which event, for whom."""
 
     model_config = ConfigDict(
         from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "code": "csat_after_purchase",
-                "title": "Ask how a purchase went",
-                "title_fa": "پرسش رضایت پس از خرید",
-                "active": True,
-                "trigger": "purchase.recorded",
-                "condition": None,
-                "delay_s": 0,
-                "steps": _STEPS,
-                "version": 1,
-                "updated_at": "2026-11-22T09:00:00Z",
-            }
-        },
+        json_schema_extra={"example": _AUTOMATION},
     )
 
     code: str
@@ -64,6 +65,8 @@ class AutomationOut(BaseModel):
 
 class AutomationList(BaseModel):
     """All automations, by code."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_AUTOMATION], "next_cursor": None}})
 
     items: list[AutomationOut]
     next_cursor: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
@@ -19,26 +19,27 @@ router = router_for("messaging", prefix="/v1/inbound", tags=["inbound"])
 KEYSET = Keyset(sorts={"recorded_at": InboundMessage.recorded_at}, id=InboundMessage.id, default="-recorded_at")
 
 
+_INBOUND: dict[str, Any] = {
+    "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11",
+    "account_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d13",
+    "line": "30007732000000",
+    "sender": "+989990001234",
+    "text": "۲",
+    "person_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d12",
+    "meaning": "reply",
+    "number": 2,
+    "keyword": None,
+    "received_at": "2026-11-22T09:00:00Z",
+    "recorded_at": "2026-11-22T09:00:01Z",
+}
+
+
 class InboundOut(BaseModel):
     """A text from a person; `person_id` is null until somebody's card has that number."""
 
     model_config = ConfigDict(
         from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11",
-                "account_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d13",
-                "line": "30007732000000",
-                "sender": "+989990001234",
-                "text": "۲",
-                "person_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d12",
-                "meaning": "reply",
-                "number": 2,
-                "keyword": None,
-                "received_at": "2026-11-22T09:00:00Z",
-                "recorded_at": "2026-11-22T09:00:01Z",
-            }
-        },
+        json_schema_extra={"example": _INBOUND},
     )
 
     id: UUID
@@ -54,16 +55,20 @@ class InboundOut(BaseModel):
     recorded_at: datetime
 
 
-@router.get(
-    "", summary="List inbound messages", response_model=Page[InboundOut], dependencies=[requires("messaging:read")]
-)
+class InboundPage(Page[InboundOut]):
+    """A page of inbound messages."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_INBOUND], "next_cursor": None}})
+
+
+@router.get("", summary="List inbound messages", response_model=InboundPage, dependencies=[requires("messaging:read")])
 async def list_inbound(
     tx: Tx,
     principal: PrincipalDep,
     page: PageDep,
     person_id: Annotated[UUID | None, Query()] = None,
     matched: Annotated[bool | None, Query(description="false: only what nobody's card matches")] = None,
-) -> Page[InboundOut]:
+) -> InboundPage:
     """Return what people wrote to our lines, newest first."""
     statement = select(InboundMessage)
     if person_id is not None:
@@ -75,4 +80,4 @@ async def list_inbound(
     shown = [InboundOut.model_validate(row) for row in rows]
     if not principal.sees_personal_data:
         shown = [each.model_copy(update={"sender": mask_phone(each.sender), "text": None}) for each in shown]
-    return Page(items=shown, next_cursor=cursor)
+    return InboundPage(items=shown, next_cursor=cursor)

@@ -66,7 +66,10 @@ async def take_webhook_query(
                     "schema": {"type": "object"},
                     "example": {"messageId": 80000001, "deliveryState": 1},
                 },
-                "application/x-www-form-urlencoded": {"schema": {"type": "object"}},
+                "application/x-www-form-urlencoded": {
+                    "schema": {"type": "object"},
+                    "example": {"from": "09990001234", "to": "30007732000000", "text": "۲"},
+                },
             }
         }
     },

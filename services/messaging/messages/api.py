@@ -13,10 +13,16 @@ from sqlalchemy import Select, select
 from services.messaging.messages import usecases
 from services.messaging.messages.errors import MessageDoesNotFit, MessageNotFound, MessageNotWaiting, ReceiverErased
 from services.messaging.messages.models import Message, MessageDecision
-from services.messaging.messages.schemas import DecisionOut, Decisions, MessageCreate, MessageOut, StatusName
+from services.messaging.messages.schemas import (
+    DecisionOut,
+    Decisions,
+    MessageCreate,
+    MessageOut,
+    MessagePage,
+    StatusName,
+)
 from shared.web import (
     Keyset,
-    Page,
     PageDep,
     Principal,
     PrincipalDep,
@@ -35,7 +41,7 @@ router = router_for("messaging", prefix="/v1/messages", tags=["messages"])
 KEYSET = Keyset(sorts={"created_at": Message.created_at}, id=Message.id, default="-created_at")
 
 
-@router.get("", summary="List messages", response_model=Page[MessageOut], dependencies=[requires("messaging:read")])
+@router.get("", summary="List messages", response_model=MessagePage, dependencies=[requires("messaging:read")])
 async def list_messages(
     tx: Tx,
     principal: PrincipalDep,
@@ -46,12 +52,12 @@ async def list_messages(
     automation: Annotated[str | None, Query(max_length=64)] = None,
     since: Annotated[datetime | None, Query(alias="from", description="Created at this time or later.")] = None,
     until: Annotated[datetime | None, Query(alias="to", description="Created before this time.")] = None,
-) -> Page[MessageOut]:
+) -> MessagePage:
     """Return messages, the newest first, by receiver, status, template, automation and time."""
     equal = {"person_id": person_id, "status": status, "template": template, "automation": automation}
     statement = _filtered(equal, since, until)
     rows, cursor = await page_of(tx, statement, KEYSET, page, {**equal, "from": since, "to": until})
-    return Page(items=[shown(row, principal) for row in rows], next_cursor=cursor)
+    return MessagePage(items=[shown(row, principal) for row in rows], next_cursor=cursor)
 
 
 @router.post(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.messaging.templates.schemas import TemplateCode, Value
 from shared.contracts.messaging import MessageChannel, Purpose
+from shared.web import Page
 
 StatusName = Literal[
     "queued", "held", "sending", "sent", "delivered", "undelivered", "failed", "suppressed", "cancelled", "unknown"
@@ -41,38 +42,39 @@ class MessageCreate(BaseModel):
     purpose: Purpose | None = None
 
 
+_MESSAGE: dict[str, Any] = {
+    "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11",
+    "person_id": _PERSON,
+    "channel": "sms",
+    "purpose": "service",
+    "status": "delivered",
+    "reason": None,
+    "template": "thank_you",
+    "automation": "thank_you_coupon",
+    "address": "+989990001234",
+    "subject": None,
+    "text": "سارا عزیز، از خرید شما سپاسگزاریم.",
+    "parts": 1,
+    "cost": "1",
+    "line": "30007732000000",
+    "account_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d13",
+    "attempts": 1,
+    "invitation_id": None,
+    "coupon_id": None,
+    "lead_id": None,
+    "due_at": "2026-11-22T09:00:00Z",
+    "created_at": "2026-11-22T09:00:00Z",
+    "sent_at": "2026-11-22T09:00:01Z",
+    "ended_at": "2026-11-22T09:00:03Z",
+}
+
+
 class MessageOut(BaseModel):
     """A message. Its text and address are shown to who may see personal data, until the person is erased."""
 
     model_config = ConfigDict(
         from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11",
-                "person_id": _PERSON,
-                "channel": "sms",
-                "purpose": "service",
-                "status": "delivered",
-                "reason": None,
-                "template": "thank_you",
-                "automation": "thank_you_coupon",
-                "address": "+989990001234",
-                "subject": None,
-                "text": "سارا عزیز، از خرید شما سپاسگزاریم.",
-                "parts": 1,
-                "cost": "1",
-                "line": "30007732000000",
-                "account_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d13",
-                "attempts": 1,
-                "invitation_id": None,
-                "coupon_id": None,
-                "lead_id": None,
-                "due_at": "2026-11-22T09:00:00Z",
-                "created_at": "2026-11-22T09:00:00Z",
-                "sent_at": "2026-11-22T09:00:01Z",
-                "ended_at": "2026-11-22T09:00:03Z",
-            }
-        },
+        json_schema_extra={"example": _MESSAGE},
     )
 
     id: UUID
@@ -100,22 +102,23 @@ class MessageOut(BaseModel):
     ended_at: datetime | None
 
 
+_DECISION: dict[str, Any] = {
+    "decided_at": "2026-11-22T20:00:00Z",
+    "outcome": "hold",
+    "reason": "outside_hours",
+    "steps": [
+        {"step": "person", "outcome": "pass", "reason": None},
+        {"step": "hours", "outcome": "hold", "reason": "outside_hours", "until": "2026-11-23T04:30:00Z"},
+    ],
+}
+
+
 class DecisionOut(BaseModel):
     """What the decision chain said at one time: its steps in order, up to the one that stopped the message."""
 
     model_config = ConfigDict(
         from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "decided_at": "2026-11-22T20:00:00Z",
-                "outcome": "hold",
-                "reason": "outside_hours",
-                "steps": [
-                    {"step": "person", "outcome": "pass", "reason": None},
-                    {"step": "hours", "outcome": "hold", "reason": "outside_hours", "until": "2026-11-23T04:30:00Z"},
-                ],
-            }
-        },
+        json_schema_extra={"example": _DECISION},
     )
 
     decided_at: datetime
@@ -127,5 +130,13 @@ class DecisionOut(BaseModel):
 class Decisions(BaseModel):
     """Every decision about a message, the first one first."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_DECISION], "next_cursor": None}})
+
     items: list[DecisionOut]
     next_cursor: str | None = None
+
+
+class MessagePage(Page[MessageOut]):
+    """A page of messages."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_MESSAGE], "next_cursor": None}})

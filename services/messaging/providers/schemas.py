@@ -171,5 +171,7 @@ class WebhookPaths(BaseModel):
 class ProviderList(BaseModel):
     """All accounts, in the order of preference."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_ACCOUNT], "next_cursor": None}})
+
     items: list[ProviderOut]
     next_cursor: str | None = None

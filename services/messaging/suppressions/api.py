@@ -14,12 +14,12 @@ from services.messaging.settings import Settings
 from services.messaging.suppressions import usecases
 from services.messaging.suppressions.errors import AddressNeeded, AlreadySuppressed, SuppressionNotFound
 from services.messaging.suppressions.models import Suppression
-from services.messaging.suppressions.schemas import SuppressionCreate, SuppressionOut
+from services.messaging.suppressions.schemas import SuppressionCreate, SuppressionOut, SuppressionPage
 from shared import outbox
 from shared.clock import utcnow
 from shared.contracts.messaging import MessageChannel, OptOutWithdrawn
 from shared.persian.phone import Mobile
-from shared.web import Keyset, Page, PageDep, RuntimeDep, Tx, page_of, problems, requires, router_for
+from shared.web import Keyset, PageDep, RuntimeDep, Tx, page_of, problems, requires, router_for
 from shared.web.idempotency import about
 
 router = router_for("messaging", prefix="/v1/suppressions", tags=["suppressions"])
@@ -27,16 +27,14 @@ router = router_for("messaging", prefix="/v1/suppressions", tags=["suppressions"
 KEYSET = Keyset(sorts={"created_at": Suppression.created_at}, id=Suppression.id, default="-created_at")
 
 
-@router.get(
-    "", summary="List suppressions", response_model=Page[SuppressionOut], dependencies=[requires("messaging:read")]
-)
+@router.get("", summary="List suppressions", response_model=SuppressionPage, dependencies=[requires("messaging:read")])
 async def list_suppressions(
     tx: Tx,
     runtime: RuntimeDep,
     page: PageDep,
     person_id: Annotated[UUID | None, Query()] = None,
     phone: Annotated[Mobile | None, Query()] = None,
-) -> Page[SuppressionOut]:
+) -> SuppressionPage:
     """Return who gets nothing, of one person or one number where that is given."""
     statement = select(Suppression)
     if person_id is not None:
@@ -44,7 +42,7 @@ async def list_suppressions(
     if phone is not None:
         statement = statement.where(Suppression.address_hash == address_hash(runtime.settings, "sms", phone))
     rows, cursor = await page_of(tx, statement, KEYSET, page, {"person_id": person_id, "phone": phone})
-    return Page(items=[_shown(row) for row in rows], next_cursor=cursor)
+    return SuppressionPage(items=[_shown(row) for row in rows], next_cursor=cursor)
 
 
 @router.post(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.messaging import MessageChannel, Purpose
 from shared.persian.phone import Mobile
+from shared.web import Page
 
 
 class SuppressionCreate(BaseModel):
@@ -26,22 +27,23 @@ class SuppressionCreate(BaseModel):
     person_id: UUID | None = None
 
 
+_SUPPRESSION: dict[str, Any] = {
+    "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11",
+    "channel": "sms",
+    "line": "30007732000000",
+    "purpose": None,
+    "source": "reply",
+    "person_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d12",
+    "created_at": "2026-11-22T09:00:00Z",
+}
+
+
 class SuppressionOut(BaseModel):
     """A suppression. The address is not in it: only a keyed hash of it is kept. Null line or purpose: all of them."""
 
     model_config = ConfigDict(
         from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d11",
-                "channel": "sms",
-                "line": "30007732000000",
-                "purpose": None,
-                "source": "reply",
-                "person_id": "019a9d4e-7f2b-7c31-9b1e-0a4f5f0c2d12",
-                "created_at": "2026-11-22T09:00:00Z",
-            }
-        },
+        json_schema_extra={"example": _SUPPRESSION},
     )
 
     id: UUID
@@ -51,3 +53,9 @@ class SuppressionOut(BaseModel):
     source: Literal["reply", "api", "link", "operator"]
     person_id: UUID | None
     created_at: datetime
+
+
+class SuppressionPage(Page[SuppressionOut]):
+    """A page of suppressions."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_SUPPRESSION], "next_cursor": None}})

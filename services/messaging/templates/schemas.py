@@ -68,25 +68,26 @@ class TemplatePatch(BaseModel):
     bodies: Bodies | None = None
 
 
+_TEMPLATE: dict[str, Any] = {
+    "code": "order_ready",
+    "channel": "sms",
+    "purpose": "transactional",
+    "title": "Order ready",
+    "title_fa": "سفارش آماده است",
+    "variables": ["order_number"],
+    "bodies": _BODIES,
+    "version": 1,
+    "created_at": "2026-11-22T09:00:00Z",
+    "updated_at": "2026-11-22T09:00:00Z",
+}
+
+
 class TemplateOut(BaseModel):
     """A template."""
 
     model_config = ConfigDict(
         from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "code": "order_ready",
-                "channel": "sms",
-                "purpose": "transactional",
-                "title": "Order ready",
-                "title_fa": "سفارش آماده است",
-                "variables": ["order_number"],
-                "bodies": _BODIES,
-                "version": 1,
-                "created_at": "2026-11-22T09:00:00Z",
-                "updated_at": "2026-11-22T09:00:00Z",
-            }
-        },
+        json_schema_extra={"example": _TEMPLATE},
     )
 
     code: str
@@ -143,6 +144,8 @@ class PreviewOut(BaseModel):
 
 class TemplateList(BaseModel):
     """All templates that fit the filter, by code."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_TEMPLATE], "next_cursor": None}})
 
     items: list[TemplateOut]
     next_cursor: str | None = None
