@@ -69,7 +69,7 @@ def read(path: Path) -> Iterator[Purchase]:
     try:
         with path.open(encoding="ascii") as file:
             for number, line in enumerate(file, start=1):
-                if line.strip():
+                if line.strip() and not _is_header(line, number):
                     yield _purchase(line, number, ordinals)
     except OSError as error:
         raise DemoFailed(f"{path} cannot be read: {error.strerror}.") from None
@@ -94,6 +94,10 @@ def feed(api: Api, path: Path, console: Console) -> None:
     first, last = min(each.day for each in purchases), max(each.day for each in purchases)
     show_totals(api, first, last, CURRENCY, console)
     show_cohorts(api, first, last, console)
+
+
+def _is_header(line: str, number: int) -> bool:
+    return number == 1 and not line.split()[0].isdecimal()
 
 
 def _purchase(line: str, number: int, ordinals: dict[str, int]) -> Purchase:

@@ -13,6 +13,7 @@ from rich.table import Table
 from services.demo.client import Api
 
 MONTHS_SHOWN = 12
+SCALE = "1-5"
 SHOWN: Mapping[str, str] = {
     "leads_captured": "Leads captured",
     "leads_answered_in_time": "Leads answered in time, %",
@@ -38,7 +39,7 @@ class Reading:
 
 def read(api: Api) -> dict[str, Reading]:
     """Read the figures of the present Jalali month."""
-    return {figure: _latest(api.get(f"/v1/metrics/{figure}", **_query(figure))) for figure in SHOWN}
+    return {figure: _latest(api.get(f"/v1/metrics/{figure}", **_query(figure))["points"]) for figure in SHOWN}
 
 
 def show_change(before: Mapping[str, Reading], after: Mapping[str, Reading], console: Console) -> None:
@@ -79,14 +80,15 @@ def _shares(months: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{month['bought_share']:.0f}" for month in months[:MONTHS_SHOWN]]
 
 
-def _latest(figure: Mapping[str, Any]) -> Reading:
-    point = figure["points"][-1]
-    return Reading(point["value"], point["count"], point["parts"])
+def _latest(points: Sequence[Mapping[str, Any]]) -> Reading:
+    """Return the present month's figure; of satisfaction, where scales are told apart, that of the story's scale."""
+    own = [point for point in points if point["by"] in (None, SCALE)]
+    return Reading(own[-1]["value"], own[-1]["count"], own[-1]["parts"]) if own else Reading(None, 0, {})
 
 
 def _query(figure: str) -> dict[str, str]:
     query = {"calendar": "jalali", "interval": "month"}
-    return query | {"scale": "1-5"} if figure == "csat" else query
+    return query | {"by": "scale"} if figure == "csat" else query
 
 
 def _after(last: date) -> str:

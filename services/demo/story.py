@@ -156,9 +156,9 @@ class Story:
     def _on_phone(self, is_it: Callable[[Json], bool]) -> str | None:
         message = next((each for each in self._items("/v1/messages") if is_it(each)), None)
         if message is None or message["text"] is None:
-            _expect(message is None or message["status"] not in ENDED_BADLY, f"It was {_ended(message)}")
+            _expect(message is None or message["status"] not in ENDED_BADLY, f"It was {_why(message)}")
             return None
-        _expect(message["status"] not in ENDED_BADLY, f"It was {_ended(message)}")
+        _expect(message["status"] not in ENDED_BADLY, f"It was {_why(message)}")
         shown = [each["text"] for each in self.api.on_phone(self.person.number)]
         text: str = message["text"]
         return text if text in shown else None
@@ -169,7 +169,7 @@ class Story:
             "/v1/messages", {"person_id": self.person_id, "text": text, "channel": "sms", "purpose": "promotional"}
         )
         decided = wait_for(lambda: self._ended(sent["id"]), "The decision on a promotional message")
-        _expect(decided["reason"] == "promotion_paused", f"A promotional message was {_ended(decided)}")
+        _expect(decided["reason"] == "promotion_paused", f"A promotional message was {_why(decided)}")
         self.say("promotion is held back: an advertisement was suppressed, promotion_paused")
 
     def _ended(self, message_id: str) -> Json | None:
@@ -206,5 +206,5 @@ def _expect(held: object, otherwise: str) -> None:
         raise DemoFailed(f"{otherwise}.")
 
 
-def _ended(message: Json | None) -> str:
+def _why(message: Json | None) -> str:
     return f"{message['status']}: {message['reason']}" if message else "not there"
