@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, time, timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.leads.leads.working_time import Weekday, WorkingTime, knows_country, office_hours, round_the_clock
@@ -26,7 +26,9 @@ class Settings(ServiceSettings):
         description="Days on which leads are answered, comma-separated: sat, sun, mon, tue, wed, thu, fri.",
     )
     opens_at: time = Field(time(8, 30), description="When a working day begins, in the deployment's zone.")
-    closes_at: time = Field(time(17, 30), description="When a working day ends, in the deployment's zone.")
+    closes_at: time = Field(
+        time(17, 30), validate_default=True, description="When a working day ends, in the deployment's zone."
+    )
     holiday_country: str | None = Field(
         "IR", description="Country whose public holidays are no working days, as ISO 3166-1 code; empty for none."
     )
@@ -59,11 +61,13 @@ class Settings(ServiceSettings):
             raise ValueError(f"{value!r} is no country whose holidays are known; IR is.")
         return value or None
 
-    @model_validator(mode="after")
-    def _opens_before_it_closes(self) -> Self:
-        if self.opens_at >= self.closes_at:
-            raise ValueError(f"LEADS_OPENS_AT ({self.opens_at}) is not before LEADS_CLOSES_AT ({self.closes_at}).")
-        return self
+    @field_validator("closes_at")
+    @classmethod
+    def _after_it_opens(cls, value: time, info: ValidationInfo) -> time:
+        opens_at = info.data.get("opens_at")
+        if opens_at is not None and value <= opens_at:
+            raise ValueError(f"{value} is not after LEADS_OPENS_AT, which is {opens_at}.")
+        return value
 
     @property
     def first_response(self) -> timedelta:

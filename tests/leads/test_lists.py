@@ -7,6 +7,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from services.leads.leads import queries
 from shared.clock import moved
 from shared.service import Runtime
 from tests.leads.story import agent, captured, done
@@ -78,6 +79,18 @@ async def test_a_name_is_found_by_the_beginning_of_its_words_however_it_is_typed
     await captured(client, first_name="مینا", last_name="دیگر")
 
     assert await found(client, q=q) == [lead["id"]]
+
+
+@pytest.mark.parametrize("few", [0, 1, 5])
+async def test_a_name_that_many_have_is_found_like_a_rare_one(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(queries, "MOST_BY_NAME", few)
+    leads = [(await captured(client, first_name=name))["id"] for name in ("علی", "مینا", "علی", "علیرضا")]
+    first = (await client.get("/v1/leads", params={"q": "علی", "limit": 2})).json()
+    rest = await found(client, q="علی", limit=2, cursor=first["next_cursor"])
+
+    assert [lead["id"] for lead in first["items"]] + rest == [leads[3], leads[2], leads[0]]
 
 
 @pytest.mark.parametrize("q", ["لی", "'", "علی' | '", "\\", "':* | مینا", "!مینا", "%", "علی مینا"])

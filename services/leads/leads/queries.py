@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, cast, select
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, cast, select
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,7 +40,9 @@ class LeadFilters:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return what a lead has to fulfil."""
-        return [CONDITIONS[name](value) for name, value in asdict(self).items() if value is not None]
+        return [
+            condition(value) for name, condition in CONDITIONS.items() if (value := getattr(self, name)) is not None
+        ]
 
 
 CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
@@ -52,15 +54,20 @@ CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
     "overdue": lambda overdue: Lead.overdue_at.is_not(None) if overdue else Lead.overdue_at.is_(None),
     "captured_from": lambda start: Lead.captured_at >= start,
     "captured_to": lambda end: Lead.captured_at < end,
-    "q": lambda q: Lead.person_id.in_(named(q)),
 }
+
+MOST_BY_NAME = 5_000
+"""Up to this many people of a name, their leads are looked up and sorted; above it the list is walked past others."""
 
 
 async def list_leads(
     tx: AsyncSession, filters: LeadFilters, params: PageParams
 ) -> tuple[list[tuple[Lead, Person]], str | None]:
     """Return a page of leads with their persons."""
-    leads, cursor = await page_of(tx, select(Lead).where(*filters.conditions()), BY_CAPTURE, params, asdict(filters))
+    conditions = filters.conditions()
+    if filters.q is not None:
+        conditions.append(await _named(tx, filters.q))
+    leads, cursor = await page_of(tx, select(Lead).where(*conditions), BY_CAPTURE, params, asdict(filters))
     persons = await tx.scalars(select(Person).where(Person.id.in_({lead.person_id for lead in leads})))
     known = {person.id: person for person in persons}
     return [(lead, known[lead.person_id]) for lead in leads], cursor
@@ -85,9 +92,17 @@ async def list_touches(tx: AsyncSession, lead_id: UUID, params: PageParams) -> t
     return await page_of(tx, statement, BY_RECORDING, params, {"lead_id": lead_id})
 
 
-def named(q: str) -> Select[Any]:
-    """Select the persons whose name has, for each word of `q`, a word that begins with it."""
-    return select(Person.id).where(NAME_WORDS.op("@@")(cast(words_beginning_with(q), TSQUERY)))
+async def _named(tx: AsyncSession, q: str) -> ColumnElement[bool]:
+    """Return the condition that a lead's person has, for each word of `q`, a word that begins with it.
+
+    How many people that are decides how to look, as the planner cannot know: few are listed; of many, the next are
+    soon met on the way.
+    """
+    matches = NAME_WORDS.op("@@")(cast(words_beginning_with(q), TSQUERY))
+    found = (await tx.scalars(select(Person.id).where(matches).limit(MOST_BY_NAME + 1))).all()
+    if len(found) <= MOST_BY_NAME:
+        return Lead.person_id == any_(cast(found, ARRAY(Uuid)))
+    return select(matches).where(Person.id == Lead.person_id).scalar_subquery()
 
 
 def words_beginning_with(q: str) -> str:
