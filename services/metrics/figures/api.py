@@ -16,7 +16,6 @@ from services.metrics.figures.errors import (
     TooManyPeriods,
     UnknownDimension,
     UnknownFigure,
-    UnknownScale,
 )
 from services.metrics.figures.question import Point, Question, span_of
 from services.metrics.figures.schemas import (
@@ -181,7 +180,6 @@ async def audit_figures(runtime: RuntimeDep) -> AuditOut:
         EmptySpan,
         TooManyPeriods,
         ScalesNotPooled,
-        UnknownScale,
         CountingTookTooLong,
     ),
 )

@@ -81,21 +81,6 @@ class ScalesNotPooled(Invalid):
         )
 
 
-class UnknownScale(Invalid):
-    """Nobody has answered on this scale."""
-
-    code = "unknown_scale"
-
-    def __init__(self, scale: str, known: Iterable[str]) -> None:
-        can = _listed(known) or "none yet"
-        message = f"There are no answers on the scale {scale[:60]!r}; there are on {can}."
-        super().__init__(
-            message,
-            fa=f"پاسخی در مقیاس «{scale[:60]}» نیست؛ مقیاس‌های موجود: {can}.",
-            errors=[FieldError("/query/scale", self.code, message)],
-        )
-
-
 class CountingTookTooLong(Unavailable):
     """A figure that is not kept could not be counted within the time limit."""
 

@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 
 from services.metrics.figures import kept
-from services.metrics.figures.errors import ScalesNotPooled, UnknownScale
+from services.metrics.figures.errors import ScalesNotPooled
 from services.metrics.figures.formulas import mean, percent, percent_interval, whole
 from services.metrics.figures.question import Number, Point, Question
 from services.metrics.periods import Span
@@ -146,13 +146,10 @@ def _satisfied(amounts: Amounts) -> Value:
 async def _scales(connection: asyncpg.Connection, question: Question, kind: str) -> list[str]:
     """Return the scopes to count: one scale, or all of them where they are told apart."""
     scopes = await kept.scopes_of(connection, "answers", f"{kind}:")
-    known = [scope.removeprefix(f"{kind}:") for scope in scopes]
-    if question.scale is not None and question.scale not in known:
-        raise UnknownScale(question.scale, known)
     if question.scale is not None:
         return [f"{kind}:{question.scale}"]
-    if len(known) > 1 and question.by != "scale":
-        raise ScalesNotPooled(known)
+    if len(scopes) > 1 and question.by != "scale":
+        raise ScalesNotPooled(scope.removeprefix(f"{kind}:") for scope in scopes)
     return scopes
 
 
