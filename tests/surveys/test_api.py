@@ -77,6 +77,16 @@ async def test_a_survey_that_does_not_fit_is_refused_by_name(client: httpx.Async
     assert len(await items(client, "/v1/surveys")) == 1
 
 
+async def test_recommendation_is_asked_for_every_ninety_days_unless_said_otherwise(client: httpx.AsyncClient) -> None:
+    interval: list[dict[str, object]] = [{}, {"interval_days": 7}, {"interval_days": None}]
+    opened = [
+        (await client.post("/v1/surveys", json=SURVEY | {"code": f"nps_{number}"} | given)).json()["interval_days"]
+        for number, given in enumerate(interval)
+    ]
+
+    assert opened == [90, 7, None]
+
+
 async def test_a_code_is_taken_once_also_at_once(client: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(*(client.post("/v1/surveys", json=SURVEY) for _ in range(3)))
 

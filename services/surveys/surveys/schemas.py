@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.surveys.fields import Code, Title
 from services.surveys.scales import Kind, Scale
 from shared.web import Page
 
 Channel = Literal["sms", "email", "api"]
+NPS_INTERVAL_DAYS = 90
 
 EXAMPLE: dict[str, Any] = {
     "code": "csat_delivery",
@@ -53,9 +54,17 @@ class SurveyCreate(BaseModel):
         None, description="Where in the customer's journey it is asked, unless a request says."
     )
     sampling_percent: int = Field(100, ge=0, le=100, description="Share of the people that are asked.")
-    interval_days: int | None = Field(None, ge=1, le=3650, description="Days before a person is asked this again.")
+    interval_days: int | None = Field(
+        None, ge=1, le=3650, description="Days before a person is asked this again; 90 for nps unless it is given."
+    )
     valid_days: int = Field(14, ge=1, le=365, description="Days within which an answer is taken.")
     active: bool = True
+
+    @model_validator(mode="after")
+    def _ask_for_recommendations_seldom(self) -> Self:
+        if self.kind == "nps" and "interval_days" not in self.model_fields_set:
+            self.interval_days = NPS_INTERVAL_DAYS
+        return self
 
 
 class SurveyPatch(BaseModel):
