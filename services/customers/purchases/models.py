@@ -56,7 +56,9 @@ class Purchase(Base):
     recorded_at: Mapped[datetime]
     cancelled_at: Mapped[datetime | None]
 
-    lines: Mapped[list[Line]] = relationship(order_by="Line.place", lazy="raise", viewonly=True)
+    lines: Mapped[list[Line]] = relationship(
+        primaryjoin="Purchase.id == foreign(Line.purchase_id)", order_by="Line.place", lazy="raise", viewonly=True
+    )
     refunds: Mapped[list[Refund]] = relationship(order_by="Refund.occurred_at", lazy="raise", viewonly=True)
 
     @property
@@ -100,7 +102,10 @@ class Purchase(Base):
 
 
 class Line(Base):
-    """One product of a purchase; `amount_minor` is before discount."""
+    """One product of a purchase; `amount_minor` is before discount.
+
+    Lines are written with their purchase and never without, so no foreign key has each of ten thousand looked up.
+    """
 
     __tablename__ = "purchase_lines"
     __table_args__ = (
@@ -109,7 +114,7 @@ class Line(Base):
         Index("ix_purchase_lines_product_purchase_id", "product", "purchase_id"),
     )
 
-    purchase_id: Mapped[UUID] = mapped_column(ForeignKey("purchases.id"), primary_key=True)
+    purchase_id: Mapped[UUID] = mapped_column(primary_key=True)
     place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     product: Mapped[str]
     category: Mapped[str | None]

@@ -181,8 +181,7 @@ def _purchases() -> None:
             amount_minor bigint NOT NULL,
             CONSTRAINT pk_purchase_lines PRIMARY KEY (purchase_id, place),
             CONSTRAINT ck_purchase_lines_quantity CHECK (quantity > 0),
-            CONSTRAINT ck_purchase_lines_amount_minor CHECK (amount_minor >= 0),
-            CONSTRAINT fk_purchase_lines_purchase_id_purchases FOREIGN KEY(purchase_id) REFERENCES purchases (id)
+            CONSTRAINT ck_purchase_lines_amount_minor CHECK (amount_minor >= 0)
         )
     """)
     op.execute("CREATE INDEX ix_purchase_lines_product_purchase_id ON purchase_lines (product, purchase_id)")
