@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 from uuid_utils.compat import uuid7
 
-__all__ = ["derived_id", "new_id"]
+__all__ = ["derived_id", "new_id", "plain"]
 
 
 def new_id() -> UUID:
@@ -17,3 +17,8 @@ def new_id() -> UUID:
 def derived_id(cause: UUID, *parts: str | int) -> UUID:
     """Return the id that follows from `cause` and `parts`: the same again whenever it is asked for."""
     return uuid5(cause, ":".join(str(part) for part in parts))
+
+
+def plain(id_: UUID) -> UUID:
+    """Return a driver's id as one of the standard library's, which serialisers know."""
+    return UUID(int=id_.int)

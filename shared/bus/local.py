@@ -20,6 +20,7 @@ import orjson
 from shared.bus.local_subscription import LocalSubscription
 from shared.bus.protocol import BusUnavailable, Record, Start, TopicPartition
 from shared.clock import utcnow
+from shared.ids import plain
 
 TOMBSTONES_KEPT = timedelta(hours=24)
 """How long a compacted topic keeps the record that says a key is gone."""
@@ -174,7 +175,7 @@ class LocalBus:
             )
         found: dict[TopicPartition, list[Record]] = {}
         for topic, partition, offset, key, headers, body, sent_at in rows:
-            record = Record(topic, partition, key, orjson.loads(headers), body, offset, sent_at)
+            record = Record(topic, partition, plain(key), orjson.loads(headers), body, offset, sent_at)
             found.setdefault(TopicPartition(topic, partition), []).append(record)
         return found
 

@@ -11,6 +11,7 @@ import orjson
 
 from shared.bus import Record, TopicPartition
 from shared.clock import utcnow
+from shared.ids import plain
 from shared.outbox import wire
 from shared.outbox.faults import sentence
 
@@ -105,4 +106,4 @@ async def park(connection: asyncpg.Connection, consumer: str, partition: TopicPa
 
 def parked_record(row: asyncpg.Record) -> Record:
     """Return a parked row as the record that it was."""
-    return Record(row["topic"], row["partition"], row["key"], row["headers"], row["body"], row["offset"])
+    return Record(row["topic"], row["partition"], plain(row["key"]), row["headers"], row["body"], row["offset"])
