@@ -56,7 +56,7 @@ async def create_account(tx: AsyncSession, new: ProviderCreate, settings: Settin
         config=_config(new.kind, new.security, new.fields.model_dump()),
         priority=new.priority,
         rate_per_s=new.rate_per_s,
-        tokens=0,
+        tokens=new.rate_per_s,
         tokens_at=now,
         active=True,
         version=1,

@@ -1,0 +1,52 @@
+"""What tests of sending have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from services.messaging.messages.intents import Intent, queue
+from shared.clock import utcnow
+from shared.ids import new_id
+from shared.service import Runtime
+from tests.messaging.people import card
+from tests.support.events import deliver
+
+
+async def known_person(runtime: Runtime, **fields: Any) -> UUID:
+    """Make somebody known by their card."""
+    person = card(**fields)
+    await deliver(runtime, person)
+    return person.person_id
+
+
+def intent(person_id: UUID, text: str = "سلام", **fields: Any) -> Intent:
+    """Return an intent to send a text of its own; transactional unless said otherwise."""
+    given: dict[str, Any] = {"key": f"test:{new_id()}", "channel": "sms", "purpose": "transactional"} | fields
+    return Intent(person_id=person_id, body=text, **given)
+
+
+async def queued(runtime: Runtime, *intents: Intent) -> list[UUID]:
+    """Queue messages; return the ids of the new ones."""
+    async with runtime.db.transaction() as tx:
+        return await queue(tx, intents, now=utcnow())
+
+
+async def statuses(runtime: Runtime, ids: Sequence[UUID] | None = None) -> list[tuple[str, str | None]]:
+    """Return status and reason of messages, in the order in which they were made."""
+    query = "SELECT id, status, reason FROM messages ORDER BY created_at, id"
+    async with runtime.db.connection() as connection:
+        rows = await connection.fetch(query)
+    return [(row["status"], row["reason"]) for row in rows if ids is None or row["id"] in ids]
+
+
+async def execute(runtime: Runtime, statement: str, *parameters: Any) -> None:
+    """Change the database as a crash or the passing of time would have."""
+    async with runtime.db.connection() as connection:
+        await connection.execute(statement, *parameters)
+
+
+async def fetchval(runtime: Runtime, query: str, *parameters: Any) -> Any:
+    async with runtime.db.connection() as connection:
+        return await connection.fetchval(query, *parameters)

@@ -1,0 +1,245 @@
+"""Sending over real HTTP to a panel that misbehaves: nothing is sent twice, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from services.messaging.messages.claiming import claim
+from services.messaging.messages.sending import deliver as deliver_claimed
+from services.messaging.messages.sending import send_lane
+from services.messaging.messages.statuses import Lane
+from services.messaging.providers.usecases import SandboxAccounts
+from shared.clock import moved, utcnow
+from shared.contracts.messaging import MessageFailed, MessageSent, MessageUnknown, OptOutRecorded
+from shared.service import Runtime
+from tests.messaging.conftest import Panel
+from tests.messaging.people import SARA_PHONE
+from tests.messaging.sending import execute, fetchval, intent, known_person, queued, statuses
+from tests.support.eventually import eventually
+from tests.support.events import published, turn
+
+pytestmark = pytest.mark.usefixtures("accounts")
+
+SEND = "send transactional"
+RECONCILE = "reconcile unknown messages"
+
+
+async def settle(runtime: Runtime, panel: Panel) -> None:
+    """Let reconciliation and sending go on until the one message is sent: once."""
+
+    async def sent() -> bool:
+        await turn(runtime, RECONCILE)
+        await turn(runtime, SEND)
+        return await statuses(runtime) == [("sent", None)]
+
+    with moved(timedelta(seconds=10)):
+        assert await eventually(sent)
+        assert len(await panel.texts(SARA_PHONE)) == 1
+
+
+@pytest.mark.parametrize("fault", ["timeout_after_accept", "close_connection"])
+async def test_an_unanswered_send_is_found_in_the_reports_and_not_sent_again(
+    fault: str, runtime: Runtime, panel: Panel
+) -> None:
+    person = await known_person(runtime)
+    await panel.fault(fault, count=1, delay_s=1)
+    await queued(runtime, intent(person))
+    await turn(runtime, SEND)
+
+    [(status, reason)] = await statuses(runtime)
+    assert (status, reason) in {("unknown", "timeout"), ("unknown", "connection_lost")}
+    await settle(runtime, panel)
+    assert [type(event) for event in await published(runtime)][1:] == [MessageUnknown, MessageSent]
+
+
+async def test_an_unanswered_send_that_the_panel_never_took_is_sent_again(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await panel.fault("slow", count=1, delay_s=1)
+    await panel.fault("http_500", count=1)
+    await queued(runtime, intent(person))
+    await turn(runtime, SEND)
+    assert await statuses(runtime) == [("unknown", "timeout")]
+    await eventually(lambda: _is_over(panel))
+
+    await settle(runtime, panel)
+
+
+async def _is_over(panel: Panel) -> bool:
+    return not (await panel.http.get("/sandbox/faults")).json()["items"]
+
+
+async def test_a_process_killed_after_the_panel_accepted_sends_nothing_twice(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await queued(runtime, intent(person))
+    async with runtime.db.transaction() as tx:
+        _, claimed = await claim(tx, Lane.TRANSACTIONAL, runtime.settings, utcnow())
+    assert claimed is not None
+    [(account_id, [outgoing])] = claimed.by_account.items()
+    await runtime.resources.of(claimed.accounts[account_id]).send([outgoing])
+
+    with moved(timedelta(seconds=runtime.settings.lease_s + 1)):
+        await turn(runtime, SEND)
+        await turn(runtime, "expire sending leases")
+        assert await statuses(runtime) == [("unknown", "lease_expired")]
+        await turn(runtime, RECONCILE)
+
+    assert await statuses(runtime) == [("sent", None)]
+    assert len(await panel.texts(SARA_PHONE)) == 1
+
+
+async def test_a_process_killed_before_its_call_has_the_message_sent_once(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await queued(runtime, intent(person))
+    async with runtime.db.transaction() as tx:
+        await claim(tx, Lane.TRANSACTIONAL, runtime.settings, utcnow())
+
+    with moved(timedelta(seconds=runtime.settings.lease_s + 1)):
+        await turn(runtime, "expire sending leases")
+        await settle(runtime, panel)
+
+
+async def test_an_answer_that_comes_after_the_lease_still_settles_the_message(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await queued(runtime, intent(person))
+    async with runtime.db.transaction() as tx:
+        _, claimed = await claim(tx, Lane.TRANSACTIONAL, runtime.settings, utcnow())
+    with moved(timedelta(seconds=runtime.settings.lease_s + 1)):
+        await turn(runtime, "expire sending leases")
+    assert claimed is not None
+    await deliver_claimed(runtime, claimed)
+
+    assert await statuses(runtime) == [("sent", None)]
+    assert await fetchval(runtime, "SELECT count(*) FROM in_flight") == 0
+
+
+@pytest.mark.parametrize("fault", ["http_429", "http_500"])
+async def test_a_refusal_that_passes_is_tried_again_with_a_pause(fault: str, runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await panel.fault(fault, count=1)
+    await queued(runtime, intent(person))
+    await turn(runtime, SEND)
+    assert (await statuses(runtime))[0][0] == "queued"
+    assert await panel.texts() == []
+
+    with moved(timedelta(seconds=2)):
+        await turn(runtime, SEND)
+        assert len(await panel.texts(SARA_PHONE)) == 1
+
+
+async def test_a_message_that_is_refused_too_often_has_failed(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await panel.fault("http_429")
+    await queued(runtime, intent(person))
+    for attempt in range(runtime.settings.max_attempts):
+        with moved(timedelta(minutes=10 * attempt)):
+            await turn(runtime, SEND)
+
+    assert await statuses(runtime) == [("failed", "smsir_20")]
+    assert [event.reason for event in await published(runtime, MessageFailed)] == ["smsir_20"]
+
+
+async def test_a_blacklisted_number_is_remembered_for_the_purpose(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await panel.fault("blacklist", number=SARA_PHONE)
+    await queued(runtime, intent(person, purpose="service"))
+    await turn(runtime, "send service")
+    await queued(runtime, intent(person, "دوباره", purpose="service"), intent(person, "کد ۱۲۳"))
+    await panel.no_faults()
+    await turn(runtime, "send service")
+    await turn(runtime, SEND)
+
+    assert sorted(await statuses(runtime), key=str) == [
+        ("failed", "blacklisted"),
+        ("sent", None),
+        ("suppressed", "blacklisted"),
+    ]
+    assert [event.source for event in await published(runtime, OptOutRecorded)] == ["blacklist"]
+
+
+async def test_an_account_that_is_refused_is_paused_and_another_one_sends(
+    runtime: Runtime, panel: Panel, accounts: SandboxAccounts
+) -> None:
+    person = await known_person(runtime)
+    await _add_account_with_a_wrong_key(runtime, panel)
+    await queued(runtime, intent(person))
+    await turn(runtime, SEND)
+
+    assert len(await panel.texts(SARA_PHONE)) == 1
+    query = "SELECT paused_reason FROM provider_accounts WHERE name = 'wrong'"
+    assert await fetchval(runtime, query) == "smsir_10"
+    assert await fetchval(runtime, "SELECT account_id FROM messages") == accounts.sms_id
+
+
+async def _add_account_with_a_wrong_key(runtime: Runtime, panel: Panel) -> None:
+    from services.messaging.providers.schemas import LineIn, ProviderCreate  # noqa: PLC0415
+    from services.messaging.providers.usecases import create_account  # noqa: PLC0415
+
+    line = LineIn(number="30007732000001", purposes=["transactional"])
+    wrong = ProviderCreate(
+        name="wrong", kind="smsir", base_url=panel.base_url, secret="no key", priority=1, lines=[line]
+    )
+    async with runtime.db.transaction() as tx:
+        await create_account(tx, wrong, runtime.settings)
+
+
+async def test_equal_texts_share_a_call_and_different_ones_too(runtime: Runtime, panel: Panel) -> None:
+    people = [await known_person(runtime, phones=(f"+9899900020{place:02}",)) for place in range(4)]
+    same = [intent(person, "برای همه") for person in people]
+    own = [intent(person, f"برای شمارهٔ {place}") for place, person in enumerate(people)]
+    await queued(runtime, *same, *own)
+    await turn(runtime, SEND)
+
+    assert len(await panel.texts()) == 8
+    assert await fetchval(runtime, "SELECT count(DISTINCT pack_id) FROM messages") == 2
+    assert {status for status, _ in await statuses(runtime)} == {"sent"}
+
+
+async def test_two_equal_texts_to_one_number_are_never_on_their_way_together(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await queued(runtime, intent(person), intent(person))
+    async with runtime.db.transaction() as tx:
+        _, claimed = await claim(tx, Lane.TRANSACTIONAL, runtime.settings, utcnow())
+    assert claimed is not None
+    assert sum(len(messages) for messages in claimed.by_account.values()) == 1
+    assert sorted(await statuses(runtime), key=str) == [("queued", "equal_in_flight"), ("sending", None)]
+
+    await deliver_claimed(runtime, claimed)
+    with moved(timedelta(seconds=3)):
+        await turn(runtime, SEND)
+        assert len(await panel.texts(SARA_PHONE)) == 2
+
+
+async def test_two_senders_send_each_message_once(runtime: Runtime, panel: Panel) -> None:
+    people = [await known_person(runtime, phones=(f"+9899900030{place:02}",)) for place in range(40)]
+    await queued(runtime, *(intent(person, f"شمارهٔ {place}") for place, person in enumerate(people)))
+    await execute(runtime, "UPDATE provider_accounts SET rate_per_s = 1000")
+    await asyncio.gather(*(turn(runtime, SEND) for _ in range(4)))
+
+    texts = [text["text"] for text in await panel.texts()]
+    assert sorted(texts) == sorted(f"شمارهٔ {place}" for place in range(40))
+
+
+async def test_an_account_sends_no_faster_than_its_rate(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await execute(runtime, "UPDATE provider_accounts SET rate_per_s = 3, tokens = 0, tokens_at = $1", utcnow())
+    await queued(runtime, *(intent(person, f"پیام {place}") for place in range(5)))
+    with moved(timedelta(seconds=1)):
+        await send_lane(runtime, Lane.TRANSACTIONAL)
+        assert len(await panel.texts()) == 3
+    with moved(timedelta(seconds=3)):
+        await send_lane(runtime, Lane.TRANSACTIONAL)
+        assert len(await panel.texts()) == 5
+
+
+async def test_a_text_that_the_panel_refuses_does_not_sink_its_company(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await execute(runtime, "UPDATE provider_accounts SET rate_per_s = 1000")
+    landline = await known_person(runtime, phones=("+982188880000",))
+    ids = await queued(runtime, intent(person, "درست"), intent(landline, "نادرست"))
+    await turn(runtime, SEND)
+
+    assert len(await panel.texts(SARA_PHONE)) == 1
+    assert await statuses(runtime, ids) == [("sent", None), ("failed", "invalid_number")]
