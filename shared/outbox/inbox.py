@@ -76,11 +76,11 @@ class Inbox:
         try:
             done = {each: await self._handle(subscription, each, records) for each, records in fetched.items()}
         except Exception:
-            self._failed = set(fetched)
+            self._failed |= fetched.keys()
             for partition in fetched:
                 await subscription.seek(partition, self._next[partition])
             raise
-        self._failed = set()
+        self._failed -= fetched.keys()
         moved = {partition: self._next[partition] for partition, count in done.items() if count}
         if moved:
             await subscription.commit(moved)
