@@ -7,7 +7,7 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -56,7 +56,7 @@ async def run(service: Service, settings: ServiceSettings, role: str) -> None:
 
 
 async def serve_until(
-    stop: asyncio.Event, app: FastAPI, runtime: Runtime, work: list[Callable[[asyncio.Event], Awaitable[None]]]
+    stop: asyncio.Event, app: FastAPI, runtime: Runtime, work: Sequence[Callable[[asyncio.Event], Awaitable[None]]]
 ) -> None:
     """Serve `app` and do `work` until `stop`; if one of them ends early, end all and raise its error."""
     server = Server(uvicorn_config(app, host=runtime.settings.host, port=runtime.settings.port))

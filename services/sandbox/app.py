@@ -11,7 +11,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.types import ASGIApp
 
 from services.sandbox import clock, control, lines, page, smtp, tables
 from services.sandbox.sandbox import Sandbox
@@ -30,7 +29,7 @@ async def open_sandbox(
     smtp_port: int = 2525,
     zone: str = "Asia/Tehran",
     **settings: Any,
-) -> AsyncIterator[ASGIApp]:
+) -> AsyncIterator[FastAPI]:
     """Run the sandbox for the length of the block; yields the app that answers everything under `/sandbox`.
 
     `settings` are fields of `Settings`; what is not given is read from `SANDBOX_…`. Port 0 takes a free one, which

@@ -58,7 +58,8 @@ def test_importing_a_service_makes_no_engine_and_reads_no_settings(name: str) ->
 @pytest.mark.parametrize("file", sorted((ROOT / "requirements").iterdir()), ids=lambda file: file.name)
 def test_a_lock_holds_hashes_and_no_addresses(file: Path) -> None:
     text = file.read_text()
-    packages = re.split(r"\n(?=[a-z0-9])", "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#")))
+    body = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+    packages = re.split(r"\n(?=[a-z0-9])", body)
 
     assert "://" not in text
     assert [package for package in packages if "--hash=sha256:" not in package] == []

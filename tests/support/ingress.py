@@ -29,7 +29,7 @@ def ingress(origins: Mapping[str, str]) -> Starlette:
 
     async def forward(request: Request) -> Response:
         name, path = operational(request.url.path) or (service_for(request.url.path), request.url.path)
-        if name not in origins:
+        if name is None or name not in origins:
             return PlainTextResponse("Nothing answers at this path.", status_code=404)
         url = httpx.URL(origins[name]).copy_with(path=path, query=request.url.query.encode())
         headers = [(key, value) for key, value in request.headers.items() if key not in HOP_BY_HOP]
