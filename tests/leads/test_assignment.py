@@ -97,6 +97,20 @@ async def test_leads_that_came_while_nobody_was_on_duty_are_assigned_when_somebo
     assert await open_leads(client, *agents) == [2, 1]
 
 
+async def test_the_open_leads_of_an_agent_who_left_go_to_the_others(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    leaver = await agent(client)
+    leads = [await captured(client) for _ in range(3)]
+    await done(client, leads[0], "convert")
+    stayer = await agent(client)
+    await client.patch(f"/v1/agents/{leaver}", json={"active": False})
+
+    assert await turn(runtime, "waiting leads") == 2
+    assert [(await read(client, lead))["agent_id"] for lead in leads] == [leaver, stayer, stayer]
+    assert await open_leads(client, leaver, stayer) == [0, 2]
+
+
 async def test_several_workers_assign_each_waiting_lead_once(runtime: Runtime, client: httpx.AsyncClient) -> None:
     for _ in range(20):
         await captured(client)

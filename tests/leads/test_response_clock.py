@@ -104,6 +104,16 @@ async def test_a_touch_from_the_future_is_refused(client: httpx.AsyncClient) -> 
     assert len((await client.get(f"/v1/leads/{lead['id']}/touches")).json()["items"]) == 1
 
 
+@pytest.mark.parametrize("fields", [{"direction": "outbound", "by": "person"}, {"direction": "inbound", "by": "human"}])
+async def test_a_touch_by_somebody_who_cannot_have_made_it_is_refused(
+    client: httpx.AsyncClient, fields: dict[str, str]
+) -> None:
+    lead = await captured(client)
+    reply = await client.post(f"/v1/leads/{lead['id']}/touches", json={"channel": "chat"} | fields)
+
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/by")
+
+
 async def test_a_time_without_a_zone_is_refused(client: httpx.AsyncClient) -> None:
     lead = await captured(client)
     reply = await client.post(

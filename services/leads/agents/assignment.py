@@ -22,7 +22,11 @@ TURN = 4_911_027_365_001
 
 AVAILABLE = "active AND on_duty AND role = 'agent' AND id <> ALL($1::uuid[])"
 
-ANYBODY = f"SELECT EXISTS (SELECT FROM agents WHERE {AVAILABLE})"
+TAKE_TURN = "SELECT pg_advisory_xact_lock($1)"
+
+TAKE_TURN_IF_ANYBODY = f"""
+SELECT true, pg_advisory_xact_lock($2) FROM (SELECT FROM agents WHERE {AVAILABLE} LIMIT 1) AS anybody
+"""
 
 CHOOSE = f"""
 UPDATE agents SET open_leads = open_leads + 1, last_assigned_at = $2
@@ -45,9 +49,8 @@ async def choose_agent(tx: AsyncSession, *, at: datetime, besides: Collection[UU
     The choice is a statement of its own after the lock, since a statement sees what was committed when it began.
     """
     excluded = list(besides)
-    if not await driver(tx).fetchval(ANYBODY, excluded):
+    if not await driver(tx).fetchval(TAKE_TURN_IF_ANYBODY, excluded, TURN):
         return None
-    await _take_turn(tx)
     return cast("UUID | None", await driver(tx).fetchval(CHOOSE, excluded, at))
 
 
@@ -62,10 +65,6 @@ def change_load(tx: AsyncSession, agent_id: UUID | None, by: int) -> None:
 async def _write_load(tx: AsyncSession) -> None:
     changes = {agent_id: by for agent_id, by in tx.info.pop("agent_load").items() if by}
     if len(changes) > 1:
-        await _take_turn(tx)
+        await driver(tx).execute(TAKE_TURN, TURN)
     if changes:
         await driver(tx).execute(CHANGE, list(changes), list(changes.values()))
-
-
-async def _take_turn(tx: AsyncSession) -> None:
-    await driver(tx).execute("SELECT pg_advisory_xact_lock($1)", TURN)

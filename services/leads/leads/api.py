@@ -72,6 +72,7 @@ async def _filters(
         **problems(NoWayToReach),
         200: {"model": CaptureOut, "description": "The person has this lead already."},
     },
+    operation_id="capture_lead",
     summary="Capture a lead",
 )
 async def capture(
@@ -145,6 +146,7 @@ async def patch_lead(
     status_code=204,
     dependencies=[requires("leads:admin")],
     responses=problems(LeadNotFound, PersonIsCustomer),
+    operation_id="erase_lead",
     summary="Erase a lead's person",
 )
 async def erase(lead_id: UUID, tx: Tx) -> None:

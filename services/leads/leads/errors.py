@@ -102,6 +102,21 @@ class NoWayToReach(Invalid):
         )
 
 
+class WrongSpeaker(Invalid):
+    """A touch is said to be by somebody who cannot have made it."""
+
+    code = "wrong_speaker"
+
+    def __init__(self, by: str, direction: str) -> None:
+        right = "`person`" if direction == "inbound" else "`human` or `automatic`"
+        message = f"An {direction} touch is not by {by!r}; it is by {right}."
+        super().__init__(
+            message,
+            fa=f"تماس {direction} نمی‌تواند از سوی {by} باشد؛ مقدار درست {right} است.",
+            errors=[FieldError("/by", self.code, message)],
+        )
+
+
 class CompetitorWithoutReason(Invalid):
     """A competitor is named, though the reason is another."""
 

@@ -88,11 +88,7 @@ class Lead(Base):
             "response_due_at",
             postgresql_where=text("question_asked_at IS NOT NULL AND overdue_at IS NULL"),
         ),
-        Index(
-            "ix_leads_unassigned",
-            "captured_at",
-            postgresql_where=text("agent_id IS NULL AND status IN ('new', 'working', 'qualified')"),
-        ),
+        Index("ix_leads_open", "agent_id", "captured_at", postgresql_where=IS_OPEN),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)

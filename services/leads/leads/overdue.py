@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.leads.agents.assignment import change_load, choose_agent
@@ -35,10 +35,11 @@ async def publish_overdue(tx: AsyncSession, *, at: datetime, reassign: bool) -> 
 
 
 async def assign_waiting(tx: AsyncSession, *, at: datetime) -> int:
-    """Assign open leads that have no agent, the longest waiting first; return how many were."""
+    """Assign open leads that have no agent, or one who left, the longest waiting first; return how many were."""
+    gone = (await tx.scalars(select(Agent.id).where(~Agent.active, Agent.open_leads > 0))).all()
     statement = (
         select(Lead)
-        .where(Lead.agent_id.is_(None), IS_OPEN)
+        .where(or_(Lead.agent_id.is_(None), Lead.agent_id.in_(gone)) if gone else Lead.agent_id.is_(None), IS_OPEN)
         .order_by(Lead.captured_at)
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
@@ -48,6 +49,7 @@ async def assign_waiting(tx: AsyncSession, *, at: datetime) -> int:
         agent_id = await choose_agent(tx, at=at)
         if agent_id is None:
             break
+        change_load(tx, lead.agent_id, -1)
         outbox.add(tx, lead.assign(agent_id, at=at))
         assigned += 1
     return assigned

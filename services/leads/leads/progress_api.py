@@ -18,6 +18,7 @@ from services.leads.leads.errors import (
     LeadIsOpen,
     LeadNotFound,
     OpenLeadExists,
+    WrongSpeaker,
 )
 from services.leads.leads.models import Lead
 from services.leads.leads.queries import find_lead, person_of
@@ -43,7 +44,7 @@ router = router_for("leads", prefix="/v1/leads/{lead_id}", tags=["leads"])
     status_code=201,
     response_model=TouchOut,
     dependencies=[requires("leads:write")],
-    responses=problems(LeadNotFound, UnknownAgent),
+    responses=problems(LeadNotFound, UnknownAgent, WrongSpeaker),
     summary="Record a touch",
 )
 async def create_touch(
@@ -79,6 +80,7 @@ async def list_touches(lead_id: UUID, tx: Tx, principal: PrincipalDep, page: Pag
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
     responses=problems(LeadNotFound, LeadAlreadyQualified, LeadAlreadyConverted, LeadIsDisqualified),
+    operation_id="qualify_lead",
     summary="Qualify a lead",
 )
 async def qualify(lead_id: UUID, tx: Tx, principal: PrincipalDep, response: Response) -> LeadOut:
@@ -93,6 +95,7 @@ async def qualify(lead_id: UUID, tx: Tx, principal: PrincipalDep, response: Resp
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
     responses=problems(LeadNotFound, LeadAlreadyConverted, LeadIsDisqualified),
+    operation_id="convert_lead",
     summary="Convert a lead",
 )
 async def convert(lead_id: UUID, tx: Tx, principal: PrincipalDep, response: Response) -> LeadOut:
@@ -107,6 +110,7 @@ async def convert(lead_id: UUID, tx: Tx, principal: PrincipalDep, response: Resp
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
     responses=problems(LeadNotFound, LeadAlreadyConverted, LeadAlreadyDisqualified, CompetitorWithoutReason),
+    operation_id="disqualify_lead",
     summary="Disqualify a lead",
 )
 async def disqualify(
@@ -123,6 +127,7 @@ async def disqualify(
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
     responses=problems(LeadNotFound, LeadIsOpen, LeadAlreadyConverted, OpenLeadExists),
+    operation_id="reopen_lead",
     summary="Reopen a lead",
 )
 async def reopen(lead_id: UUID, tx: Tx, runtime: RuntimeDep, principal: PrincipalDep, response: Response) -> LeadOut:

@@ -12,7 +12,7 @@ from services.leads.agents.assignment import change_load
 from services.leads.agents.errors import UnknownAgent
 from services.leads.agents.models import Agent
 from services.leads.leads.capture import folded_name, open_lead_of, question_at, slot_of
-from services.leads.leads.errors import CompetitorWithoutReason, LeadNotFound, OpenLeadExists
+from services.leads.leads.errors import CompetitorWithoutReason, LeadNotFound, OpenLeadExists, WrongSpeaker
 from services.leads.leads.models import Lead
 from services.leads.leads.response import answers, asks
 from services.leads.leads.schemas import Disqualification, LeadPatch, TouchCreate
@@ -56,6 +56,8 @@ async def touch_lead(
         await known_agent(tx, new.agent_id)
     at = utcnow()
     by = new.by or ("person" if new.direction == "inbound" else "human")
+    if (by == "person") != (new.direction == "inbound"):
+        raise WrongSpeaker(by, new.direction)
     touch = Touch(
         id=new_id(),
         lead_id=lead.id,

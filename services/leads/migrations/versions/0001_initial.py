@@ -146,8 +146,8 @@ def upgrade() -> None:
         WHERE question_asked_at IS NOT NULL AND overdue_at IS NULL
     """)
     op.execute("""
-        CREATE INDEX ix_leads_unassigned ON leads (captured_at)
-        WHERE agent_id IS NULL AND status IN ('new', 'working', 'qualified')
+        CREATE INDEX ix_leads_open ON leads (agent_id, captured_at)
+        WHERE status IN ('new', 'working', 'qualified')
     """)
     op.execute("""
         CREATE TABLE touches (
