@@ -21,7 +21,7 @@ function cell(month, kind, words, writer) {
   const share = month[`${kind}_share`];
   const made = element("td", { textContent: writer.share(share), title: `${words[kind]}: ${writer.number(month[kind])}` });
   made.style.setProperty("--share", share);
-  made.classList.toggle("strong", share > 60);
+  made.classList.toggle("strong", share > 70);
   if (!month.complete) {
     made.classList.add("unfinished");
     made.title += ` · ${words.unfinished}`;

@@ -159,7 +159,7 @@ function signOut(why = "") {
 function signIn() {
   byId("signin").hidden = true;
   for (const id of ["figures", "leave"]) byId(id).hidden = false;
-  live();
+  refresh().then(live);
 }
 
 function remember() {

@@ -28,7 +28,7 @@ function byScale(csat, words, writer, months) {
   return scales.map((scale, place) => {
     const found = months.map((month) => csat.points.find((point) => point.by === scale && point.from === month.from));
     return {
-      name: `${words.csat} ${scale}`,
+      name: `${words.csat} · \u2066${scale}\u2069`,
       colour: PALETTE[place % PALETTE.length],
       shown: writer.percent,
       values: found.map((point) => point.value),
