@@ -54,49 +54,50 @@ async def ask(http: httpx.AsyncClient, given: str, path: str = "/v1/notes/me") -
     return await http.get(path, headers={"Authorization": f"Bearer {given}"})
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Token abc"])
-async def test_without_a_token_there_is_a_401_that_says_how(anybody: httpx.AsyncClient, header: str | None) -> None:
-    answer = await anybody.get("/v1/notes/me", headers={"Authorization": header} if header is not None else {})
+async def test_without_a_token_there_is_a_401_that_says_how(anybody: httpx.AsyncClient) -> None:
+    for header in (None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Token abc"):
+        headers = {"Authorization": header} if header is not None else {}
+        answer = await anybody.get("/v1/notes/me", headers=headers)
 
-    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
-    assert answer.headers["www-authenticate"] == "Bearer"
-    assert "Authorization: Bearer" in answer.json()["detail"]
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert "Authorization: Bearer" in answer.json()["detail"]
 
 
-def forgeries() -> Iterator[Any]:
+def forgeries() -> Iterator[tuple[str, str]]:
     public_pem = keys().public_pem
     valid = signed(GOOD)
     head, body, signature = valid.split(".")
-    yield pytest.param(unsigned({"alg": "none"}, GOOD), id="algorithm none")
-    yield pytest.param(unsigned({"alg": "None", "typ": "JWT"}, GOOD), id="algorithm None")
+    yield "algorithm none", unsigned({"alg": "none"}, GOOD)
+    yield "algorithm None", unsigned({"alg": "None", "typ": "JWT"}, GOOD)
     hmac = jwt.encode({"alg": "HS256"}, GOOD, OctKey.import_key("x" * 32))
-    yield pytest.param(hmac, id="a shared secret")
+    yield "a shared secret", hmac
     with_pem = jwt.encode({"alg": "HS256"}, GOOD, OctKey.import_key(public_pem.encode().replace(b"-", b"_")))
-    yield pytest.param(with_pem, id="the public key as a shared secret")
-    yield pytest.param(jwt.encode({"alg": "ES256"}, GOOD, ECKey.generate_key("P-256")), id="another key")
+    yield "the public key as a shared secret", with_pem
+    yield "another key", jwt.encode({"alg": "ES256"}, GOOD, ECKey.generate_key("P-256"))
     other = base64.urlsafe_b64encode(json.dumps(GOOD | {"scope": "notes:admin"}).encode()).decode().rstrip("=")
-    yield pytest.param(f"{head}.{other}.{signature}", id="another payload")
-    yield pytest.param(f"{head}.{body}.", id="no signature")
-    yield pytest.param(f"{head}.{body}", id="two parts")
-    yield pytest.param("a.b.c", id="no base64")
-    yield pytest.param("سلام", id="not ASCII")
-    yield pytest.param("x" * 9000, id="endless")
-    yield pytest.param(signed(GOOD | {"exp": NOW - 1}), id="expired")
-    yield pytest.param(signed({"sub": "someone"}), id="without an end")
-    yield pytest.param(signed(GOOD | {"exp": True}), id="an end that is no time")
-    yield pytest.param(signed(GOOD | {"exp": "later"}), id="an end that is text")
-    yield pytest.param(signed(GOOD | {"nbf": NOW + 3600}), id="not valid yet")
-    yield pytest.param(signed(GOOD | {"sub": ""}), id="of nobody")
-    yield pytest.param(signed({"exp": NOW + 60}), id="without a subject")
-    yield pytest.param(signed(GOOD | {"sub": 5}), id="of a number")
-    yield pytest.param(signed(GOOD | {"agent_id": "me"}), id="an agent that is no id")
+    yield "another payload", f"{head}.{other}.{signature}"
+    yield "no signature", f"{head}.{body}."
+    yield "two parts", f"{head}.{body}"
+    yield "no base64", "a.b.c"
+    yield "not ASCII", "سلام"
+    yield "endless", "x" * 9000
+    yield "expired", signed(GOOD | {"exp": NOW - 1})
+    yield "without an end", signed({"sub": "someone"})
+    yield "an end that is no time", signed(GOOD | {"exp": True})
+    yield "an end that is text", signed(GOOD | {"exp": "later"})
+    yield "not valid yet", signed(GOOD | {"nbf": NOW + 3600})
+    yield "of nobody", signed(GOOD | {"sub": ""})
+    yield "without a subject", signed({"exp": NOW + 60})
+    yield "of a number", signed(GOOD | {"sub": 5})
+    yield "an agent that is no id", signed(GOOD | {"agent_id": "me"})
 
 
-@pytest.mark.parametrize("forged", list(forgeries()))
-async def test_a_token_that_is_not_ours_is_refused(anybody: httpx.AsyncClient, forged: str) -> None:
-    answer = await anybody.get("/v1/notes/me", headers={b"Authorization": b"Bearer " + forged.encode()})
+async def test_a_token_that_is_not_ours_is_refused(anybody: httpx.AsyncClient) -> None:
+    for what, forged in forgeries():
+        answer = await anybody.get("/v1/notes/me", headers={b"Authorization": b"Bearer " + forged.encode()})
 
-    assert (answer.status_code, answer.json()["code"]) == (401, "bad_token")
+        assert (answer.status_code, answer.json()["code"]) == (401, "bad_token"), what
 
 
 async def test_a_token_says_who_calls_and_how_far_it_reaches(anybody: httpx.AsyncClient) -> None:

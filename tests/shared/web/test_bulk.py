@@ -68,19 +68,19 @@ async def test_ten_thousand_items_are_taken_and_one_more_is_not(client: httpx.As
     assert taken.json() == {"read": 10_000, "errors": []}
 
 
-@pytest.mark.parametrize("body", ["{}", "[]", '{"items": []}', '{"items": 5}', '"items"', '{"notes": []}', "5"])
-async def test_a_body_without_items_says_what_it_should_be(client: httpx.AsyncClient, body: str) -> None:
-    answer = await client.post("/v1/notes/bulk", content=body)
+async def test_a_body_without_items_says_what_it_should_be(client: httpx.AsyncClient) -> None:
+    for body in ("{}", "[]", '{"items": []}', '{"items": 5}', '"items"', '{"notes": []}', "5"):
+        answer = await client.post("/v1/notes/bulk", content=body)
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "no_items")
-    assert "NDJSON" in answer.json()["detail"]
+        assert (answer.status_code, answer.json()["code"]) == (422, "no_items")
+        assert "NDJSON" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[1,", b'{"items": [}', b"\xff", b"[" * 5000])
-async def test_a_body_that_is_no_json_is_refused(client: httpx.AsyncClient, body: bytes) -> None:
-    answer = await client.post("/v1/notes/bulk", content=body)
+async def test_a_body_that_is_no_json_is_refused(client: httpx.AsyncClient) -> None:
+    for body in (b"", b"{", b"[1,", b'{"items": [}', b"\xff", b"[" * 5000):
+        answer = await client.post("/v1/notes/bulk", content=body)
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable")
+        assert (answer.status_code, answer.json()["code"]) == (422, "unreadable"), body
 
 
 async def test_a_line_that_is_no_json_spoils_no_other(client: httpx.AsyncClient) -> None:
@@ -91,14 +91,13 @@ async def test_a_line_that_is_no_json_spoils_no_other(client: httpx.AsyncClient)
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/items/1", "/items/2"]
 
 
-@pytest.mark.parametrize("text", ["\\u0000", "a\\u0000b", "\\ud800", "\\udc00\\ud800"])
-async def test_text_that_cannot_be_kept_is_its_lines_fault_alone(client: httpx.AsyncClient, text: str) -> None:
-    body = '{"external_id": "1", "text": "a"}\n{"external_id": "2", "text": "TEXT"}'.replace("TEXT", text)
-    answer = await client.post("/v1/notes/bulk", content=body, headers=NDJSON)
+async def test_text_that_cannot_be_kept_is_its_lines_fault_alone(client: httpx.AsyncClient) -> None:
+    for text in ("\\u0000", "a\\u0000b", "\\ud800", "\\udc00\\ud800"):
+        body = '{"external_id": "1", "text": "a"}\n{"external_id": "2", "text": "TEXT"}'.replace("TEXT", text)
+        answer = await client.post("/v1/notes/bulk", content=body, headers=NDJSON)
 
-    assert answer.status_code == 200
-    assert answer.json()["read"] == 1
-    assert answer.json()["errors"][0]["pointer"].startswith("/items/1")
+        assert (answer.status_code, answer.json()["read"]) == (200, 1)
+        assert answer.json()["errors"][0]["pointer"].startswith("/items/1")
 
 
 async def test_a_nul_in_an_array_is_its_items_fault_alone(client: httpx.AsyncClient) -> None:

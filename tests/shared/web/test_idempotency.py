@@ -246,12 +246,12 @@ async def test_a_public_route_keeps_keys_too(runtime: Runtime) -> None:
     assert first.json() == second.json() == {"notes": 1}
 
 
-@pytest.mark.parametrize("bad", ["", " ", "k" * 256, "tab\tinside", "é"])
-async def test_a_key_that_is_none_is_refused(client: httpx.AsyncClient, runtime: Runtime, bad: str) -> None:
-    headers = {b"Idempotency-Key": bad.encode("latin-1")}
-    answer = await client.post("/v1/notes", json=NOTE, headers=headers)
+async def test_a_key_that_is_none_is_refused(client: httpx.AsyncClient, runtime: Runtime) -> None:
+    for bad in ("", " ", "k" * 256, "tab\tinside", "é"):
+        headers = {b"Idempotency-Key": bad.encode("latin-1")}
+        answer = await client.post("/v1/notes", json=NOTE, headers=headers)
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "bad_idempotency_key")
+        assert (answer.status_code, answer.json()["code"]) == (422, "bad_idempotency_key")
     assert await count(runtime, "notes") == 0
 
 

@@ -33,7 +33,7 @@ def in_chunks(size: int, count: int) -> AsyncIterator[bytes]:
     return chunks()
 
 
-@pytest.mark.parametrize("path", ["/v1/notes", "/v1/notes/bulk", "/v1/notes/open"])
+@pytest.mark.parametrize("path", ["/v1/notes", "/v1/notes/bulk"])
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
 async def test_a_body_above_the_limit_is_refused_with_and_without_its_length(
     narrow: httpx.AsyncClient, path: str, headers: dict[str, str]
@@ -57,9 +57,9 @@ async def test_a_body_at_the_limit_is_taken(narrow: httpx.AsyncClient) -> None:
     assert answer.status_code == 201
 
 
-@pytest.mark.parametrize("length", ["-1", "many", "1.5", "9" * 400, "٣"])
-async def test_a_length_that_is_none_is_refused(app: FastAPI, length: str) -> None:
-    assert await status_of(app, length.encode()) == 413
+async def test_a_length_that_is_none_is_refused(app: FastAPI) -> None:
+    for length in ("-1", "many", "1.5", "9" * 400, "٣"):
+        assert await status_of(app, length.encode()) == 413
 
 
 async def status_of(app: FastAPI, length: bytes) -> int:

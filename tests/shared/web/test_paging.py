@@ -64,12 +64,12 @@ def expected(notes: list[Note], sort: str) -> list[str]:
     return [str(note.id) for note in sorted(notes, key=rank, reverse=sort.startswith("-"))]
 
 
-@pytest.mark.parametrize("limit", [1, 3, 7, 39, 40, 41])
 @pytest.mark.parametrize("sort", ["written_at", "-written_at", "rank", "-rank", "text", "-text"])
 async def test_the_pages_together_are_the_whole_list_in_order(
-    client: httpx.AsyncClient, notes: list[Note], sort: str, limit: int
+    client: httpx.AsyncClient, notes: list[Note], sort: str
 ) -> None:
-    assert await walk(client, f"sort={sort}", limit) == expected(notes, sort)
+    for limit in (1, 3, 7, 39, 40, 41):
+        assert await walk(client, f"sort={sort}", limit) == expected(notes, sort)
 
 
 async def test_a_list_comes_newest_first_unless_asked_otherwise(client: httpx.AsyncClient, notes: list[Note]) -> None:
@@ -92,17 +92,13 @@ async def test_what_is_added_or_removed_meanwhile_shifts_nothing(
     assert [item["id"] for item in second["items"]] == expected(notes, "text")[10:20]
 
 
-@pytest.mark.parametrize(
-    "query", ["sort=written_at&kind=odd", "sort=-written_at&kind=even", "sort=-written_at", "kind=even"]
-)
-async def test_a_cursor_of_another_filter_or_sort_is_refused(
-    client: httpx.AsyncClient, notes: list[Note], query: str
-) -> None:
+async def test_a_cursor_of_another_filter_or_sort_is_refused(client: httpx.AsyncClient, notes: list[Note]) -> None:
     cursor = (await client.get("/v1/notes?sort=-written_at&kind=odd&limit=5")).json()["next_cursor"]
-    answer = await client.get(f"/v1/notes?{query}&cursor={cursor}")
+    for query in ("sort=written_at&kind=odd", "sort=-written_at&kind=even", "sort=-written_at", "kind=even"):
+        answer = await client.get(f"/v1/notes?{query}&cursor={cursor}")
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "cursor_mismatch")
-    assert answer.json()["errors"][0]["pointer"] == "/query/cursor"
+        assert (answer.status_code, answer.json()["code"]) == (422, "cursor_mismatch")
+        assert answer.json()["errors"][0]["pointer"] == "/query/cursor"
 
 
 def forged() -> list[str]:
@@ -123,11 +119,11 @@ def forged() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("cursor", forged())
-async def test_a_cursor_that_is_none_is_refused(client: httpx.AsyncClient, notes: list[Note], cursor: str) -> None:
-    answer = await client.get("/v1/notes", params={"cursor": cursor})
+async def test_a_cursor_that_is_none_is_refused(client: httpx.AsyncClient, notes: list[Note]) -> None:
+    for cursor in forged():
+        answer = await client.get("/v1/notes", params={"cursor": cursor})
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "cursor_mismatch")
+        assert (answer.status_code, answer.json()["code"]) == (422, "cursor_mismatch"), cursor
 
 
 async def test_a_cursor_whose_value_was_changed_to_another_type_is_refused(
@@ -141,20 +137,20 @@ async def test_a_cursor_whose_value_was_changed_to_another_type_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (422, "cursor_mismatch")
 
 
-@pytest.mark.parametrize("sort", ["amount", "-id", "--text", "text;drop table notes", "-"])
-async def test_a_sort_that_is_not_offered_is_refused_with_those_that_are(client: httpx.AsyncClient, sort: str) -> None:
-    answer = await client.get("/v1/notes", params={"sort": sort})
+async def test_a_sort_that_is_not_offered_is_refused_with_those_that_are(client: httpx.AsyncClient) -> None:
+    for sort in ("amount", "-id", "--text", "text;drop table notes", "-"):
+        answer = await client.get("/v1/notes", params={"sort": sort})
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_sort")
-    assert "written_at, -written_at, rank, -rank, text, -text" in answer.json()["detail"]
+        assert (answer.status_code, answer.json()["code"]) == (422, "unknown_sort")
+        assert "written_at, -written_at, rank, -rank, text, -text" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("limit", ["0", "201", "-1", "many", "1e9"])
-async def test_a_limit_beyond_200_is_refused(client: httpx.AsyncClient, limit: str) -> None:
-    answer = await client.get(f"/v1/notes?limit={limit}")
+async def test_a_limit_beyond_200_is_refused(client: httpx.AsyncClient) -> None:
+    for limit in ("0", "201", "-1", "many", "1e9"):
+        answer = await client.get(f"/v1/notes?limit={limit}")
 
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["pointer"] == "/query/limit"
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == "/query/limit"
 
 
 async def test_an_empty_list_has_one_empty_page(client: httpx.AsyncClient) -> None:

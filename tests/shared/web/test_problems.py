@@ -21,6 +21,23 @@ from tests.shared.web.notes import SERVICE, NoteTaken
 from tests.support.api import client as open_client
 
 JSON = {"Content-Type": "application/json"}
+UNKEEPABLE = [
+    b"{",
+    b"",
+    b'{"text": NaN}',
+    b'{"text": "\xff"}',
+    b'{"text": "\\ud800"}',
+    b'{"text": "\\udfff\\ud800"}',
+    b'{"text": "\\u0000"}',
+    b'{"text": "a\x00b"}',
+    b'{"text": "a", "extras": {"deep": [{"er": "\\u0000"}]}}',
+    b'{"text": "a", "extras": {"ke\\u0000y": 1}}',
+    b'{"text": ' + b"[" * 100_000 + b"}",
+    b'{"text": "a", "amount": 9223372036854775808}',
+    b'{"text": "a", "amount": 99999999999999999999999999999999}',
+    b'{"text": "a", "rank": 2147483648}',
+    b'{"text": "a", "rank": 1e400}',
+]
 FA = {"Accept-Language": "fa-IR,fa;q=0.9,en;q=0.5"}
 
 
@@ -58,25 +75,22 @@ async def test_a_refusal_speaks_persian_when_asked_to(client: httpx.AsyncClient)
     assert answer.json()["detail"] == "یادداشت «سلام» هست."
 
 
-@pytest.mark.parametrize(
-    ("header", "spoken"),
-    [
-        ("fa", "fa"),
-        ("fa-IR", "fa"),
-        ("en, fa;q=0.8", "en"),
-        ("en;q=0.3, fa;q=0.8", "fa"),
-        ("de, fa;q=0.2", "fa"),
-        ("de", "en"),
-        ("fa;q=0", "en"),
-        ("fa;q=nonsense", "en"),
-        ("*", "en"),
-        (";;;,,,", "en"),
-    ],
-)
-async def test_the_language_is_the_one_preferred(client: httpx.AsyncClient, header: str, spoken: str) -> None:
-    answer = await client.get("/nowhere", headers={"Accept-Language": header})
+async def test_the_language_is_the_one_preferred(client: httpx.AsyncClient) -> None:
+    spoken = {
+        "fa": "fa",
+        "fa-IR": "fa",
+        "en, fa;q=0.8": "en",
+        "en;q=0.3, fa;q=0.8": "fa",
+        "de, fa;q=0.2": "fa",
+        "de": "en",
+        "fa;q=0": "en",
+        "fa;q=nonsense": "en",
+        "*": "en",
+        ";;;,,,": "en",
+    }
+    answers = {header: await client.get("/nowhere", headers={"Accept-Language": header}) for header in spoken}
 
-    assert answer.headers["content-language"] == spoken
+    assert {header: answer.headers["content-language"] for header, answer in answers.items()} == spoken
 
 
 @pytest.mark.parametrize(
@@ -160,34 +174,12 @@ async def test_a_wrong_query_or_path_is_named_too(client: httpx.AsyncClient) -> 
     assert "ids look like" in changed.json()["errors"][0]["message"]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"{",
-        b"",
-        b'{"text": NaN}',
-        b'{"text": "\xff"}',
-        b'{"text": "\\ud800"}',
-        b'{"text": "\\udfff\\ud800"}',
-        b'{"text": "\\u0000"}',
-        b'{"text": "a\x00b"}',
-        b'{"text": "a", "extras": {"deep": [{"er": "\\u0000"}]}}',
-        b'{"text": "a", "extras": {"ke\\u0000y": 1}}',
-        b'{"text": ' + b"[" * 100_000 + b"}",
-        b'{"text": "a", "amount": 9223372036854775808}',
-        b'{"text": "a", "amount": 99999999999999999999999999999999}',
-        b'{"text": "a", "rank": 2147483648}',
-        b'{"text": "a", "rank": 1e400}',
-    ],
-)
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
-async def test_a_body_that_cannot_be_kept_is_refused(
-    client: httpx.AsyncClient, body: bytes, headers: dict[str, str]
-) -> None:
-    answer = await client.post("/v1/notes", content=body, headers=JSON | headers)
+async def test_a_body_that_cannot_be_kept_is_refused(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    answers = {body: await client.post("/v1/notes", content=body, headers=JSON | headers) for body in UNKEEPABLE}
 
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["detail"]
+    assert {body[:80]: answer.status_code for body, answer in answers.items() if answer.status_code != 422} == {}
+    assert all(answer.json()["detail"] for answer in answers.values())
 
 
 async def test_a_nul_is_pointed_at(client: httpx.AsyncClient) -> None:
@@ -204,11 +196,9 @@ async def test_a_surrogate_pair_is_a_letter_like_any_other(client: httpx.AsyncCl
     assert answer.json()["text"] == "🌹"
 
 
-@pytest.mark.parametrize("address", ["/v1/notes?kind=%00", "/v1/notes?cursor=%00", "/v1/notes/%00", "/v1/n%00tes"])
-async def test_a_nul_in_the_address_is_never_our_fault(client: httpx.AsyncClient, address: str) -> None:
-    answer = await client.get(address)
-
-    assert 400 <= answer.status_code < 500
+async def test_a_nul_in_the_address_is_never_our_fault(client: httpx.AsyncClient) -> None:
+    for address in ("/v1/notes?kind=%00", "/v1/notes?cursor=%00", "/v1/notes/%00", "/v1/n%00tes"):
+        assert 400 <= (await client.get(address)).status_code < 500
 
 
 async def test_an_unknown_path_and_method_are_problems(client: httpx.AsyncClient) -> None:
