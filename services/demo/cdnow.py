@@ -97,7 +97,7 @@ def feed(api: Api, path: Path, console: Console) -> None:
 
 
 def _is_header(line: str, number: int) -> bool:
-    return number == 1 and not line.split()[0].isdecimal()
+    return number == 1 and not line.split(maxsplit=1)[0].isdecimal()
 
 
 def _purchase(line: str, number: int, ordinals: dict[str, int]) -> Purchase:

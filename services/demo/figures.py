@@ -8,11 +8,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.demo.client import Api
 
-MONTHS_SHOWN = 12
+MONTHS_SHOWN = 10
 SCALE = "1-5"
 SHOWN: Mapping[str, str] = {
     "leads_captured": "Leads captured",
@@ -69,8 +69,9 @@ def show_totals(api: Api, first: date, last: date, currency: str, console: Conso
 def show_cohorts(api: Api, first: date, last: date, console: Console) -> None:
     """Print the share of each cohort that bought in the months after its first purchase."""
     cohorts = api.get("/v1/metrics/cohorts", **{"from": first.isoformat(), "to": _after(last)})["cohorts"]
-    table = Table("Cohort", "Customers", *(f"+{month}" for month in range(MONTHS_SHOWN)), title="Bought, %")
-    for cohort in cohorts[:MONTHS_SHOWN]:
+    months = [Column(f"+{month}", justify="right", no_wrap=True) for month in range(MONTHS_SHOWN)]
+    table = Table(Column("Cohort", no_wrap=True), "Size", *months, title="Of each cohort bought after months, %")
+    for cohort in cohorts:
         if cohort["size"]:
             table.add_row(cohort["cohort"], f"{cohort['size']:,}", *_shares(cohort["months"]))
     console.print(table)
