@@ -86,7 +86,8 @@ async def reply(tx: AsyncSession, received: Received[ReplyReceived]) -> None:
 
 
 def _copy_of(card: ReceivedCard) -> dict[str, object]:
-    known = card.card
+    """Return what is kept of a card. A merged id has the card of whoever it means, and identifies nobody itself."""
+    known = card.card if card.card is not None and card.card.person_id == card.key else None
     return {
         "person_id": card.key,
         "version": card.version,
@@ -94,7 +95,7 @@ def _copy_of(card: ReceivedCard) -> dict[str, object]:
         "shared_phones": known.shared_phones if known else (),
         "emails": known.emails if known else (),
         "aliases": known.aliases if known else (),
-        "erased": known is None,
+        "erased": card.card is None,
     }
 
 

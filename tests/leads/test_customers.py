@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import httpx
 import pytest
 
+from services.leads.consumers import keep_contacts
 from services.leads.persons.identity import How, Identity, Match, identify
 from shared.clock import utcnow
-from shared.contracts.cards import ContactCard
+from shared.contracts.cards import CUSTOMERS_CONTACTS, ContactCard, ReceivedCard
 from shared.contracts.customers import CustomerCreated, CustomerErased, CustomerMerged, PurchaseLine, PurchaseRecorded
 from shared.contracts.leads import LeadConverted
 from shared.ids import new_id
@@ -75,6 +77,17 @@ class TestCards:
 
         assert len({sara["person_id"], mina["person_id"], str(SARA)}) == 3
         assert (await captured(client, phone="09990001234", first_name="مینا"))["id"] == mina["id"]
+
+    async def test_the_card_of_a_merged_id_leads_to_whoever_it_means(
+        self, runtime: Runtime, client: httpx.AsyncClient
+    ) -> None:
+        survivor = card(aliases=(OTHER,))
+        async with runtime.db.transaction() as tx:
+            for key in (OTHER, SARA):
+                received = ReceivedCard(key, survivor, CUSTOMERS_CONTACTS, version=1, recorded_at=utcnow())
+                await keep_contacts(tx, [received])
+
+        assert (await captured(client, phone="09990001234"))["person_id"] == str(SARA)
 
     async def test_a_customer_is_known_as_one_before_the_card_comes(
         self, runtime: Runtime, client: httpx.AsyncClient
@@ -154,6 +167,18 @@ class TestPurchases:
         await deliver(runtime, purchase(person_of(lead)))
 
         assert len(await published(runtime, LeadConverted)) == 1
+
+    async def test_a_purchase_and_a_conversion_by_hand_at_once_are_one_conversion(
+        self, runtime: Runtime, client: httpx.AsyncClient
+    ) -> None:
+        leads = [await captured(client) for _ in range(10)]
+        await asyncio.gather(
+            *(client.post(f"/v1/leads/{lead['id']}/convert") for lead in leads),
+            *(deliver(runtime, purchase(person_of(lead))) for lead in leads),
+        )
+
+        converted = [str(event.lead_id) for event in await published(runtime, LeadConverted)]
+        assert sorted(converted) == sorted(lead["id"] for lead in leads)
 
     async def test_a_purchase_of_an_alias_converts_too(self, runtime: Runtime, client: httpx.AsyncClient) -> None:
         lead = await captured(client)

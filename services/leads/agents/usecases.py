@@ -39,7 +39,7 @@ async def change_agent(tx: AsyncSession, agent: Agent, patch: AgentPatch) -> Age
 
 async def lock_agent(tx: AsyncSession, agent_id: UUID) -> Agent:
     """Return an agent, whom nobody else changes until the transaction ends."""
-    agent = await tx.scalar(select(Agent).where(Agent.id == agent_id).with_for_update())
+    agent = await tx.scalar(select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True))
     if agent is None:
         raise AgentNotFound(agent_id)
     return agent
