@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import asyncpg
@@ -28,7 +28,7 @@ class Changes:
         self._listeners = 0
         self._watch: asyncio.Task[None] | None = None
 
-    async def follow(self) -> AsyncIterator[int]:
+    async def follow(self) -> AsyncGenerator[int]:
         """Give the present turn, and each later one that is seen; several in a row are one."""
         self._listeners += 1
         if self._watch is None:

@@ -1,10 +1,10 @@
 """Cohorts on a story worked by hand; 90 days of activity, Jalali months of 1405 (Farvardin begins on 21 March 2026).
 
-| who | bought                              | active until |
-|-----|-------------------------------------|--------------|
-| ana | 1 Farvardin, 1 Tir                  | 29 Khordad at noon; then from 1 Tir (22 June) to 20 September, 30 Shahrivar |
-| bea | 5 Farvardin                         | 23 June, 2 Tir |
-| cyr | 10 Ordibehesht (30 April)           | 29 July, 7 Mordad |
+| who | bought                  | active until                                                |
+|-----|-------------------------|-------------------------------------------------------------|
+| ana | 1 Farvardin, 1 Tir      | 19 June at noon (29 Khordad); then from 22 June to 20 September |
+| bea | 5 Farvardin (25 March)  | 23 June at noon, 2 Tir                                      |
+| cyr | 10 Ordibehesht          | from 30 April to 29 July at noon, 7 Mordad                  |
 
 Month ends are the first instants of: Ordibehesht (21 April), Khordad (22 May), Tir (22 June), Mordad (23 July),
 Shahrivar (23 August).
