@@ -135,9 +135,7 @@ async def test_types_set_by_hand_stay_whatever_is_computed(runtime: Runtime, cli
     assert (await types_of(client, person_id))[0] == {"actual", "new", "internal", "external"}
 
 
-async def test_the_order_in_which_purchases_arrive_does_not_matter(
-    runtime: Runtime, client: httpx.AsyncClient
-) -> None:
+async def test_the_order_in_which_purchases_arrive_does_not_matter(runtime: Runtime, client: httpx.AsyncClient) -> None:
     history = [(1, None), (80, "promotion"), (200, None), (364, "promotion"), (500, None), (900, None)]
     verdicts = []
     for seed in range(4):

@@ -138,16 +138,19 @@ async def change(
     summary="Merge another id into this customer",
     response_model=CustomerOut,
     dependencies=[requires("customers:write")],
-    responses=problems(CustomerNotFound, PersonErased),
+    responses=problems(CustomerNotFound, PersonErased) | {204: {"description": "Both are erased now."}},
 )
-async def merge(person_id: UUID, body: MergeIn, tx: Tx, principal: PrincipalDep) -> CustomerOut:
+async def merge(person_id: UUID, body: MergeIn, tx: Tx, principal: PrincipalDep) -> CustomerOut | Response:
     """Say that two ids mean one person. What the profile lacks is taken from the other; neither loses a purchase.
 
-    An id that was erased erases the other: nobody can be told apart from a person who is to be forgotten.
+    If `merged_id` was erased, this customer is the person who was to be forgotten: they are erased too, and the
+    answer is 204.
     """
     await read_customer(tx, person_id)
     survivor = await merge_people(tx, merged_id=body.merged_id, into_id=person_id, at=utcnow())
-    customer = await read_customer(tx, survivor or person_id)
+    if survivor is None:
+        return Response(status_code=204)
+    customer = await read_customer(tx, survivor)
     about(tx, customer.id)
     return (await shown(tx, [customer], principal))[0]
 

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from shared.contracts.cards import ContactCard
+from shared.contracts.customers import CustomerErased, CustomerMerged, PurchaseRecorded
+from shared.ids import new_id
+from shared.service import Runtime
+from tests.customers.people import OTHER_PHONE, PHONE, bought, card, converted, opened
+from tests.support.events import deliver, published, published_cards, turn
+
+THIRD_PHONE = "+989990009999"
+
+
+async def merged(client: httpx.AsyncClient, into: str, merged_id: str) -> dict[str, Any]:
+    reply = await client.post(f"/v1/customers/{into}/merge", json={"merged_id": merged_id})
+    assert reply.status_code == 200, reply.text
+    customer: dict[str, Any] = reply.json()
+    return customer
+
+
+async def test_the_surviving_profile_wins_and_takes_what_it_lacks(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    one = await opened(client, first_name="سارا", emails=["sara@example.com"])
+    two = await opened(client, OTHER_PHONE, first_name="نازنین", city="ری", emails=["n@example.com"])
+
+    customer = await merged(client, one["id"], two["id"])
+
+    assert (customer["first_name"], customer["city"]) == ("سارا", "ری")
+    assert customer["phones"] == [PHONE, OTHER_PHONE]
+    assert customer["emails"] == ["sara@example.com", "n@example.com"]
+    assert (await client.get(f"/v1/customers/{two['id']}")).json() == customer
+    [event] = await published(runtime, CustomerMerged)
+    assert (str(event.person_id), str(event.merged_id)) == (one["id"], two["id"])
+    cards = await published_cards(runtime)
+    for person_id in (one["id"], two["id"]):
+        sent = cards[UUID(person_id)]
+        assert isinstance(sent, ContactCard)
+        assert (str(sent.person_id), [str(alias) for alias in sent.aliases]) == (one["id"], [two["id"]])
+
+
+async def test_purchases_of_both_ids_are_one_history(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    one, two = await opened(client), await opened(client, OTHER_PHONE)
+    first = await bought(client, person_id=one["id"], occurred_at="2026-01-01T00:00:00Z")
+    second = await bought(client, person_id=two["id"], occurred_at="2026-01-02T00:00:00Z")
+    await turn(runtime, "classify customers")
+
+    await merged(client, one["id"], two["id"])
+    third = await bought(client, person_id=two["id"], occurred_at="2026-01-03T00:00:00Z")
+    await turn(runtime, "classify customers")
+
+    for person_id in (one["id"], two["id"]):
+        listed = (await client.get("/v1/purchases", params={"person_id": person_id})).json()["items"]
+        assert [each["id"] for each in listed] == [third["id"], second["id"], first["id"]]
+    assert [str(event.person_id) for event in await published(runtime, PurchaseRecorded)] == [
+        one["id"],
+        two["id"],
+        one["id"],
+    ]
+    [caller] = (await client.get("/v1/customers/lookup", params={"phone": OTHER_PHONE})).json()["items"]
+    assert [each["id"] for each in caller["last_purchases"]] == [third["id"], second["id"], first["id"]]
+
+
+async def test_chains_of_merges_lead_to_the_last(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    one, two, three = await opened(client), await opened(client, OTHER_PHONE), await opened(client, THIRD_PHONE)
+
+    await merged(client, two["id"], one["id"])
+    await merged(client, three["id"], two["id"])
+    again = await merged(client, one["id"], two["id"])
+
+    assert again["id"] == three["id"]
+    assert set(again["alias_ids"]) == {one["id"], two["id"]}
+    assert len(await published(runtime, CustomerMerged)) == 2
+
+
+async def test_merges_of_two_into_each_other_at_once_leave_one(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    one, two = await opened(client), await opened(client, OTHER_PHONE)
+
+    customers = await asyncio.gather(merged(client, one["id"], two["id"]), merged(client, two["id"], one["id"]))
+
+    assert len({customer["id"] for customer in customers}) == 1
+    assert len(await published(runtime, CustomerMerged)) == 1
+
+
+async def test_purchases_while_people_are_merged_lose_nothing(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    one, two = await opened(client), await opened(client, OTHER_PHONE)
+
+    await asyncio.gather(
+        *(bought(client, person_id=two["id"]) for _ in range(6)),
+        merged(client, one["id"], two["id"]),
+        *(bought(client, phone=OTHER_PHONE) for _ in range(6)),
+    )
+    await turn(runtime, "classify customers")
+
+    listed = (await client.get("/v1/purchases", params={"person_id": one["id"]})).json()["items"]
+    customer = (await client.get(f"/v1/customers/{one['id']}")).json()
+    assert len(listed) == 12
+    assert "regular" in customer["types"]
+
+
+async def test_a_conversion_of_a_merged_lead_changes_the_customer_it_means(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    customer = await opened(client)
+    person_id = new_id()
+    await deliver(runtime, card(person_id))
+
+    await deliver(runtime, converted(person_id))
+
+    assert len(await published(runtime, CustomerMerged)) == 1
+    assert (await client.get(f"/v1/customers/{person_id}")).json()["id"] == customer["id"]
+
+
+async def test_merging_with_an_erased_id_erases_the_other(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    one, two = await opened(client), await opened(client, OTHER_PHONE)
+    await client.delete(f"/v1/customers/{two['id']}")
+
+    reply = await client.post(f"/v1/customers/{one['id']}/merge", json={"merged_id": two["id"]})
+
+    assert reply.status_code == 204
+    assert (await client.get(f"/v1/customers/{one['id']}")).status_code == 410
+    assert len(await published(runtime, CustomerErased)) == 2
