@@ -11,7 +11,8 @@ from services.messaging.messages.claiming import claim
 from services.messaging.messages.sending import deliver as deliver_claimed
 from services.messaging.messages.sending import send_lane
 from services.messaging.messages.statuses import Lane
-from services.messaging.providers.usecases import SandboxAccounts
+from services.messaging.providers.schemas import LineIn, ProviderCreate
+from services.messaging.providers.usecases import SandboxAccounts, create_account
 from shared.clock import moved, utcnow
 from shared.contracts.messaging import MessageFailed, MessageSent, MessageUnknown, OptOutRecorded
 from shared.service import Runtime
@@ -174,9 +175,6 @@ async def test_an_account_that_is_refused_is_paused_and_another_one_sends(
 
 
 async def _add_account_with_a_wrong_key(runtime: Runtime, panel: Panel) -> None:
-    from services.messaging.providers.schemas import LineIn, ProviderCreate  # noqa: PLC0415
-    from services.messaging.providers.usecases import create_account  # noqa: PLC0415
-
     line = LineIn(number="30007732000001", purposes=["transactional"])
     wrong = ProviderCreate(
         name="wrong", kind="smsir", base_url=panel.base_url, secret="no key", priority=1, lines=[line]

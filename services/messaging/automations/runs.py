@@ -72,21 +72,18 @@ async def _begin(tx: AsyncSession, automation: Automation, events: Sequence[Rece
     await driver(tx).execute(sql.BEGIN, automation.code, orjson.dumps(automation.steps).decode(), now, *columns)
 
 
-async def skip_stale_runs(runtime: Runtime) -> int:
-    """Record runs whose step should have been taken too long ago as skipped; return how many there were."""
+async def step_runs(runtime: Runtime) -> int:
+    """Take the due steps of a batch of runs; return how many runs there were.
+
+    Those whose step should have been taken too long ago are recorded as skipped, many at a time.
+    """
     now = utcnow()
     oldest = now - timedelta(hours=runtime.settings.stale_effect_hours)
     async with runtime.db.transaction() as tx:
         tag = await driver(tx).execute(sql.SKIP_STALE, now, oldest, SKIP_BATCH)
-    return int(tag.rpartition(" ")[2])
-
-
-async def step_runs(runtime: Runtime) -> int:
-    """Take the due steps of a batch of runs; return how many runs there were. The stale ones are skipped first."""
-    skipped = await skip_stale_runs(runtime)
+    skipped = int(tag.rpartition(" ")[2])
     async with runtime.db.transaction() as tx:
-        now = utcnow()
-        rows = await driver(tx).fetch(sql.TAKE, now, BATCH)
+        rows = await driver(tx).fetch(sql.TAKE, now, BATCH, oldest)
         if rows:
             await _step(tx, rows, runtime.settings, now)
     return skipped + len(rows)

@@ -25,7 +25,7 @@ SELECT run.id, run.automation, run.person_id, run.status, run.step, run.steps::t
        run.coupon::text,
        automation.active
 FROM automation_runs run JOIN automations automation ON automation.code = run.automation
-WHERE run.status IN ('running', 'waiting') AND run.due_at <= $1
+WHERE run.status IN ('running', 'waiting') AND run.due_at BETWEEN $3 AND $1
 ORDER BY run.due_at LIMIT $2
 FOR UPDATE OF run SKIP LOCKED
 """

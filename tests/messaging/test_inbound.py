@@ -1,0 +1,246 @@
+"""What people write: opt-outs, answers, unknown senders, and webhooks that somebody else calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from services.messaging.inbound.parsing import Meaning, read
+from services.messaging.providers.usecases import SandboxAccounts
+from shared.clock import utcnow
+from shared.contracts.customers import CustomerErased
+from shared.contracts.messaging import MessageDelivered, OptOutRecorded, OptOutWithdrawn, ReplyReceived
+from shared.ids import new_id
+from shared.service import Runtime
+from tests.messaging.conftest import LINE, Panel
+from tests.messaging.people import SARA_PHONE, card
+from tests.messaging.sending import fetchval, intent, known_person, queued, statuses
+from tests.support import api
+from tests.support.eventually import eventually
+from tests.support.events import deliver, published, turn
+
+POLL = "poll inbound messages"
+SEND = "send transactional"
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("11", Meaning("opt_out")),
+        ("۱۱", Meaning("opt_out")),
+        ("١١", Meaning("opt_out")),
+        (" ۱۱ .", Meaning("opt_out")),
+        ("لغو۱۱", Meaning("opt_out")),
+        ("لغو ۱۱", Meaning("opt_out")),
+        ("12", Meaning("rejoin")),
+        ("۱۲", Meaning("rejoin")),
+        ("١٢", Meaning("rejoin")),
+        ("۲", Meaning("reply", number=2)),
+        ("٢", Meaning("reply", number=2)),
+        (" 2 ", Meaning("reply", number=2)),
+        ("۱ ۰", Meaning("reply", number=10)),
+        ("سه", Meaning("reply", number=3)),
+        ("بله", Meaning("reply", keyword="yes")),
+        ("آري", Meaning("reply", keyword="yes")),
+        ("خیر", Meaning("reply", keyword="no")),
+        ("نه", Meaning("reply")),
+        ("-5", Meaning("reply")),
+        ("ساعت ۵ زنگ بزنید", Meaning("reply")),
+        ("سارا نمونه", Meaning("reply")),
+        ("٪", Meaning("reply")),
+        ("", Meaning("reply")),
+        ("۱۲۳۴۵", Meaning("reply")),
+    ],
+)
+def test_a_text_is_read_in_any_digits_and_nothing_is_read_into_it(text: str, meaning: Meaning) -> None:
+    assert read(text) == meaning
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_who_answers_11_gets_nothing_more_from_the_line_until_they_answer_12(
+    runtime: Runtime, panel: Panel
+) -> None:
+    person = await known_person(runtime)
+    await panel.reply(SARA_PHONE, "۱۱")
+    await eventually(lambda: polled(runtime, 1))
+    await queued(runtime, intent(person, "یک"))
+    await turn(runtime, SEND)
+    assert await statuses(runtime) == [("suppressed", "opted_out")]
+
+    await panel.reply(SARA_PHONE, "١٢")
+    await eventually(lambda: polled(runtime, 2))
+    await queued(runtime, intent(person, "دو"))
+    await turn(runtime, SEND)
+    assert [text["text"] for text in await panel.texts(SARA_PHONE)] == ["دو"]
+    [recorded] = await published(runtime, OptOutRecorded)
+    [withdrawn] = await published(runtime, OptOutWithdrawn)
+    assert (recorded.line, recorded.source, withdrawn.line) == (LINE, "reply", LINE)
+
+
+async def polled(runtime: Runtime, count: int) -> bool:
+    await turn(runtime, POLL)
+    return bool(await fetchval(runtime, "SELECT count(*) FROM inbound_messages") == count)
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_an_opt_out_outlives_the_person_and_keeps_only_a_hash(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await panel.reply(SARA_PHONE, "۱۱")
+    await eventually(lambda: polled(runtime, 1))
+    await deliver(runtime, CustomerErased(occurred_at=utcnow(), person_id=person))
+
+    somebody_new = await known_person(runtime)
+    await queued(runtime, intent(somebody_new))
+    await turn(runtime, SEND)
+
+    assert await statuses(runtime) == [("suppressed", "opted_out")]
+    assert await fetchval(runtime, "SELECT person_id FROM suppressions") is None
+    kept = await fetchval(runtime, "SELECT string_agg(inbound::text, ' ') FROM inbound_messages inbound")
+    assert "9990001234" not in kept
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_an_answer_is_published_as_a_number_without_its_text(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await panel.reply(SARA_PHONE, " ۲ ")
+    await eventually(lambda: polled(runtime, 1))
+
+    [reply] = await published(runtime, ReplyReceived)
+    assert (reply.person_id, reply.number, reply.keyword, reply.line) == (person, 2, None, LINE)
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_an_unknown_sender_stays_in_the_inbox_until_a_card_has_the_number(runtime: Runtime, panel: Panel) -> None:
+    await panel.reply(SARA_PHONE, "۵")
+    await eventually(lambda: polled(runtime, 1))
+    assert await published(runtime, ReplyReceived) == []
+
+    person = await known_person(runtime)
+
+    [reply] = await published(runtime, ReplyReceived)
+    assert (reply.person_id, reply.number) == (person, 5)
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_on_a_shared_phone_the_one_we_wrote_to_last_is_answering(runtime: Runtime, panel: Panel) -> None:
+    mother, son = card(phones=(), shared_phones=(SARA_PHONE,)), card(first_name="سهند", phones=(SARA_PHONE,))
+    await deliver(runtime, mother, son)
+    await queued(runtime, intent(son.person_id))
+    await turn(runtime, SEND)
+    await panel.reply(SARA_PHONE, "۴")
+    await eventually(lambda: polled(runtime, 1))
+
+    assert [reply.person_id for reply in await published(runtime, ReplyReceived)] == [son.person_id]
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_what_a_process_died_with_is_found_by_the_sweep_and_nothing_is_read_twice(
+    runtime: Runtime, panel: Panel
+) -> None:
+    await known_person(runtime)
+    await panel.reply(SARA_PHONE, "۲")
+    key = {"X-API-KEY": "peyvand-sandbox"}
+    lost = await panel.http.get("/sandbox/smsir/v1/receive/latest", headers=key)
+    assert len(lost.json()["data"]) == 1
+
+    for _ in range(2):
+        await turn(runtime, "sweep inbound messages")
+        await turn(runtime, POLL)
+    assert len(await published(runtime, ReplyReceived)) == 1
+
+
+@pytest.mark.parametrize("shape", ["json", "list", "form", "query"])
+async def test_a_webhook_is_taken_in_any_shape_and_only_once(
+    shape: str, client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    await known_person(runtime)
+    path = accounts.webhook_paths["inbound"]
+    said = {"from": "۰۹۹۹۰۰۰۱۲۳۴", "to": LINE, "text": "۳", "time": "1700000000"}
+    ways: dict[str, Any] = {
+        "json": lambda: client.post(path, json=said),
+        "list": lambda: client.post(path, json=[said, said]),
+        "form": lambda: client.post(path, data=said),
+        "query": lambda: client.get(path, params=said),
+    }
+    for _ in range(2):
+        answer = await ways[shape]()
+        assert (answer.status_code, answer.text) == (200, "OK")
+
+    assert [reply.number for reply in await published(runtime, ReplyReceived)] == [3]
+
+
+async def test_a_forged_webhook_is_told_that_there_is_none(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    said = {"from": SARA_PHONE, "to": LINE, "text": "۱۱"}
+    secret = accounts.webhook_paths["inbound"].split("/")[3]
+    forged = [
+        f"/webhooks/{accounts.sms_id}/guessed/inbound",
+        f"/webhooks/{accounts.sms_id}/{secret[:-1]}/inbound",
+        f"/webhooks/{accounts.smtp_id}/{secret}/inbound",
+        f"/webhooks/{new_id()}/{secret}/inbound",
+    ]
+    answers = [await client.post(path, json=said) for path in forged]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "webhook_not_found")] * 4
+    assert await fetchval(runtime, "SELECT count(*) FROM suppressions") == 0
+
+
+@pytest.mark.parametrize("said", [{}, {"from": SARA_PHONE}, [1], "x"])
+async def test_a_webhook_without_what_it_needs_is_refused_and_leaves_nothing(
+    said: Any, client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    answer = await client.post(accounts.webhook_paths["inbound"], json=said)
+
+    assert answer.status_code == 422
+    assert await fetchval(runtime, "SELECT count(*) FROM inbound_messages") == 0
+
+
+async def test_a_panel_may_call_the_fields_what_it_likes(client: httpx.AsyncClient, runtime: Runtime) -> None:
+    await known_person(runtime)
+    made = await client.post(
+        "/v1/providers",
+        json={
+            "name": "other",
+            "kind": "smsir",
+            "base_url": "http://127.0.0.1:9",
+            "secret": "key",
+            "fields": {"inbound": {"from": "Absender", "text": "Inhalt", "to": "Leitung"}},
+            "lines": [{"number": LINE, "purposes": ["service"]}],
+        },
+    )
+    said = {"Absender": SARA_PHONE, "Inhalt": "۷", "Leitung": LINE}
+    answer = await client.post(made.json()["webhook_paths"]["inbound"], json=said)
+
+    assert answer.status_code == 200
+    assert [reply.number for reply in await published(runtime, ReplyReceived)] == [7]
+
+
+async def test_reports_may_come_before_the_answer_twice_and_in_the_wrong_order(
+    client: httpx.AsyncClient, runtime: Runtime, panel: Panel, accounts: SandboxAccounts
+) -> None:
+    person = await known_person(runtime)
+    path = accounts.webhook_paths["delivery"]
+    for state in (1, 5, 1, 2):
+        await client.post(path, json={"messageId": 80000001, "deliveryState": state})
+    await turn(runtime, "apply delivery reports")
+    await queued(runtime, intent(person))
+    await turn(runtime, SEND)
+    assert (await panel.texts())[0]["id"] == 80000001
+    await turn(runtime, "apply delivery reports")
+
+    assert await statuses(runtime) == [("delivered", None)]
+    assert len(await published(runtime, MessageDelivered)) == 1
+    assert await fetchval(runtime, "SELECT count(*) FROM delivery_reports") == 0
+
+
+async def test_without_leave_to_see_personal_data_numbers_are_masked_and_texts_left_out(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    await client.post(accounts.webhook_paths["inbound"], json={"from": SARA_PHONE, "to": LINE, "text": "راز"})
+    async with api.client(runtime, ["messaging:read"]) as clerk:
+        [seen] = (await clerk.get("/v1/inbound", params={"matched": False})).json()["items"]
+
+    assert (seen["sender"], seen["text"]) == ("+98999•••34", None)
