@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from services.metrics.app import SERVICE
+from services.metrics.figures.examples import AUDIT, COHORTS, DEFINITIONS, FIGURE
+from services.metrics.figures.schemas import AuditOut, CohortsOut, DefinitionsOut, FigureOut
 from shared.service import Runtime
-from tests.metrics.facts import ask, points, purchase
+from tests.conftest import MakeRuntime
+from tests.metrics.facts import ask, at, points, purchase
 from tests.support import api
 from tests.support.events import deliver, turn
 
@@ -119,3 +124,28 @@ async def test_every_dimension_that_is_listed_can_be_asked(client: httpx.AsyncCl
 
     for by in dimensions:
         assert await points(client, figure, from_="2026-04-01", to="2026-05-01", by=by) == []
+
+
+async def test_counting_on_demand_ends_at_its_time_limit(make_runtime: MakeRuntime) -> None:
+    runtime = await make_runtime(SERVICE, on_demand_timeout_s=0.001)
+    many = [purchase(f"p{number % 50}", at("2026-01-01") + timedelta(hours=number)) for number in range(6000)]
+    await deliver(runtime, *many)
+    await turn(runtime, "fold")
+
+    async with api.client(runtime) as http:
+        refused = await http.get(
+            "/v1/metrics/time_between_purchases", params={"from": "2026-01-01", "to": "2027-01-02"}
+        )
+        assert (refused.status_code, refused.json()["code"]) == (503, "counting_took_too_long")
+        assert await points(http, "retention", from_="2026-01-01", to="2027-01-01")
+
+
+async def test_the_examples_in_the_description_are_answers_that_could_be(client: httpx.AsyncClient) -> None:
+    for schema, example in (
+        (FigureOut, FIGURE),
+        (DefinitionsOut, DEFINITIONS),
+        (CohortsOut, COHORTS),
+        (AuditOut, AUDIT),
+    ):
+        again = schema.model_validate(example).model_dump(mode="json", by_alias=True)
+        assert again == example

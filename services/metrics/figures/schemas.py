@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.metrics.figures import examples
 from services.metrics.figures.catalogue import Unit
 from shared.persian.calendar import Calendar, Interval
 
@@ -50,7 +51,7 @@ class PointOut(BaseModel):
 class FigureOut(BaseModel):
     """A figure over a span: one point for the whole of it, or one a period and code."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, json_schema_extra={"examples": [examples.FIGURE]})
 
     figure: str = Field(examples=["retention"])
     unit: Unit
@@ -81,6 +82,8 @@ class DefinitionOut(BaseModel):
 
 class DefinitionsOut(BaseModel):
     """Every figure, and the settings they are counted by."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.DEFINITIONS]})
 
     figures: list[DefinitionOut]
     time_zone: str = Field(description="The zone in which days begin.", examples=["Asia/Tehran"])
@@ -114,7 +117,7 @@ class CohortOut(BaseModel):
 class CohortsOut(BaseModel):
     """Cohorts of the months that the span touches."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, json_schema_extra={"examples": [examples.COHORTS]})
 
     first: Annotated[str, Field(alias="from", description=DAY, examples=["1405-01-01"])]
     after: Annotated[str, Field(alias="to", description=DAY, examples=["1406-01-01"])]
@@ -125,6 +128,8 @@ class CohortsOut(BaseModel):
 
 class AuditOut(BaseModel):
     """Kept counts against a full recomputation from the facts."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.AUDIT]})
 
     equal: bool = Field(description="Whether every kept count equals the recomputed one.")
     compared: int = Field(description="How many counts were compared.", examples=[110958])
