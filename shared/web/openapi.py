@@ -83,7 +83,18 @@ def _add_components(document: dict[str, Any]) -> None:
     ]
     _, made = models_json_schema(kinds, ref_template="#/components/schemas/{model}")
     schemas.update(made["$defs"])
+    _exemplify_pages(schemas)
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+
+
+def _exemplify_pages(schemas: dict[str, Any]) -> None:
+    """Make a page's example of the example of what it lists."""
+    for schema in schemas.values():
+        properties = schema.get("properties", {})
+        listed = properties.get("items", {}).get("items", {}).get("$ref", "").rpartition("/")[2]
+        examples = schemas.get(listed, {}).get("examples")
+        if "next_cursor" in properties and examples and "examples" not in schema:
+            schema["examples"] = [{"items": examples[:1], "next_cursor": None}]
 
 
 def _complete(operation: dict[str, Any], method: str, scopes: list[str]) -> None:

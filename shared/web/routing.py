@@ -52,6 +52,7 @@ class Route(APIRoute):
         declared = [(scope_of(each.dependency), each) for each in dependencies or ()]
         self.scopes = [scope for scope, _ in declared if scope is not None]
         others = [each for scope, each in declared if scope is None]
+        options["summary"] = options.get("summary") or endpoint.__name__.replace("_", " ").capitalize()
         super().__init__(path, endpoint, dependencies=others, **options)
 
     def get_route_handler(self) -> Handler:

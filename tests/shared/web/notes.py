@@ -98,7 +98,10 @@ class NoteCreate(BaseModel):
 
 
 class NoteOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={"examples": [{"id": "01a203af-3b49-7420-9b13-dbb08f38cede", "text": "سلام"}]},
+    )
 
     id: UUID
     text: str
@@ -178,7 +181,12 @@ async def write_many(request: Request, tx: Tx) -> dict[str, Any]:
     return {"read": len(notes), "errors": [{"pointer": fault.pointer, "code": fault.code} for fault in faults]}
 
 
-@router.get("", response_model=Page[NoteOut], dependencies=[requires("notes:read")])
+@router.get(
+    "",
+    summary="Read the notes, the newest first",
+    response_model=Page[NoteOut],
+    dependencies=[requires("notes:read")],
+)
 async def list_notes(tx: Tx, page: PageDep, kind: str | None = None) -> dict[str, Any]:
     statement = select(Note)
     if kind is not None:

@@ -31,6 +31,17 @@ def test_operation_ids_are_the_names_of_the_functions(document: dict[str, Any]) 
     assert len(ids) == len(set(ids))
 
 
+def test_an_operation_is_summed_up_by_its_name_unless_it_says_more(document: dict[str, Any]) -> None:
+    assert document["paths"]["/v1/notes"]["post"]["summary"] == "Write note"
+    assert document["paths"]["/v1/notes"]["get"]["summary"] == "Read the notes, the newest first"
+
+
+def test_the_example_of_a_page_shows_what_it_lists(document: dict[str, Any]) -> None:
+    assert document["components"]["schemas"]["Page_NoteOut_"]["examples"] == [
+        {"items": [{"id": "01a203af-3b49-7420-9b13-dbb08f38cede", "text": "سلام"}], "next_cursor": None}
+    ]
+
+
 def test_every_operation_says_what_scope_it_asks_for(document: dict[str, Any]) -> None:
     assert document["components"]["securitySchemes"]["bearer"] == {
         "type": "http",
