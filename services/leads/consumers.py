@@ -22,7 +22,7 @@ from shared.contracts.cards import CUSTOMERS_CONTACTS, ReceivedCard
 from shared.contracts.customers import CustomerCreated, CustomerErased, CustomerMerged, PurchaseRecorded
 from shared.contracts.messaging import ReplyReceived
 from shared.db import driver
-from shared.outbox.consumer import Consumer
+from shared.outbox.consumer import Consumer, Kind
 from shared.service import runtime_behind
 
 consumer = Consumer("leads")
@@ -32,6 +32,12 @@ consumer = Consumer("leads")
 async def keep_contacts(tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:
     """Keep by which numbers and addresses customers are known."""
     await driver(tx).execute(sql.STORE_CONTACTS, orjson.dumps([_copy_of(card) for card in cards]).decode())
+
+
+@consumer.cards(CUSTOMERS_CONTACTS, kind=Kind.OWN)
+async def let_cards_identify(tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:
+    """Leave it to the cards of customers by what they are known, as a number can pass to somebody else."""
+    await driver(tx).execute(sql.LET_CARDS_IDENTIFY, [card.key for card in cards])
 
 
 @consumer.state(CustomerCreated, batch=True)

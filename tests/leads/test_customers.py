@@ -68,6 +68,16 @@ class TestCards:
 
         assert (await captured(client, phone="09990001234"))["id"] == first["id"]
 
+    async def test_a_number_that_passed_to_another_customer_is_theirs(
+        self, runtime: Runtime, client: httpx.AsyncClient
+    ) -> None:
+        lead = await captured(client, phone="09990001234", email=EMAIL, product="crm")
+        await deliver(runtime, card(person_of(lead), phones=("+989990005678",)), card(OTHER, emails=(EMAIL,)))
+
+        assert (await captured(client, phone="09990001234", product="club"))["person_id"] == str(OTHER)
+        assert (await captured(client, email=EMAIL, product="shop"))["person_id"] == str(OTHER)
+        assert (await captured(client, phone="09990005678", product="crm"))["id"] == lead["id"]
+
     async def test_a_number_that_a_family_shares_does_not_tell_its_people_apart(
         self, runtime: Runtime, client: httpx.AsyncClient
     ) -> None:

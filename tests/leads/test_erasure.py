@@ -29,7 +29,7 @@ async def personal_data(runtime: Runtime, lead: dict[str, Any]) -> list[object]:
             " SELECT convert_from(body, 'UTF8') FROM idempotency_keys"
         )
     assert person is not None
-    kept = {"id", "name_folded", "phone_shared", "accepts_promotional", "is_alias", "erased_at", "created_at"}
+    kept = {"id", "name_folded", "phone_shared", "accepts_promotional", "identifies", "erased_at", "created_at"}
     held = [value for name, value in person.items() if name not in kept] + [note["note"] for note in notes]
     return [value for value in [*held, person["name_folded"]] if value]
 

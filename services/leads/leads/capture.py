@@ -97,7 +97,7 @@ async def _capture(
     by_agent: UUID | None,
 ) -> Captured:
     person.id = identity.person_id or person.id
-    person.phone_shared = identity.phone_shared
+    person.phone_shared, person.identifies = identity.phone_shared, not identity.is_customer
     lead = _lead(new, person, identity, at, settings)
     first = lead.born_answered(at) if new.direction == "inbound" and new.source in BORN_ANSWERED else []
     if waits_for_answer(new.direction, new.source):

@@ -16,7 +16,7 @@ from shared.db import driver
 
 PERSON_COLUMNS = (
     "id", "first_name", "last_name", "name_folded", "phone", "phone_typed", "phone_shared", "email", "province", "city",
-    "accepts_promotional", "promotional_consent_at", "created_at",
+    "accepts_promotional", "promotional_consent_at", "identifies", "created_at",
 )  # fmt: skip
 LEAD_COLUMNS = (
     "id", "person_id", "slot", "status", "funnel_stage", "kind", "source", "direction", "awareness", "campaign",

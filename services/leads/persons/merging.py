@@ -19,4 +19,4 @@ async def merge_persons(tx: AsyncSession, merged: UUID, *, into: UUID) -> None:
     if target == merged:
         return
     await driver(tx).execute(sql.STORE_ALIAS, merged, target)
-    await tx.execute(update(Person).where(Person.id == merged).values(is_alias=True))
+    await tx.execute(update(Person).where(Person.id == merged).values(identifies=False))

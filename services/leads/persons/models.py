@@ -17,7 +17,7 @@ Instant = DateTime(timezone=True)
 class Person(Base):
     """A person who has, or had, a lead. The row outlives an erasure, emptied, so that the id stays known as erased.
 
-    `is_alias` marks an id that was merged into another one: it keeps its leads, and identifies nobody any more.
+    `identifies` until the customers service says by what the person is known, or the id is merged into another one.
     """
 
     __tablename__ = "persons"
@@ -34,7 +34,7 @@ class Person(Base):
     city: Mapped[str | None] = mapped_column(Text)
     accepts_promotional: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
     promotional_consent_at: Mapped[datetime | None] = mapped_column(Instant)
-    is_alias: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    identifies: Mapped[bool] = mapped_column(server_default=text("true"), default=True)
     erased_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -61,8 +61,8 @@ class Person(Base):
         self.name_folded, self.accepts_promotional, self.erased_at = "", False, at
 
 
-IDENTIFIES = text("NOT is_alias AND NOT phone_shared")
-WITHOUT_PHONE = text("phone IS NULL AND NOT is_alias")
+IDENTIFIES = text("identifies AND NOT phone_shared")
+WITHOUT_PHONE = text("phone IS NULL AND identifies")
 
 Index("uq_persons_phone", Person.phone, unique=True, postgresql_where=IDENTIFIES)
 Index("uq_persons_email", Person.email, unique=True, postgresql_where=WITHOUT_PHONE)

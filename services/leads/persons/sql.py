@@ -30,9 +30,13 @@ FROM (
 ) AS match
 LEFT JOIN aliases AS alias ON alias.alias_id = match.id
 LEFT JOIN contacts AS customer ON customer.person_id = coalesce(alias.person_id, match.id)
+WHERE coalesce(customer.version, 0) = 0
+   OR match.how IN (2, 3, 5)
+   OR match.how = 1 AND $1 = ANY(customer.phones || customer.shared_phones)
+   OR match.how = 4 AND $2 = ANY(customer.emails)
 ORDER BY match.how, person_id
 """
-"""Who is known by a number or an address. `how` is a `persons.identity.How`."""
+"""Who is known by a number or an address; of customers their card decides. `how` is a `persons.identity.How`."""
 
 SAME_AS = """
 WITH asked AS (
@@ -63,6 +67,13 @@ ON CONFLICT (person_id) DO UPDATE
 SET version = excluded.version, phones = excluded.phones, shared_phones = excluded.shared_phones,
     emails = excluded.emails, aliases = excluded.aliases, erased = excluded.erased
 WHERE kept.version < excluded.version AND NOT kept.erased
+"""
+
+LET_CARDS_IDENTIFY = """
+UPDATE persons SET identifies = false FROM (
+    SELECT id FROM persons WHERE id = ANY($1::uuid[]) AND identifies ORDER BY id FOR NO KEY UPDATE
+) AS customer
+WHERE persons.id = customer.id
 """
 
 STORE_STUBS = """

@@ -25,14 +25,14 @@ def upgrade() -> None:
             city text,
             accepts_promotional boolean NOT NULL DEFAULT false,
             promotional_consent_at timestamptz,
-            is_alias boolean NOT NULL DEFAULT false,
+            identifies boolean NOT NULL DEFAULT true,
             erased_at timestamptz,
             created_at timestamptz NOT NULL,
             CONSTRAINT pk_persons PRIMARY KEY (id)
         )
     """)
-    op.execute("CREATE UNIQUE INDEX uq_persons_phone ON persons (phone) WHERE NOT is_alias AND NOT phone_shared")
-    op.execute("CREATE UNIQUE INDEX uq_persons_email ON persons (email) WHERE phone IS NULL AND NOT is_alias")
+    op.execute("CREATE UNIQUE INDEX uq_persons_phone ON persons (phone) WHERE identifies AND NOT phone_shared")
+    op.execute("CREATE UNIQUE INDEX uq_persons_email ON persons (email) WHERE phone IS NULL AND identifies")
     op.execute("CREATE INDEX ix_persons_phone ON persons (phone)")
     op.execute("CREATE INDEX ix_persons_email ON persons (email)")
     op.execute(
