@@ -29,9 +29,7 @@ from services.metrics.app import SERVICE as METRICS
 from services.postgres import EmbeddedPostgres, PostgresFailed
 from services.sandbox.app import open_sandbox
 from services.surveys.app import SERVICE as SURVEYS
-from shared.bus.local import LocalBus
-from shared.main import Server, stop_on_signals, until_stopped, uvicorn_config
-from shared.migrate import migrate
+from shared.main import Server, prepare, stop_on_signals, until_stopped, uvicorn_config
 from shared.routes import OPERATIONAL, service_for
 from shared.runtime import open_runtime
 from shared.service import Runtime, Service
@@ -115,10 +113,9 @@ async def open_embedded(server: EmbeddedPostgres, data: Path, address: str, say:
     names = [service.name for service in SERVICES]
     await server.ensure_databases(*names, "bus", "sandbox")
     async with AsyncExitStack() as stack:
-        keys = _keys(data)
-        settings = [_settings(service, server, keys, data) for service in SERVICES]
+        settings = [settings_of(service, data) for service in SERVICES]
         configure_logging(settings[0])
-        await _migrate(server, settings, say)
+        await _prepare(settings, say)
         say("Starting the services")
         runtimes = [
             await stack.enter_async_context(open_runtime(service, loaded))
@@ -130,7 +127,7 @@ async def open_embedded(server: EmbeddedPostgres, data: Path, address: str, say:
         apps: dict[str, ASGIApp] = {runtime.service.name: create_app(runtime) for runtime in runtimes}
         dispatcher = Dispatcher(apps | {"sandbox": sandbox})
         await _know_the_sandbox(runtimes[names.index("messaging")], address, sandbox.state.smtp_port)
-        yield Embedded(tuple(runtimes), dispatcher, address, _write_token(data, keys))
+        yield Embedded(tuple(runtimes), dispatcher, address, _write_token(data))
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:
@@ -140,15 +137,10 @@ async def _within(event: asyncio.Event, seconds: float) -> bool:
     return event.is_set()
 
 
-async def _migrate(server: EmbeddedPostgres, settings: list[ServiceSettings], say: Say) -> None:
-    bus = LocalBus(server.url("bus"))
-    try:
-        await bus.migrate()
-    finally:
-        await bus.close()
+async def _prepare(settings: list[ServiceSettings], say: Say) -> None:
     for service, loaded in zip(SERVICES, settings, strict=True):
-        say(f"Migrating {service.name}")
-        await migrate(service, loaded.database_url)
+        say(f"Preparing {service.name}")
+        await prepare(service, loaded)
 
 
 async def _know_the_sandbox(messaging: Runtime, address: str, smtp_port: int) -> None:
@@ -248,17 +240,14 @@ def _keys(data: Path) -> Path:
 
 
 def settings_of(service: Service, data: Path) -> ServiceSettings:
-    """Return the settings of a service of the deployment that runs on `data`."""
-    return _settings(service, EmbeddedPostgres(data / "postgres"), data / "keys", data)
-
-
-def _settings(service: Service, server: EmbeddedPostgres, keys: Path, data: Path) -> ServiceSettings:
+    """Return what a service runs with on a data folder; a Kafka that the environment names is used."""
+    server = EmbeddedPostgres(data / "postgres")
     return load(
         service.settings,
         mode="embedded",
         database_url=server.url(service.name),
         bus_database_url=server.url("bus"),
-        jwt_public_key=(keys / "public.pem").read_text(),
+        jwt_public_key=(_keys(data) / "public.pem").read_text(),
         secret_key=_secret(data),
         log_format="text",
         log_level=os.environ.get("PEYVAND_LOG_LEVEL", "warning"),
@@ -273,10 +262,10 @@ def _secret(data: Path) -> str:
     return file.read_text()
 
 
-def _write_token(data: Path, keys: Path) -> Path:
+def _write_token(data: Path) -> Path:
     """Write a token with every scope, for the one who runs this."""
     file = data / "token"
-    private = (keys / "private.pem").read_text()
+    private = (_keys(data) / "private.pem").read_text()
     _write_private(file, sign_token(private, subject="developer", scopes=SCOPES, lifetime=TOKEN_LIFETIME))
     return file
 

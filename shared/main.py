@@ -13,7 +13,9 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from shared.bus import open_bus
 from shared.migrate import migrate
+from shared.outbox.topics import make_topics
 from shared.runtime import open_runtime
 from shared.service import Runtime, Service
 from shared.settings import ServiceSettings, SettingsError, load
@@ -25,7 +27,7 @@ ROLES = {
     "api": "answer requests",
     "worker": "relay events, consume them and turn the clocks; answers its health paths",
     "all": "both in one process",
-    "migrate": "bring the database to the newest version, and end",
+    "migrate": "bring the database to the newest version, make the topics that are missing, and end",
 }
 GRACE_S = 8
 
@@ -41,9 +43,19 @@ def main(service: Service, arguments: list[str] | None = None) -> None:
         sys.exit(str(error))
     configure_logging(settings)
     if role == "migrate":
-        asyncio.run(migrate(service, settings.migration_database_url or settings.database_url))
+        asyncio.run(prepare(service, settings))
     else:
         asyncio.run(run(service, settings, role))
+
+
+async def prepare(service: Service, settings: ServiceSettings) -> None:
+    """Bring the database to the newest version and make the topics that do not exist; harmless to repeat."""
+    await migrate(service, settings.migration_database_url or settings.database_url)
+    bus = open_bus(settings)
+    try:
+        await make_topics(bus, partitions=settings.partitions)
+    finally:
+        await bus.close()
 
 
 async def run(service: Service, settings: ServiceSettings, role: str) -> None:

@@ -11,14 +11,12 @@ from contextlib import suppress
 import structlog
 
 from shared.bus import BusUnavailable
-from shared.bus.local import LocalBus
 from shared.outbox.drain import drain
 from shared.outbox.faults import sentence
 from shared.outbox.housekeeping import FIRST_WITHIN_S, housekeeping
 from shared.outbox.inbox import Inbox
 from shared.outbox.lease import LeaseLost
 from shared.outbox.relay import Relay
-from shared.outbox.topics import make_topics
 from shared.service import Clock, Runtime
 from shared.watchdog import PATIENCE_S, Watchdog
 
@@ -42,8 +40,6 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then end what is in hand, within a few seconds."""
         self.stop = stop
-        if isinstance(self.runtime.bus, LocalBus):  # nobody else looks after its topics
-            await make_topics(self.runtime.bus, partitions=self.runtime.settings.partitions)
         loops = {"relay": self._relay(), "drain": self._clock(Clock("drain", 1.0, drain))}
         if self.runtime.service.consumer.topics:
             loops["consumer"] = self._consume()
