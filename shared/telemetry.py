@@ -32,6 +32,15 @@ PERSONAL = re.compile(
 )
 
 
+LEAKS = re.compile(
+    r"^(DETAIL|CONTEXT):.*"  # PostgreSQL quotes the row
+    r"|^\[parameters: .*"  # SQLAlchemy the parameters
+    r"|(?<=input_value=).*?(?=, input_type=)|(?<='input': ).*",  # pydantic the value
+    re.MULTILINE,
+)
+"""Where other people's errors quote values, which may be names or free text."""
+
+
 def looks_personal(text: str) -> bool:
     """Tell whether `text` holds what looks like a number to call, an email address or a token."""
     return PERSONAL.search(text) is not None
@@ -56,7 +65,7 @@ def configure_logging(settings: ServiceSettings) -> None:
         processors=[*shared, renderer],
         logger_factory=_NamedWriter,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # a logger that is cached cannot be configured anew
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -87,6 +96,8 @@ def without_personal_data(_: Any, __: str, event: MutableMapping[str, Any]) -> M
     """Hide what is named like personal data, or looks like it, before a line is written."""
     for name, value in event.items():
         event[name] = HIDDEN if _is_secret(name) else _hidden(value)
+    if "exception" in event:
+        event["exception"] = LEAKS.sub(HIDDEN, event["exception"])
     return event
 
 

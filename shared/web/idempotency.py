@@ -7,6 +7,7 @@ what its last holder committed. An insert alone would wait for the other request
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replayed"
 KEPT = timedelta(hours=24)
 LONGEST_KEY = 255
+OFF_LOOP_BYTES = 1024 * 1024
 
 _HASH_ONLY = "peyvand.idempotency.hash_only"
 _ABOUT = "idempotency.person_id"
@@ -165,8 +167,11 @@ async def _hash(request: Request, principal: Principal | None) -> bytes:
     seen_by = (principal.sees_personal_data, str(principal.agent_id)) if principal is not None else ()
     asked = (request.url.path, request.url.query, request.headers.get("content-type", ""), *map(str, seen_by))
     digest = hashlib.sha256("\x00".join(asked).encode("utf-8", "surrogatepass"))
-    digest.update(b"\x00")
-    digest.update(await request.body())
+    body = await request.body()
+    if len(body) > OFF_LOOP_BYTES:
+        await asyncio.to_thread(digest.update, b"\x00" + body)
+    else:
+        digest.update(b"\x00" + body)
     return digest.digest()
 
 

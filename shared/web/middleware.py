@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import structlog
 from fastapi import Request
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import PayloadTooLarge, PeyvandError
@@ -64,6 +65,8 @@ class Requests:
         ):
             try:
                 await self._app(scope, receive, answer.send)
+            except ClientDisconnect:
+                log.debug("client_went_away", route=template(scope))
             except Exception:
                 log.exception("request_failed", method=scope["method"], route=template(scope))
                 if answer.status is not None:

@@ -82,6 +82,23 @@ async def status_of(app: FastAPI, length: bytes) -> int:
     return statuses[0]
 
 
+@pytest.mark.parametrize("headers", [[], [(b"idempotency-key", b"k")]])
+async def test_a_client_that_goes_away_as_it_sends_is_no_fault_of_ours(
+    app: FastAPI, headers: list[tuple[bytes, bytes]]
+) -> None:
+    async def gone() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def nobody(_: object) -> None: ...
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/notes/open", "query_string": b"", "headers": headers}
+    with capture_logs() as lines:
+        await app(scope, gone, nobody)
+
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == []
+    assert lines[-1]["status"] in {400, 499}
+
+
 async def test_a_request_id_is_made_or_taken_over(client: httpx.AsyncClient) -> None:
     made = await client.get("/v1/notes/me")
     taken = await client.get("/v1/notes/me", headers={"X-Request-ID": "checkout-4711.a"})

@@ -5,11 +5,16 @@ import logging
 from collections.abc import Iterator
 from uuid import UUID
 
+import httpx
 import pytest
 import structlog
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 
+from shared.ids import new_id
 from shared.service import Runtime
 from shared.telemetry import HIDDEN, configure_logging, looks_personal, without_personal_data
+from tests.shared.web.notes import Note, NoteCreate
 from tests.support.api import token
 
 
@@ -102,6 +107,30 @@ def test_a_traceback_is_told_without_its_values(
 
     assert "ValueError" in line
     assert phone not in line
+
+
+async def test_what_other_peoples_errors_quote_is_not_logged(
+    runtime: Runtime, client: httpx.AsyncClient, restored: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(runtime.settings)
+    name = "نازنین آزمایشی"
+    for _ in range(2):
+        await client.post("/v1/notes", json={"text": "سارا نمونه"})
+    async with runtime.db.transaction() as tx:
+        tx.add(Note(id=new_id(), text=name, amount=10**30))
+        with pytest.raises(DBAPIError) as quoting:
+            await tx.flush()
+        tx.expunge_all()
+    with pytest.raises(ValidationError) as validating:
+        NoteCreate.model_validate({"text": "a", "rank": name})
+    for raised in (quoting.value, validating.value):
+        structlog.get_logger("peyvand.test").error("failed", exc_info=raised)
+    logged = capsys.readouterr().err
+
+    assert "UniqueViolationError" in logged
+    assert "ValidationError" in logged
+    assert "سارا" not in logged
+    assert name not in logged
 
 
 def test_text_is_for_people(runtime: Runtime, restored: None, capsys: pytest.CaptureFixture[str]) -> None:
