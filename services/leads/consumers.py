@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Uuid, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.leads.agents.assignment import change_load
@@ -60,12 +61,18 @@ async def erase_customer(tx: AsyncSession, received: Received[CustomerErased]) -
     await erase_persons(tx, frozenset().union(*ids.values()), at=received.recorded_at)
 
 
+@consumer.own(CustomerMerged, batch=True)
+async def resolve_merged(tx: AsyncSession, batch: Sequence[Received[CustomerMerged]]) -> None:
+    """Resolve merged ids from now on; before the purchases of the same batch are looked at."""
+    for received in batch:
+        await merge_persons(tx, received.event.merged_id, into=received.event.person_id)
+
+
 @consumer.own(CustomerMerged)
-async def merge_customer(tx: AsyncSession, received: Received[CustomerMerged]) -> None:
-    """Resolve the merged id from now on; whoever is merged with somebody erased is erased too."""
-    event = received.event
-    await merge_persons(tx, event.merged_id, into=event.person_id)
-    ids = (await same_persons(tx, [event.person_id]))[event.person_id]
+async def erase_with_erased(tx: AsyncSession, received: Received[CustomerMerged]) -> None:
+    """Erase whoever was merged with somebody erased."""
+    person_id = received.event.person_id
+    ids = (await same_persons(tx, [person_id]))[person_id]
     if await is_erased(tx, ids):
         await erase_persons(tx, ids, at=received.recorded_at)
 
@@ -74,21 +81,29 @@ async def merge_customer(tx: AsyncSession, received: Received[CustomerMerged]) -
 async def convert_by_purchase(tx: AsyncSession, batch: Sequence[Received[PurchaseRecorded]]) -> None:
     """Convert the open leads that purchases settle."""
     same = await same_persons(tx, {received.event.person_id for received in batch})
-    ids = frozenset[UUID]().union(*same.values())
-    statement = select(Lead).where(Lead.person_id.in_(ids), IS_OPEN).order_by(Lead.id).with_for_update()
-    leads = (await tx.scalars(statement)).all() if ids else []
+    leads = await _lock_open_leads(tx, frozenset[UUID]().union(*same.values()))
     for received in batch if leads else ():
         purchase = received.event
-        for lead in leads:
-            if lead.person_id in same[purchase.person_id] and lead.is_settled_by(purchase):
+        mine = [lead for person_id in same[purchase.person_id] for lead in leads.get(person_id, ())]
+        for lead in mine:
+            if lead.is_settled_by(purchase):
                 outbox.add(tx, *lead.convert(at=purchase.occurred_at, by="purchase"), cause=received)
                 change_load(tx, lead.agent_id, -1)
 
 
 @consumer.own(ReplyReceived)
-async def reply(tx: AsyncSession, received: Received[ReplyReceived]) -> None:
+async def note_reply(tx: AsyncSession, received: Received[ReplyReceived]) -> None:
     """Take a person's reply as a touch of their open lead."""
     await take_reply(tx, received, runtime_behind(tx).settings)
+
+
+async def _lock_open_leads(tx: AsyncSession, person_ids: Collection[UUID]) -> dict[UUID, list[Lead]]:
+    """Return the open leads of people by person, locked in the order of their ids."""
+    theirs = Lead.person_id == any_(cast(list(person_ids), ARRAY(Uuid)))
+    leads = defaultdict(list)
+    for lead in await tx.scalars(select(Lead).where(theirs, IS_OPEN).order_by(Lead.id).with_for_update()):
+        leads[lead.person_id].append(lead)
+    return leads
 
 
 def _copy_of(card: ReceivedCard) -> dict[str, object]:

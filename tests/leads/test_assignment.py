@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from datetime import timedelta
 from uuid import UUID
 
 import httpx
+import pytest
 
 from shared.clock import moved
 from shared.contracts.leads import LeadAssigned, LeadCaptured
@@ -75,6 +77,43 @@ async def test_counts_are_right_after_leads_were_closed_and_captured_at_once(
     counted = {str(agent_id): count for agent_id, count in rows}
     assert sum(counted.values()) == 30
     assert await open_leads(client, *agents) == [counted[each] for each in agents]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_whatever_happens_to_leads_the_counts_are_those_of_the_leads(
+    runtime: Runtime, client: httpx.AsyncClient, seed: int
+) -> None:
+    chance = random.Random(seed)
+    agents = [await agent(client, capacity=chance.randint(1, 9)) for _ in range(3)]
+    leads = [await captured(client) for _ in range(6)]
+    for _ in range(60):
+        lead, one = chance.choice(leads)["id"], chance.choice(agents)
+        match chance.choice(
+            ("capture", "convert", "disqualify", "reopen", "hand over", "duty", "leave", "assign", "erase")
+        ):
+            case "capture":
+                leads.append(await captured(client))
+            case "convert" | "reopen" as step:
+                await client.post(f"/v1/leads/{lead}/{step}")
+            case "disqualify":
+                await client.post(f"/v1/leads/{lead}/disqualify", json={"reason": "other"})
+            case "hand over":
+                await client.patch(f"/v1/leads/{lead}", json={"agent_id": one})
+            case "duty":
+                await client.patch(f"/v1/agents/{one}", json={"on_duty": chance.random() < 0.7})
+            case "leave":
+                await client.patch(f"/v1/agents/{one}", json={"active": chance.random() < 0.7})
+            case "assign":
+                await turn(runtime, "waiting leads")
+            case "erase":
+                await client.delete(f"/v1/leads/{lead}")
+
+    async with runtime.db.connection() as connection:
+        counted = await connection.fetch(
+            "SELECT agent_id, count(*) FROM leads WHERE status IN ('new', 'working', 'qualified') GROUP BY agent_id"
+        )
+    expected = {str(agent_id): number for agent_id, number in counted}
+    assert await open_leads(client, *agents) == [expected.get(each, 0) for each in agents]
 
 
 async def test_managers_and_those_off_duty_or_gone_get_nothing(client: httpx.AsyncClient) -> None:

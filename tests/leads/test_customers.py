@@ -197,6 +197,14 @@ class TestPurchases:
 
         assert (await read(client, lead))["status"] == "converted"
 
+    async def test_a_purchase_that_comes_with_the_merge_converts_too(
+        self, runtime: Runtime, client: httpx.AsyncClient
+    ) -> None:
+        lead = await captured(client)
+        await deliver(runtime, purchase(SARA), merged(person_of(lead), SARA))
+
+        assert (await read(client, lead))["status"] == "converted"
+
     async def test_a_purchase_before_the_capture_converts_nothing(
         self, runtime: Runtime, client: httpx.AsyncClient
     ) -> None:

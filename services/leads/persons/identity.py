@@ -76,8 +76,8 @@ async def find_person(tx: AsyncSession, *, phone: str | None, email: str | None,
 
     `name` is folded. The look-up is a statement of its own, so that it sees what the last holder of the lock did.
     """
-    keys = [f"phone:{phone}"] * (phone is not None) + [f"email:{email}"] * (email is not None)
-    await driver(tx).execute(sql.LOCK, keys)
+    known_by = {"phone": phone, "email": email}
+    await driver(tx).execute(sql.LOCK, [f"{kind}:{value}" for kind, value in known_by.items() if value is not None])
     rows = await driver(tx).fetch(sql.FIND, phone, email, name)
     matches = [
         Match(How(row["how"]), row["person_id"], row["has_phone"], row["same_name"], row["is_customer"]) for row in rows
