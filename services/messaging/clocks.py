@@ -14,13 +14,15 @@ from services.messaging.messages.statuses import LANES, Lane
 from services.messaging.providers.credit import read_credit
 from shared.service import Clock, Runtime
 
+EVERY_S = {Lane.TRANSACTIONAL: 0.1, Lane.SERVICE: 0.1, Lane.PROMOTIONAL: 0.5}
+
 
 def _sender(lane: Lane) -> Callable[[Runtime], Awaitable[int]]:
     return partial(send_lane, lane=lane)
 
 
 clocks = (
-    *(Clock(f"send {purpose}", 0.1, _sender(lane)) for purpose, lane in LANES.items()),
+    *(Clock(f"send {purpose}", EVERY_S[lane], _sender(lane)) for purpose, lane in LANES.items()),
     Clock("step automations", 0.1, step_runs),
     Clock("expire sending leases", 1.0, expire_leases),
     Clock("reconcile unknown messages", 1.0, reconcile),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from shared.settings import ServiceSettings
@@ -43,6 +43,14 @@ class Settings(ServiceSettings):
     unsubscribe_url: str = Field(
         "http://127.0.0.1:8000", description="Address of this service as people reach it; unsubscribe links begin so."
     )
+
+    @model_validator(mode="after")
+    def _answered_within_lease(self) -> Self:
+        if self.lease_s < 3 * self.request_timeout_s:
+            raise ValueError(
+                "MESSAGING_LEASE_S is too short: it has to be three times MESSAGING_REQUEST_TIMEOUT_S at least."
+            )
+        return self
 
     @field_validator("filtered_words", mode="before")
     @classmethod

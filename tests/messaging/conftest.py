@@ -65,7 +65,7 @@ async def panel(server: TestServer) -> AsyncIterator[Panel]:
         _serving(app) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
     ):
-        yield Panel(f"http://127.0.0.1:{port}", app.state.smtp_port, http)  # type: ignore[attr-defined]
+        yield Panel(f"http://127.0.0.1:{port}", app.state.smtp_port, http)
 
 
 @pytest.fixture

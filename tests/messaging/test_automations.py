@@ -284,4 +284,3 @@ def test_an_event_without_an_agent_alerts_nobody() -> None:
     told = advance(run(steps=steps, event_type="lead.response_overdue"), {}, now=NOW, coupon_wait=timedelta())
 
     assert (told.status, told.intents) == ("done", [])
-

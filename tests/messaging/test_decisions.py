@@ -108,7 +108,9 @@ def test_a_message_against_which_nothing_stands_has_passed_every_step_in_the_ord
         ({"routes": (replace(LINE, paused=True),)}, ("line", Outcome.HOLD, "account_paused")),
     ],
 )
-def test_the_first_step_that_does_not_pass_gives_the_reason(facts: dict[str, Any], expected: tuple[str, str]) -> None:
+def test_the_first_step_that_does_not_pass_gives_the_reason(
+    facts: dict[str, Any], expected: tuple[str, str, str | None]
+) -> None:
     assert verdict(**facts) == expected
 
 

@@ -18,8 +18,8 @@ from tests.messaging.conftest import LINE, Panel
 from tests.messaging.people import SARA_PHONE, card
 from tests.messaging.sending import fetchval, intent, known_person, queued, statuses
 from tests.support import api
-from tests.support.eventually import eventually
 from tests.support.events import deliver, published, turn
+from tests.support.eventually import eventually
 
 POLL = "poll inbound messages"
 SEND = "send transactional"

@@ -19,8 +19,8 @@ from shared.service import Runtime
 from tests.messaging.conftest import Panel
 from tests.messaging.people import SARA_PHONE
 from tests.messaging.sending import execute, fetchval, intent, known_person, queued, statuses
-from tests.support.eventually import eventually
 from tests.support.events import published, turn
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.usefixtures("accounts")
 

@@ -60,7 +60,8 @@ def test_a_declared_variable_is_known_and_a_missing_value_is_named() -> None:
 
 def test_what_a_person_is_called_is_text_and_never_template_or_html() -> None:
     nasty = {**VALUES, "first_name": "<script>{{ 1 | plus: 1 }}</script>"}
-    rendered = render(Body(text="{{ first_name }}", html="<p>{{ first_name }}</p>", subject="{{ first_name }}\nBcc: x"), nasty)
+    body = Body(text="{{ first_name }}", html="<p>{{ first_name }}</p>", subject="{{ first_name }}\nBcc: x")
+    rendered = render(body, nasty)
 
     assert rendered.text == "<script>{{ 1 | plus: 1 }}</script>"
     assert rendered.html == "<p>&lt;script&gt;{{ 1 | plus: 1 }}&lt;/script&gt;</p>"

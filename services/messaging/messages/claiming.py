@@ -34,9 +34,10 @@ EQUAL_IN_FLIGHT_WAIT = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Messages marked as being sent: `send_id` names this attempt in their rows."""
+    """Messages marked as being sent: `send_id` names this attempt in their rows, `at` is when it was marked."""
 
     send_id: UUID
+    at: datetime
     by_account: dict[UUID, list[Outgoing]]
     accounts: dict[UUID, ProviderAccount]
 
@@ -216,7 +217,7 @@ async def _postpone(tx: AsyncSession, waiting: Sequence[Ready], reason: str, unt
 
 async def _mark(tx: AsyncSession, cleared: Sequence[Ready], batch: Batch, settings: Settings, now: datetime) -> Claimed:
     """Write down what is sent, to whom and over which line; the commit comes before the call."""
-    claimed = Claimed(new_id(), defaultdict(list), dict(batch.accounts))
+    claimed = Claimed(new_id(), now, defaultdict(list), dict(batch.accounts))
     columns = _columns([_sent_columns(each) for each in cleared])
     await driver(tx).execute(
         sql.MARK_SENDING,

@@ -156,6 +156,9 @@ def _consent(facts: Facts) -> Verdict:
 
 
 def _suppression(facts: Facts) -> Verdict:
+    """An operator's word for every purpose means that there is no such address."""
+    if "" in facts.suppressed.operator_purposes:
+        return Verdict("suppression", Outcome.SUPPRESS, "no_such_address")
     if facts.purpose in facts.suppressed.operator_purposes:
         return Verdict("suppression", Outcome.SUPPRESS, "blacklisted")
     if facts.purpose == "promotional" and facts.promotion_paused_until and facts.now < facts.promotion_paused_until:

@@ -17,7 +17,7 @@ from services.messaging.messages.telling import tell
 from services.messaging.providers.protocol import Ambiguous, Fate, Refused, Result, Scope
 from services.messaging.providers.usecases import pause_account
 from services.messaging.settings import Settings
-from services.messaging.suppressions.usecases import remember_blacklisted
+from services.messaging.suppressions.usecases import remember_blacklisted, remember_nonexistent
 from shared.db import driver
 
 Answer = Result | Refused | Ambiguous
@@ -35,6 +35,7 @@ class Sorted:
     again: list[tuple[asyncpg.Record, str, datetime, int]] = field(default_factory=list)
     unknown: list[tuple[asyncpg.Record, str]] = field(default_factory=list)
     blacklisted: list[asyncpg.Record] = field(default_factory=list)
+    nonexistent: list[asyncpg.Record] = field(default_factory=list)
     paused: str | None = None
 
     @property
@@ -72,6 +73,7 @@ async def store(tx: AsyncSession, outcome: Sorted, settings: Settings, now: date
     await mark_unknown(tx, outcome.unknown, now, look_at=now + timedelta(seconds=settings.reconcile_after_s))
     await driver(tx).execute(sql.LAND, outcome.landed)
     await remember_blacklisted(tx, outcome.blacklisted, settings, now)
+    await remember_nonexistent(tx, outcome.nonexistent, settings, now)
 
 
 def _sort(rows: Iterable[asyncpg.Record], answers: Mapping[UUID, Answer], settings: Settings, now: datetime) -> Sorted:
@@ -113,6 +115,8 @@ def _sort_result(outcome: Sorted, row: asyncpg.Record, result: Result, settings:
             _later(outcome, row, result.reason or "later", settings, now)
         case _:
             outcome.ended.append((row, Status.FAILED, result.reason or result.fate.value))
+            if result.fate is Fate.INVALID and row["channel"] == "email":
+                outcome.nonexistent.append(row)
 
 
 def _later(outcome: Sorted, row: asyncpg.Record, reason: str, settings: Settings, now: datetime) -> None:

@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
 
+from services.messaging.messages import sql
 from services.messaging.messages.claiming import Claimed, claim
 from services.messaging.messages.results import Answer, store_answers
 from services.messaging.messages.statuses import Lane
 from services.messaging.providers.protocol import Ambiguous, Outgoing, Provider, Refused, Scope
 from shared.clock import utcnow
+from shared.db import driver
 from shared.service import Runtime
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call to a provider."""
-
-    account_id: UUID
-    provider: Provider
-    messages: Sequence[Outgoing]
 
 
 async def send_lane(runtime: Runtime, lane: Lane) -> int:
@@ -45,38 +39,78 @@ async def deliver(runtime: Runtime, claimed: Claimed) -> None:
     """Make the calls, some at a time; each one's results are stored as soon as it is answered."""
     at_once = asyncio.Semaphore(runtime.settings.concurrent_calls)
 
-    async def make(call: Call) -> None:
+    async def make(caller: Caller, group: Sequence[Outgoing]) -> None:
         async with at_once:
-            answers = await _call(call.provider, call.messages)
+            answers = await caller.call(group)
             async with runtime.db.transaction() as tx:
-                await store_answers(tx, claimed.send_id, call.account_id, answers, runtime.settings, utcnow())
+                await store_answers(tx, claimed.send_id, caller.account_id, answers, runtime.settings, utcnow())
 
-    async with asyncio.TaskGroup() as group:
-        for call in _calls(runtime, claimed):
-            group.create_task(make(call))
-
-
-def _calls(runtime: Runtime, claimed: Claimed) -> list[Call]:
-    calls: list[Call] = []
-    for account_id, messages in claimed.by_account.items():
-        provider = runtime.resources.of(claimed.accounts[account_id])
-        calls.extend(Call(account_id, provider, group) for group in provider.groups(messages))
-    return calls
+    async with asyncio.TaskGroup() as tasks:
+        for account_id, messages in claimed.by_account.items():
+            provider = runtime.resources.of(claimed.accounts[account_id])
+            caller = Caller(runtime, claimed, account_id, provider)
+            for group in provider.groups(messages):
+                tasks.create_task(make(caller, group))
 
 
-async def _call(provider: Provider, messages: Sequence[Outgoing]) -> Mapping[UUID, Answer]:
-    """Make one call and return what is known of each message.
+@dataclass(slots=True)
+class Caller:
+    """Calls to one account in one batch. `down` is set by the first call that shows it to be of no use for now."""
 
-    A call that is refused for what is in it is halved and made again, so that one bad text does not sink its company.
-    """
-    try:
-        results = await provider.send(messages)
-    except Ambiguous as lost:
-        return dict.fromkeys((message.message_id for message in messages), lost)
-    except Refused as refused:
+    runtime: Runtime
+    claimed: Claimed
+    account_id: UUID
+    provider: Provider
+    down: Refused | None = field(default=None)
+
+    async def call(self, messages: Sequence[Outgoing]) -> Mapping[UUID, Answer]:
+        """Make one call and return what is known of each message.
+
+        A call that is refused for what is in it is halved and made again, so that one bad text does not sink its
+        company. Messages that were waiting here until their lease ran out are left alone: another has seen to them.
+        """
+        ours = await self._renewed(messages)
+        if not ours:
+            return {}
+        if self.down is not None:
+            return _all(ours, self.down)
+        try:
+            return await self._sent(ours)
+        except Ambiguous as lost:
+            self.down = Refused(Scope.LATER, "unreachable")
+            return _all(ours, lost)
+        except Refused as refused:
+            return await self._refused(ours, refused)
+
+    async def _sent(self, messages: Sequence[Outgoing]) -> Mapping[UUID, Answer]:
+        """The whole call is given a third of the lease, so that its answer comes while the messages are ours."""
+        try:
+            async with asyncio.timeout(self.runtime.settings.lease_s / 3):
+                results = await self.provider.send(messages)
+        except TimeoutError as error:
+            raise Ambiguous("timeout") from error
+        return {message.message_id: result for message, result in zip(messages, results, strict=True)}
+
+    async def _refused(self, messages: Sequence[Outgoing], refused: Refused) -> Mapping[UUID, Answer]:
+        log.warning("provider_refused", reason=refused.reason, scope=refused.scope, messages=len(messages))
         if refused.scope is Scope.MESSAGE and len(messages) > 1:
             middle = len(messages) // 2
-            return {**await _call(provider, messages[:middle]), **await _call(provider, messages[middle:])}
-        log.warning("provider_refused", reason=refused.reason, scope=refused.scope, messages=len(messages))
-        return dict.fromkeys((message.message_id for message in messages), refused)
-    return {message.message_id: result for message, result in zip(messages, results, strict=True)}
+            return {**await self.call(messages[:middle]), **await self.call(messages[middle:])}
+        if refused.scope is not Scope.MESSAGE:
+            self.down = refused
+        return _all(messages, refused)
+
+    async def _renewed(self, messages: Sequence[Outgoing]) -> Sequence[Outgoing]:
+        """Return the messages that are still this attempt's; where some of the lease has passed, it begins anew."""
+        now, lease = utcnow(), timedelta(seconds=self.runtime.settings.lease_s)
+        if now - self.claimed.at < lease / 4:
+            return messages
+        ids = [message.message_id for message in messages]
+        async with self.runtime.db.transaction() as tx:
+            rows = await driver(tx).fetch(sql.RENEW, ids, self.claimed.send_id, now, now + lease)
+        ours = {row["id"] for row in rows}
+        return [message for message in messages if message.message_id in ours]
+
+
+def _all(messages: Sequence[Outgoing], answer: Answer) -> dict[UUID, Answer]:
+    return dict.fromkeys((message.message_id for message in messages), answer)

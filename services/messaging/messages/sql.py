@@ -114,6 +114,12 @@ FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::integer[]) AS new(id,
 WHERE m.id = new.id
 """
 
+RENEW = """
+UPDATE messages SET started_at = $3, lease_until = $4
+WHERE id = ANY($1::uuid[]) AND send_id = $2 AND status = 'sending'
+RETURNING id
+"""
+
 EXPIRED_LEASES = f"""
 SELECT {COLUMNS} FROM messages
 WHERE status = 'sending' AND lease_until <= $1

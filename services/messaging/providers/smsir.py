@@ -13,12 +13,13 @@ import httpx
 
 from services.messaging.providers.protocol import Ambiguous, Fate, InboundSms, Outgoing, Refused, Report, Result, Scope
 from services.messaging.providers.smsir_codes import BLACKLISTED, refusal
+from shared.clock import utcnow
 from shared.errors import Invalid
 from shared.persian.phone import local, mobile
 
 PANEL_ZONE: Final = ZoneInfo("Asia/Tehran")
 PAGE: Final = 100
-MOST_PAGES: Final = 1_000
+MOST_PAGES: Final = 600
 OK: Final = 1
 NOT_FOUND: Final = frozenset({"smsir_111", "smsir_112", "http_404"})
 
@@ -82,7 +83,7 @@ class SmsIr:
     async def sends(self, since: datetime) -> AsyncIterator[Report]:
         """Walk through today's sends, and through the archive where `since` lies before today."""
         first = since.astimezone(PANEL_ZONE).date()
-        today = datetime.now(PANEL_ZONE).date()
+        today = utcnow().astimezone(PANEL_ZONE).date()
         async for item in self._pages("send/live", {}, since):
             yield item
         if first < today:
@@ -106,7 +107,10 @@ class SmsIr:
         await self._http.aclose()
 
     async def _pages(self, path: str, query: Mapping[str, Any], since: datetime) -> AsyncIterator[Report]:
-        """Walk pages to their end; sooner where they are newest first and have gone past `since`."""
+        """Walk pages to their end; sooner where they are newest first and have gone past `since`.
+
+        Raises `Refused` where the end is too far away: what was not looked through says nothing.
+        """
         for number in range(1, MOST_PAGES + 1):
             items = await self._get(path, {**query, "pageSize": PAGE, "pageNumber": number}) or ()
             reports = [_report(item) for item in items]
@@ -115,6 +119,7 @@ class SmsIr:
                     yield report
             if len(reports) < PAGE or _gone_past(reports, since):
                 return
+        raise Refused(Scope.LATER, "reports_too_long")
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         try:

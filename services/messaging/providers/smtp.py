@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import formatdate
 from html import escape
 from typing import Any, Final
@@ -13,6 +14,9 @@ import aiosmtplib
 from services.messaging.providers.protocol import Ambiguous, Fate, Outgoing, Refused, Result, Scope
 
 RIGHT_TO_LEFT: Final = frozenset({"fa", "ar", "ckb", "ur"})
+UNFOLDED: Final = SMTP.clone(max_line_length=998)
+"""Longest line that mail allows: folded sooner, a long link in a header would be encoded as words."""
+
 _PERMANENT: Final = 500
 _NO_SUCH_ADDRESS: Final = frozenset({550, 551, 553})
 _NOT_SIGNED_IN: Final = frozenset({530, 534, 535, 538})
@@ -89,7 +93,7 @@ def compose(message: Outgoing) -> EmailMessage:
 
     The Message-ID follows from the message's own id, so that a mail sent twice is recognised as one.
     """
-    mail = EmailMessage()
+    mail = EmailMessage(policy=UNFOLDED)
     mail["From"] = message.line
     mail["To"] = message.address
     mail["Subject"] = message.subject or ""

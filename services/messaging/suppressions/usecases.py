@@ -86,6 +86,17 @@ async def remember_blacklisted(
             outbox.add(tx, recorded)
 
 
+async def remember_nonexistent(
+    tx: AsyncSession, rows: Sequence[asyncpg.Record], settings: Settings, now: datetime
+) -> None:
+    """Remember mail addresses that their server says do not exist: nothing of any purpose goes there again."""
+    for row in rows:
+        if row["address"] is not None:
+            hashed = address_hash(settings, row["channel"], row["address"])
+            values = (new_id(), hashed, row["channel"], "", "", "operator", row["person_id"], now)
+            await driver(tx).execute(sql.SUPPRESS, *values)
+
+
 async def pause_promotion(tx: AsyncSession, person_id: UUID, days: int, reason: str, now: datetime) -> None:
     """Let a person have no promotion for some days; a pause that ends later stands."""
     await driver(tx).execute(sql.PAUSE, person_id, now + timedelta(days=days), reason)

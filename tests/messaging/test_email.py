@@ -1,0 +1,138 @@
+"""Email over SMTP: what arrives, how it is unsubscribed from, and what a server's refusals mean."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from services.messaging.providers.protocol import Outgoing
+from services.messaging.providers.secrets import unsubscribe_token
+from services.messaging.providers.smtp import compose
+from shared.clock import moved
+from shared.contracts.messaging import OptOutRecorded
+from shared.ids import new_id
+from shared.service import Runtime
+from tests.messaging.conftest import Panel
+from tests.messaging.sending import fetchval, intent, known_person, queued, statuses
+from tests.support.events import published, turn
+
+ADDRESS = "sara@example.com"
+SEND = "send service"
+
+pytestmark = pytest.mark.usefixtures("accounts")
+
+NEWS = {
+    "code": "news",
+    "channel": "email",
+    "purpose": "service",
+    "title": "News",
+    "title_fa": "خبر",
+    "bodies": {
+        "fa": {"subject": "سلام {{ first_name }}", "text": "سلام", "html": "<p>سلام {{ first_name }}</p>"},
+        "en": {"subject": "Hello", "text": "Hello"},
+    },
+}
+
+
+async def reader(runtime: Runtime, **fields: Any) -> Any:
+    return await known_person(runtime, emails=(ADDRESS,), **fields)
+
+
+async def send_news(client: httpx.AsyncClient, runtime: Runtime, person: Any) -> str:
+    await client.post("/v1/templates", json=NEWS)
+    made = await client.post("/v1/messages", json={"person_id": str(person), "template": "news"})
+    await turn(runtime, SEND)
+    return str(made.json()["id"])
+
+
+async def test_a_mail_arrives_in_two_forms_right_to_left_and_can_be_unsubscribed_from(
+    client: httpx.AsyncClient, runtime: Runtime, panel: Panel
+) -> None:
+    message = await send_news(client, runtime, await reader(runtime, first_name="<سارا>"))
+
+    [mail] = await panel.mails(ADDRESS)
+    assert mail["subject"] == "سلام <سارا>"
+    assert mail["text"].strip() == "سلام"
+    assert 'dir="rtl"' in mail["html"]
+    assert "<p>سلام &lt;سارا&gt;</p>" in mail["html"]
+    headers = {name.lower(): value for name, value in dict(mail["headers"]).items()}
+    assert headers["message-id"] == f"<{message}@sandbox.invalid>"
+    assert headers["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
+
+    link = headers["list-unsubscribe"].strip("<>")
+    path = link.removeprefix(runtime.settings.unsubscribe_url)
+    assert (await client.get(path)).status_code == 200
+    assert await fetchval(runtime, "SELECT count(*) FROM suppressions") == 0
+    assert (await client.post(path, data={"List-Unsubscribe": "One-Click"})).status_code == 200
+    assert [event.source for event in await published(runtime, OptOutRecorded)] == ["link"]
+
+
+async def test_who_unsubscribed_gets_no_more_mail_of_that_purpose(
+    client: httpx.AsyncClient, runtime: Runtime, panel: Panel
+) -> None:
+    person = await reader(runtime)
+    message = await send_news(client, runtime, person)
+    await client.post(f"/u/{unsubscribe_token(runtime.settings, UUID(message))}")
+    await queued(runtime, intent(person, "باز هم", channel="email", purpose="service"))
+    await queued(runtime, intent(person, "رسید شما", channel="email"))
+    await turn(runtime, SEND)
+    await turn(runtime, "send transactional")
+
+    assert len(await panel.mails(ADDRESS)) == 2
+    assert ("suppressed", "opted_out") in await statuses(runtime)
+
+
+@pytest.mark.parametrize("token", ["x", "AAAA", "!!!", "A" * 43])
+async def test_a_forged_unsubscribe_link_is_not_valid(token: str, client: httpx.AsyncClient, runtime: Runtime) -> None:
+    genuine = unsubscribe_token(runtime.settings, new_id())
+
+    for forged in (token, genuine, genuine[:-2] + "AA"):
+        assert (await client.post(f"/u/{forged}")).status_code == 404
+
+
+async def test_a_mail_that_is_put_off_is_tried_again(runtime: Runtime, panel: Panel) -> None:
+    await panel.fault("smtp_greylist", count=1)
+    await queued(runtime, intent(await reader(runtime), channel="email", purpose="service"))
+    await turn(runtime, SEND)
+    assert await statuses(runtime) == [("queued", "smtp_451")]
+    with moved(timedelta(seconds=2)):
+        await turn(runtime, SEND)
+
+    assert len(await panel.mails(ADDRESS)) == 1
+
+
+async def test_an_address_that_does_not_exist_fails_for_good(runtime: Runtime, panel: Panel) -> None:
+    await panel.fault("smtp_refuse", address=ADDRESS)
+    person = await reader(runtime)
+    await queued(runtime, intent(person, channel="email", purpose="service"))
+    await turn(runtime, SEND)
+    assert await statuses(runtime) == [("failed", "smtp_550")]
+    await panel.no_faults()
+    await queued(runtime, intent(person, "دوباره", channel="email", purpose="service"))
+    await turn(runtime, SEND)
+
+    assert await panel.mails(ADDRESS) == []
+    assert (await statuses(runtime))[-1] == ("suppressed", "no_such_address")
+
+
+async def test_a_mail_whose_end_nobody_knows_is_never_sent_again(runtime: Runtime, panel: Panel) -> None:
+    await panel.fault("smtp_drop", count=1)
+    await queued(runtime, intent(await reader(runtime), channel="email", purpose="service"))
+    await turn(runtime, SEND)
+    with moved(timedelta(minutes=5)):
+        await turn(runtime, "reconcile unknown messages")
+        await turn(runtime, SEND)
+
+    assert await statuses(runtime) == [("unknown", "cannot_be_reconciled")]
+    assert await fetchval(runtime, "SELECT count(*) FROM in_flight") == 0
+
+
+def test_a_line_break_in_a_name_adds_no_header() -> None:
+    mail = compose(Outgoing(new_id(), "a@example.com", ADDRESS, "سلام", "سلام Bcc: x@example.com"))
+
+    assert mail.get_all("Bcc") is None
+    assert mail.get_content_type() == "multipart/alternative"
