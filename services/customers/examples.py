@@ -18,7 +18,8 @@ CUSTOMER_CREATE: Final[Example] = {
     "phones": ["۰۹۹۹ ۰۰۰ ۱۲۳۴"],
     "province": "tehran",
     "birth_date_jalali": "1369-02-22",
-    "external_ids": [{"source": "shop", "external_id": "C-1042"}],
+    "source": "shop",
+    "external_id": "C-1042",
 }
 CUSTOMER_PATCH: Final[Example] = {
     "city": "ری",
@@ -31,7 +32,7 @@ CUSTOMER: Final[Example] = {
     "kind": "person",
     "origin": "api",
     "lead_id": None,
-    "source": "website",
+    "source": "shop",
     "first_name": "سارا",
     "last_name": "نمونه",
     "phones": ["+989990001234"],

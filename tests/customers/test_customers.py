@@ -139,6 +139,27 @@ async def test_a_patch_of_an_older_version_is_refused_and_one_without_change_kee
     assert same.json()["version"] == 2
 
 
+async def test_null_takes_away_what_may_be_missing(client: httpx.AsyncClient) -> None:
+    customer = await opened(client, city="ری", birth_date_jalali="1369-02-22")
+
+    gone = {"city": None, "birth_date": None, "phones": None}
+    changed = (await client.patch(f"/v1/customers/{customer['id']}", json=gone)).json()
+
+    assert (changed["city"], changed["birth_date"], changed["phones"]) == (None, None, [])
+
+
+async def test_an_external_id_is_known_again(client: httpx.AsyncClient) -> None:
+    named = {"source": "shop", "external_id": "C-1"}
+    customer = await opened(client, **named)
+
+    again = await client.post("/v1/customers", json=named)
+    unnamed = await client.post("/v1/customers", json={"external_id": "C-2"})
+
+    assert customer["external_ids"] == [named]
+    assert (again.status_code, again.json()["errors"][0]["pointer"]) == (409, "/external_id")
+    assert unnamed.status_code == 422
+
+
 async def test_patches_at_once_with_one_etag_let_one_through(client: httpx.AsyncClient) -> None:
     customer = await opened(client)
     path = f"/v1/customers/{customer['id']}"

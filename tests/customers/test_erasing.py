@@ -36,8 +36,13 @@ async def test_nothing_personal_is_left_of_an_erased_customer(runtime: Runtime, 
     lead = new_id()
     await deliver(runtime, card(lead, first_name=NAME))
     key = {"Idempotency-Key": "once"}
-    body = {"phones": [PHONE], "first_name": NAME, "emails": [f"{NAME}@example.com"]}
-    body["external_ids"] = [{"source": "crm", "external_id": f"C-{NAME}"}]  # type: ignore[list-item]
+    body = {
+        "phones": [PHONE],
+        "first_name": NAME,
+        "emails": [f"{NAME}@example.com"],
+        "source": "crm",
+        "external_id": f"C-{NAME}",
+    }
     person_id = (await client.post("/v1/customers", json=body, headers=key)).json()["id"]
     ticket = {"person_id": person_id, "kind": "problem", "subject": NAME, "text": NAME}
     ticket_id = (await client.post("/v1/tickets", json=ticket)).json()["id"]
@@ -114,6 +119,7 @@ async def test_a_lead_erased_after_its_conversion_is_erased_as_a_customer_too(
     await deliver(runtime, gone)
     await deliver(runtime, card(person_id), converted(person_id))
 
+    assert PHONE not in await everything(runtime)
     assert [event.person_id for event in await published(runtime, CustomerErased)] == [person_id]
     assert (await client.get(f"/v1/customers/{person_id}")).status_code == 410
     assert (await client.get("/v1/customers/lookup", params={"phone": PHONE})).json()["items"] == []

@@ -115,6 +115,13 @@ async def test_an_external_id_that_comes_twice_in_one_request_is_one_purchase(
     assert len(await published(runtime, PurchaseRecorded)) == 2
 
 
+async def test_10000_items_with_one_external_id_are_one_purchase(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    answer = await sent(client, [item(1)] * 10_000)
+
+    assert (answer["created"], answer["unchanged"]) == (1, 9_999)
+    assert len(await published(runtime, PurchaseRecorded)) == 1
+
+
 async def test_equal_purchases_without_external_ids_are_distinct(runtime: Runtime, client: httpx.AsyncClient) -> None:
     plain = {"phone": PHONE, "amount_minor": 0, "occurred_at": "1997-01-01T12:00:00Z"}
 

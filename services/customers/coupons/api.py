@@ -32,7 +32,7 @@ KEYSET: Final = Keyset(sorts={"issued_at": Coupon.issued_at}, id=Coupon.id, defa
     dependencies=[requires("customers:write")],
     responses=problems(CustomerNotFound, PersonErased),
 )
-async def issue(body: CouponCreate, tx: Tx, runtime: RuntimeDep) -> Coupon:
+async def issue_coupon(body: CouponCreate, tx: Tx, runtime: RuntimeDep) -> Coupon:
     """Issue a coupon to a customer. Its code has letters and digits that are not mistaken for each other."""
     coupon = await issue_by_hand(tx, **body.model_dump(), now=utcnow(), currencies=runtime.settings.currencies)
     about(tx, coupon.person_id)
@@ -62,6 +62,6 @@ async def list_coupons(
     dependencies=[requires("customers:read")],
     responses=problems(CouponNotFound),
 )
-async def read_coupon(code: str, tx: Tx) -> Coupon:
+async def get_coupon(code: str, tx: Tx) -> Coupon:
     """Return a coupon; the code may be typed in any case, with spaces or dashes."""
     return await find_coupon(tx, code)

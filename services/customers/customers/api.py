@@ -7,10 +7,10 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 
-from services.customers.customers import bulk
+from services.customers.customers import bulk, queries, usecases
 from services.customers.customers.erasing import erase_people
 from services.customers.customers.merging import merge_people
-from services.customers.customers.queries import list_customers, read_customer, shown, who_calls
+from services.customers.customers.queries import read_customer, shown
 from services.customers.customers.schemas import (
     BulkOut,
     Callers,
@@ -20,7 +20,6 @@ from services.customers.customers.schemas import (
     CustomerPatch,
     MergeIn,
 )
-from services.customers.customers.usecases import change_customer, create_customer
 from services.customers.people.errors import CustomerExists, CustomerNotFound, PersonErased, PhoneTaken
 from services.customers.people.identity import resolve
 from shared.clock import utcnow
@@ -42,9 +41,9 @@ router = router_for("customers", prefix="/v1/customers", tags=["customers"])
     dependencies=[requires("customers:write")],
     responses=problems(CustomerExists),
 )
-async def create(body: CustomerCreate, tx: Tx, principal: PrincipalDep, response: Response) -> CustomerOut:
+async def create_customer(body: CustomerCreate, tx: Tx, principal: PrincipalDep, response: Response) -> CustomerOut:
     """Open a customer. A number or an external id that names one already is refused with their id."""
-    customer = await create_customer(tx, body)
+    customer = await usecases.create_customer(tx, body)
     about(tx, customer.id)
     response.headers["ETag"] = etag(customer.version)
     return (await shown(tx, [customer], principal))[0]
@@ -72,7 +71,7 @@ async def import_customers(request: Request, tx: Tx) -> Response:
     response_model=CustomerPage,
     dependencies=[requires("customers:read")],
 )
-async def list_all(
+async def list_customers(
     tx: Tx,
     page: PageDep,
     principal: PrincipalDep,
@@ -84,7 +83,7 @@ async def list_all(
     ] = None,
 ) -> CustomerPage:
     """Return customers, the last opened first."""
-    customers, cursor = await list_customers(tx, page, type_=type_, stage=stage, province=province, name=name)
+    customers, cursor = await queries.list_customers(tx, page, type_=type_, stage=stage, province=province, name=name)
     return CustomerPage(items=await shown(tx, customers, principal), next_cursor=cursor)
 
 
@@ -94,13 +93,13 @@ async def list_all(
     response_model=Callers,
     dependencies=[requires("customers:read")],
 )
-async def lookup(
+async def look_up_caller(
     tx: Tx,
     principal: PrincipalDep,
     phone: Annotated[Phone, Query(description="The number, in any written form.", examples=["۰۹۹۹ ۰۰۰ ۱۲۳۴"])],
 ) -> Callers:
     """Return whom a number belongs to: types, preferences, last purchases and open tickets in one answer."""
-    return await who_calls(tx, phone, principal)
+    return await queries.who_calls(tx, phone, principal)
 
 
 @router.get(
@@ -110,7 +109,7 @@ async def lookup(
     dependencies=[requires("customers:read")],
     responses=problems(CustomerNotFound, PersonErased),
 )
-async def read(person_id: UUID, tx: Tx, principal: PrincipalDep, response: Response) -> CustomerOut:
+async def get_customer(person_id: UUID, tx: Tx, principal: PrincipalDep, response: Response) -> CustomerOut:
     """Return a customer, also by an id that was merged into theirs."""
     customer = await read_customer(tx, person_id)
     response.headers["ETag"] = etag(customer.version)
@@ -124,11 +123,11 @@ async def read(person_id: UUID, tx: Tx, principal: PrincipalDep, response: Respo
     dependencies=[requires("customers:write")],
     responses=problems(CustomerNotFound, PersonErased, PhoneTaken, PreconditionFailed),
 )
-async def change(
+async def change_customer(
     person_id: UUID, body: CustomerPatch, tx: Tx, principal: PrincipalDep, request: Request, response: Response
 ) -> CustomerOut:
     """Change what is given, and leave the rest as it is. `If-Match` with the ETag guards against lost updates."""
-    customer = await change_customer(tx, person_id, body, request)
+    customer = await usecases.change_customer(tx, person_id, body, request)
     response.headers["ETag"] = etag(customer.version)
     return (await shown(tx, [customer], principal))[0]
 
@@ -140,7 +139,7 @@ async def change(
     dependencies=[requires("customers:write")],
     responses=problems(CustomerNotFound, PersonErased) | {204: {"description": "Both are erased now."}},
 )
-async def merge(person_id: UUID, body: MergeIn, tx: Tx, principal: PrincipalDep) -> CustomerOut | Response:
+async def merge_customer(person_id: UUID, body: MergeIn, tx: Tx, principal: PrincipalDep) -> CustomerOut | Response:
     """Say that two ids mean one person. What the profile lacks is taken from the other; neither loses a purchase.
 
     If `merged_id` was erased, this customer is the person who was to be forgotten: they are erased too, and the
@@ -162,7 +161,7 @@ async def merge(person_id: UUID, body: MergeIn, tx: Tx, principal: PrincipalDep)
     dependencies=[requires("customers:admin")],
     responses=problems(CustomerNotFound, PersonErased),
 )
-async def erase(person_id: UUID, tx: Tx) -> None:
+async def erase_customer(person_id: UUID, tx: Tx) -> None:
     """Erase everything personal of a customer, in all services. What was bought stays, under an id of nobody."""
     await read_customer(tx, await resolve(driver(tx), person_id))
     await erase_people(tx, [person_id], at=utcnow())

@@ -55,12 +55,12 @@ async def _merge(connection: asyncpg.Connection, merged: UUID, into: UUID, at: d
     rows = {row["id"]: dict(row) for row in await connection.fetch(sql.LOCK, [merged, into])}
     if into not in rows:
         raise CustomerNotFound(into)
+    await connection.execute("DELETE FROM customers WHERE id = $1", merged)
     await connection.execute(ALIAS, merged, into, at)
     await connection.execute(FLATTEN, merged, into)
     await connection.execute(DROP_DOUBLE_PHONES, merged, into)
     await connection.execute(MOVE_PHONES, merged, into)
     await connection.execute(MOVE_EXTERNAL_IDS, merged, into)
-    await connection.execute("DELETE FROM customers WHERE id = $1", merged)
     await connection.execute("DELETE FROM classifications WHERE person_id = $1", merged)
     if merged in rows and change(rows[into], _inherited(rows[into], rows[merged]), at=at):
         await connection.execute(sql.UPDATE, *sql.columns([rows[into]]))

@@ -33,10 +33,8 @@ NEEDED: Final = ("locale", "time_zone", "accepts_service", "accepts_promotional"
 """What always has a value: a PATCH cannot take it away."""
 
 
-class ExternalIdIn(BaseModel):
+class ExternalIdOut(BaseModel):
     """What another system calls the customer."""
-
-    model_config = ConfigDict(extra="forbid")
 
     source: Code = Field(examples=["shop"])
     external_id: ExternalName = Field(examples=["C-1042"])
@@ -84,7 +82,7 @@ class Profile(BaseModel):
 
     def columns(self) -> dict[str, Any]:
         """Return the columns that were given; numbers and external ids apart."""
-        apart = {"phones", "shared_phones", "birth_date", "birth_date_jalali", "external_ids", "source"}
+        apart = {"phones", "shared_phones", "birth_date", "birth_date_jalali", "external_id", "source"}
         fields = {name: getattr(self, name) for name in self.model_fields_set - apart}
         for name in ("emails", "hand_types"):
             if name in fields:
@@ -104,8 +102,14 @@ class CustomerCreate(Profile):
 
     model_config = ConfigDict(json_schema_extra=shown(CUSTOMER_CREATE))
 
-    source: Code | None = Field(None, description="Where they came from.", examples=["website"])
-    external_ids: list[ExternalIdIn] = Field(default_factory=list, max_length=1, description="At most one at opening.")
+    source: Code | None = Field(None, description="The system or channel that they come from.", examples=["shop"])
+    external_id: ExternalName | None = Field(None, description="What `source` calls them.", examples=["C-1042"])
+
+    @model_validator(mode="after")
+    def _named_by_somebody(self) -> Self:
+        if self.external_id is not None and self.source is None:
+            raise ValueError("external_id needs source: say which system calls the customer so")
+        return self
 
 
 class CustomerPatch(Profile):
@@ -148,7 +152,7 @@ class CustomerOut(BaseModel):
     )
     stage: LifecycleStage = Field(examples=["conversion"])
     stage_reason: str = Field(examples=["first_purchase"])
-    external_ids: list[ExternalIdIn] = Field(default_factory=list)
+    external_ids: list[ExternalIdOut] = Field(default_factory=list)
     alias_ids: list[UUID] = Field(default_factory=list, description="Ids that were merged into this one.")
     version: int = Field(examples=[1])
     created_at: datetime

@@ -59,7 +59,8 @@ FROM unnest({_ARRAYS}) AS new({_NAMES})
 WHERE customers.id = new.id
 """
 
-LOCK: Final = f"SELECT {_NAMES} FROM customers WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+LOCK: Final = f"SELECT {_NAMES} FROM customers WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+"""Locks profiles against each other's changes, but not against purchases, which only hold the customer."""
 
 CARDS: Final = f"""
 SELECT asked.id AS asked_id, {", ".join(f"customers.{name}" for name in COLUMNS)},

@@ -28,13 +28,12 @@ from shared.web import check_if_match
 
 async def create_customer(tx: AsyncSession, body: CustomerCreate) -> Customer:
     """Open a customer; raises `CustomerExists` where a number or the external id names one."""
-    external = body.external_ids[0] if body.external_ids else None
     draft = Draft(
         origin="api",
         at_opening=body.columns() | {"source": body.source},
         phones=list(dict.fromkeys(body.phones or [])),
         shared_phones=list(dict.fromkeys(body.shared_phones or [])),
-        external_id=(external.source, external.external_id) if external is not None else None,
+        external_id=(body.source, body.external_id) if body.source and body.external_id else None,
     )
     await _refuse_known(driver(tx), draft)
     await admit(tx, [draft], at=utcnow())
@@ -47,7 +46,7 @@ async def create_customer(tx: AsyncSession, body: CustomerCreate) -> Customer:
 async def _refuse_known(connection: asyncpg.Connection, draft: Draft) -> None:
     known = await look_up(connection, draft.phones, [draft.external_id] if draft.external_id else [])
     if draft.external_id in known.by_external_id:
-        raise CustomerExists(known.by_external_id[draft.external_id], "/external_ids/0")
+        raise CustomerExists(known.by_external_id[draft.external_id], "/external_id")
     for place, phone in enumerate(draft.phones):
         if phone in known.customers:
             raise CustomerExists(known.customers[phone], f"/phones/{place}")
@@ -78,13 +77,16 @@ async def change_customer(tx: AsyncSession, person_id: UUID, body: CustomerPatch
 
 async def _change_phones(tx: AsyncSession, person_id: UUID, body: CustomerPatch) -> bool:
     """Replace a customer's numbers by those given; a number of another customer's is refused."""
-    if body.phones is None and body.shared_phones is None:
+    if not body.model_fields_set & {"phones", "shared_phones"}:
         return False
     connection = driver(tx)
     rows = await connection.fetch("SELECT phone, shared, place FROM phone_numbers WHERE person_id = $1", person_id)
     before = [PhoneClaim(row["phone"], person_id, row["shared"], row["place"]) for row in rows]
-    own = body.phones if body.phones is not None else [each.phone for each in before if not each.shared]
-    shared = body.shared_phones if body.shared_phones is not None else [each.phone for each in before if each.shared]
+    own, shared = ([each.phone for each in before if each.shared is wanted] for wanted in (False, True))
+    if "phones" in body.model_fields_set:
+        own = body.phones or []
+    if "shared_phones" in body.model_fields_set:
+        shared = body.shared_phones or []
     after = _claims(person_id, own, shared)
     if sorted(before) == sorted(after):
         return False

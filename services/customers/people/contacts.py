@@ -19,7 +19,7 @@ consumer = Consumer("customers")
 
 @consumer.cards(LEADS_CONTACTS)
 async def keep_lead_cards(tx: AsyncSession, received: Sequence[ReceivedCard]) -> None:
-    """Keep the newest card of each person; agents' cards are not wanted here."""
+    """Keep the newest card of each person, unless they were erased; agents' cards are not wanted here."""
     people = [each for each in received if each.card is None or each.card.kind != "agent"]
     connection = driver(tx)
     kept = await connection.fetch(

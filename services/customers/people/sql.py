@@ -61,7 +61,9 @@ ON CONFLICT DO NOTHING
 
 KEEP_CARDS: Final = """
 INSERT INTO lead_contacts AS known (person_id, version, card)
-SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::jsonb[]) AS new(person_id, version, card) ORDER BY person_id
+SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::jsonb[]) AS new(person_id, version, card)
+WHERE card IS NULL OR NOT EXISTS (SELECT FROM erased_people AS erased WHERE erased.person_id = new.person_id)
+ORDER BY person_id
 ON CONFLICT (person_id) DO UPDATE SET version = excluded.version, card = excluded.card
 WHERE known.version < excluded.version
 RETURNING person_id

@@ -17,7 +17,7 @@ from services.customers.coupons.errors import (
 from services.customers.customers.schemas import BulkOut
 from services.customers.fields import Code, Instant
 from services.customers.people.errors import CustomerNotFound, PersonErased, PhoneIsShared
-from services.customers.purchases import bulk
+from services.customers.purchases import bulk, queries, recording, usecases
 from services.customers.purchases.errors import (
     ExternalIdTaken,
     PurchaseAlreadyCancelled,
@@ -25,10 +25,7 @@ from services.customers.purchases.errors import (
     RefundTooLarge,
 )
 from services.customers.purchases.items import past, prepare
-from services.customers.purchases.queries import list_purchases, read_purchase
-from services.customers.purchases.recording import record_purchase
 from services.customers.purchases.schemas import BULK_BODY, PurchaseCreate, PurchaseOut, PurchasePage, RefundCreate
-from services.customers.purchases.usecases import cancel_purchase, refund_purchase
 from shared.clock import utcnow
 from shared.web import PageDep, RuntimeDep, Tx, problems, requires, router_for
 from shared.web.idempotency import about
@@ -54,7 +51,7 @@ router = router_for("customers", prefix="/v1/purchases", tags=["purchases"])
         CouponOfAnotherCurrency,
     ),
 )
-async def record(body: PurchaseCreate, tx: Tx, runtime: RuntimeDep, response: Response) -> PurchaseOut:
+async def record_purchase(body: PurchaseCreate, tx: Tx, runtime: RuntimeDep, response: Response) -> PurchaseOut:
     """Record a purchase, and open its customer if they are not known.
 
     A repeat of an external id with the same content answers 200 with the purchase as it is. A coupon is redeemed
@@ -62,12 +59,12 @@ async def record(body: PurchaseCreate, tx: Tx, runtime: RuntimeDep, response: Re
     """
     now = utcnow()
     purchase = prepare(body.item(), now=now, currencies=runtime.settings.currencies)
-    recorded = await record_purchase(tx, purchase, now=now)
+    recorded = await recording.record_purchase(tx, purchase, now=now)
     about(tx, recorded.person_id)
     if recorded.new:
         return PurchaseOut.recorded(purchase, now)
     response.status_code = 200
-    return PurchaseOut.of(await read_purchase(tx, recorded.id))
+    return PurchaseOut.of(await queries.read_purchase(tx, recorded.id))
 
 
 @router.post(
@@ -87,7 +84,7 @@ async def import_purchases(request: Request, tx: Tx, runtime: RuntimeDep) -> Res
 
 
 @router.get("", summary="List purchases", response_model=PurchasePage, dependencies=[requires("customers:read")])
-async def list_all_purchases(
+async def list_purchases(
     tx: Tx,
     page: PageDep,
     person_id: Annotated[UUID | None, Query(description="Only this customer's, under any of their ids.")] = None,
@@ -96,7 +93,9 @@ async def list_all_purchases(
     until: Annotated[Instant | None, Query(description="Only those before this instant.")] = None,
 ) -> PurchasePage:
     """Return purchases, the last that occurred first."""
-    purchases, cursor = await list_purchases(tx, page, person_id=person_id, product=product, since=since, until=until)
+    purchases, cursor = await queries.list_purchases(
+        tx, page, person_id=person_id, product=product, since=since, until=until
+    )
     return PurchasePage(items=[PurchaseOut.of(each) for each in purchases], next_cursor=cursor)
 
 
@@ -107,8 +106,8 @@ async def list_all_purchases(
     dependencies=[requires("customers:read")],
     responses=problems(PurchaseNotFound),
 )
-async def read_one_purchase(purchase_id: UUID, tx: Tx) -> PurchaseOut:
-    return PurchaseOut.of(await read_purchase(tx, purchase_id))
+async def get_purchase(purchase_id: UUID, tx: Tx) -> PurchaseOut:
+    return PurchaseOut.of(await queries.read_purchase(tx, purchase_id))
 
 
 @router.post(
@@ -119,11 +118,11 @@ async def read_one_purchase(purchase_id: UUID, tx: Tx) -> PurchaseOut:
     dependencies=[requires("customers:write")],
     responses=problems(PurchaseNotFound, PurchaseAlreadyCancelled, RefundTooLarge),
 )
-async def refund(purchase_id: UUID, body: RefundCreate, tx: Tx) -> PurchaseOut:
+async def refund_purchase(purchase_id: UUID, body: RefundCreate, tx: Tx) -> PurchaseOut:
     """Record a refund. All refunds of a purchase together never exceed what was paid."""
     now = utcnow()
     occurred_at = past(body.occurred_at, now=now)
-    purchase = await refund_purchase(tx, purchase_id, body.amount_minor, occurred_at=occurred_at, now=now)
+    purchase = await usecases.refund_purchase(tx, purchase_id, body.amount_minor, occurred_at=occurred_at, now=now)
     about(tx, purchase.person_id)
     return PurchaseOut.of(purchase)
 
@@ -135,8 +134,8 @@ async def refund(purchase_id: UUID, body: RefundCreate, tx: Tx) -> PurchaseOut:
     dependencies=[requires("customers:write")],
     responses=problems(PurchaseNotFound),
 )
-async def cancel(purchase_id: UUID, tx: Tx) -> PurchaseOut:
+async def cancel_purchase(purchase_id: UUID, tx: Tx) -> PurchaseOut:
     """Let a purchase count nowhere, as if it had not been. Coupons redeemed with it, or earned by it, stay so."""
-    purchase = await cancel_purchase(tx, purchase_id, now=utcnow())
+    purchase = await usecases.cancel_purchase(tx, purchase_id, now=utcnow())
     about(tx, purchase.person_id)
     return PurchaseOut.of(purchase)

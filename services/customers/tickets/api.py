@@ -44,7 +44,7 @@ KEYSET: Final = Keyset(sorts={"opened_at": Ticket.opened_at}, id=Ticket.id, defa
     dependencies=[requires("customers:write")],
     responses=problems(CustomerNotFound, PersonErased, UnknownAgent),
 )
-async def open_one(body: TicketCreate, tx: Tx, principal: PrincipalDep) -> TicketOut:
+async def open_ticket(body: TicketCreate, tx: Tx, principal: PrincipalDep) -> TicketOut:
     """Open a ticket. A complaint goes to a manager at once unless an agent is named."""
     ticket = await usecases.open_ticket(tx, body, now=utcnow())
     about(tx, ticket.person_id)
@@ -95,7 +95,7 @@ async def list_tickets(
     dependencies=[requires("customers:read")],
     responses=problems(TicketNotFound),
 )
-async def read_one_ticket(ticket_id: UUID, tx: Tx, principal: PrincipalDep) -> TicketOut:
+async def get_ticket(ticket_id: UUID, tx: Tx, principal: PrincipalDep) -> TicketOut:
     return TicketOut.of(await usecases.read_ticket(tx, ticket_id), personal=principal.sees_personal_data)
 
 
@@ -106,7 +106,7 @@ async def read_one_ticket(ticket_id: UUID, tx: Tx, principal: PrincipalDep) -> T
     dependencies=[requires("customers:write")],
     responses=problems(TicketNotFound, TicketIsResolved, UnknownAgent),
 )
-async def assign(ticket_id: UUID, body: AssignIn, tx: Tx, principal: PrincipalDep) -> TicketOut:
+async def assign_ticket(ticket_id: UUID, body: AssignIn, tx: Tx, principal: PrincipalDep) -> TicketOut:
     ticket = await usecases.assign_ticket(tx, ticket_id, body.agent_id, now=utcnow())
     about(tx, ticket.person_id)
     return TicketOut.of(ticket, personal=principal.sees_personal_data)
@@ -119,7 +119,7 @@ async def assign(ticket_id: UUID, body: AssignIn, tx: Tx, principal: PrincipalDe
     dependencies=[requires("customers:write")],
     responses=problems(TicketNotFound, TicketIsResolved),
 )
-async def answer(ticket_id: UUID, body: AnswerIn, tx: Tx, principal: PrincipalDep) -> TicketOut:
+async def answer_ticket(ticket_id: UUID, body: AnswerIn, tx: Tx, principal: PrincipalDep) -> TicketOut:
     """Record an answer. The first one ends the wait for a first response."""
     agent_id = body.agent_id or principal.agent_id
     ticket = await usecases.answer_ticket(tx, ticket_id, body.text, agent_id=agent_id, now=utcnow())
@@ -134,7 +134,7 @@ async def answer(ticket_id: UUID, body: AnswerIn, tx: Tx, principal: PrincipalDe
     dependencies=[requires("customers:write")],
     responses=problems(TicketNotFound, TicketIsResolved),
 )
-async def resolve_one(ticket_id: UUID, body: ResolveIn, tx: Tx, principal: PrincipalDep) -> TicketOut:
+async def resolve_ticket(ticket_id: UUID, body: ResolveIn, tx: Tx, principal: PrincipalDep) -> TicketOut:
     """Close a ticket with its cause, so that it can be warned of at the next purchase."""
     ticket = await usecases.resolve_ticket(tx, ticket_id, body.cause, now=utcnow())
     about(tx, ticket.person_id)
@@ -148,7 +148,7 @@ async def resolve_one(ticket_id: UUID, body: ResolveIn, tx: Tx, principal: Princ
     dependencies=[requires("customers:write")],
     responses=problems(TicketNotFound, TicketIsNotResolved),
 )
-async def reopen(ticket_id: UUID, tx: Tx, principal: PrincipalDep) -> TicketOut:
+async def reopen_ticket(ticket_id: UUID, tx: Tx, principal: PrincipalDep) -> TicketOut:
     """Open a resolved ticket again; it keeps its clock."""
     ticket = await usecases.reopen_ticket(tx, ticket_id, now=utcnow())
     about(tx, ticket.person_id)
