@@ -25,6 +25,8 @@ ACCOUNT: dict[str, Any] = {
     "lines": [{"number": "+98 3000 7732 000000", "purposes": ["service", "promotional"]}],
 }
 
+LATE_LINE: dict[str, Any] = {"number": LINE, "purposes": ["service"], "hours": {"service": ["25:00", "26:00"]}}
+
 
 async def test_an_account_is_kept_with_its_secret_sealed(client: httpx.AsyncClient, runtime: Runtime) -> None:
     made = await client.post("/v1/providers", json=ACCOUNT)

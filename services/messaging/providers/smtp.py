@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import formatdate
+from email.policy import EmailPolicy
+from email.utils import formatdate, parseaddr
 from html import escape
 from typing import Any, Final
 
@@ -14,12 +14,18 @@ import aiosmtplib
 from services.messaging.providers.protocol import Ambiguous, Fate, Outgoing, Refused, Result, Scope
 
 RIGHT_TO_LEFT: Final = frozenset({"fa", "ar", "ckb", "ur"})
-UNFOLDED: Final = SMTP.clone(max_line_length=998)
-"""Longest line that mail allows: folded sooner, a long link in a header would be encoded as words."""
-
 _PERMANENT: Final = 500
 _NO_SUCH_ADDRESS: Final = frozenset({550, 551, 553})
 _NOT_SIGNED_IN: Final = frozenset({530, 534, 535, 538})
+
+
+class Unfolded(EmailPolicy):
+    """Mail with CRLF, whose addresses are not folded: a long one would come out as encoded words, and be no address."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name in {"List-Unsubscribe", "Message-ID"}:
+            return f"{name}: {value}\r\n".encode("ascii")
+        return super().fold_binary(name, value)
 
 
 class Smtp:
@@ -78,7 +84,7 @@ class Smtp:
     async def _deliver(self, client: aiosmtplib.SMTP, message: Outgoing) -> Result:
         mail = compose(message)
         try:
-            await client.send_message(mail)
+            await client.sendmail(parseaddr(message.line)[1], [message.address], mail.as_bytes())
         except aiosmtplib.SMTPRecipientsRefused as error:
             return _refused(error.recipients[0].code)
         except aiosmtplib.SMTPResponseException as error:
@@ -93,7 +99,7 @@ def compose(message: Outgoing) -> EmailMessage:
 
     The Message-ID follows from the message's own id, so that a mail sent twice is recognised as one.
     """
-    mail = EmailMessage(policy=UNFOLDED)
+    mail = EmailMessage(policy=Unfolded(linesep="\r\n"))
     mail["From"] = message.line
     mail["To"] = message.address
     mail["Subject"] = message.subject or ""
@@ -102,8 +108,8 @@ def compose(message: Outgoing) -> EmailMessage:
     if message.unsubscribe_url:
         mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    mail.set_content(message.text)
-    mail.add_alternative(_page(message), subtype="html")
+    mail.set_content(message.text, cte="base64")
+    mail.add_alternative(_page(message), subtype="html", cte="base64")
     return mail
 
 
