@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 import asyncpg
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 STATE_SCHEMA = "state"
@@ -66,6 +67,7 @@ class Database:
                 },
             },
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -91,12 +93,35 @@ class Database:
 async def transaction_on(connection: AsyncConnection) -> AsyncIterator[AsyncSession]:
     """Open a transaction on `connection`; inside an open one it is a savepoint."""
     raw = await _driver_of(connection)
-    async with raw.transaction(), AsyncSession(bind=connection, expire_on_commit=False) as tx:
+    async with raw.transaction():
+        tx = AsyncSession(bind=connection, expire_on_commit=False)
         tx.info["driver"] = raw
-        yield tx
+        try:
+            yield tx
+            await _flush(tx)
+            for hook in tx.info.get("before_commit", ()):
+                await hook(tx)
+        finally:
+            await _close(tx)
+
+
+async def _flush(tx: AsyncSession) -> None:
+    if tx.new or tx.dirty or tx.deleted:
         await tx.flush()
-        for hook in tx.info.get("before_commit", ()):
-            await hook(tx)
+
+
+async def _close(tx: AsyncSession) -> None:
+    """Close a session; one that only lent its driver connection has nothing that would need the loop."""
+    if tx.in_transaction():
+        await tx.close()
+    else:
+        tx.sync_session.close()
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Have the pool replace a connection that the server has closed: a restart would else leave it dead for ever."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def driver(tx: AsyncSession) -> asyncpg.Connection:

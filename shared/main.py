@@ -21,6 +21,7 @@ from shared.service import Runtime, Service
 from shared.settings import ServiceSettings, SettingsError, load
 from shared.telemetry import configure_logging
 from shared.web.app import create_app, create_operational_app
+from shared.web.sse import end_streams
 from shared.worker import Worker
 
 ROLES = {
@@ -105,6 +106,7 @@ class Server(uvicorn.Server):
     async def _exit_on(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self.should_exit = True
+        end_streams()
 
 
 def uvicorn_config(app: object, *, host: str, port: int) -> uvicorn.Config:
