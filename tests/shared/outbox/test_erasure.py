@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.bus import Record
 from shared.clock import utcnow
 from shared.contracts.cards import ReceivedCard
 from shared.contracts.customers import CustomerErased
@@ -63,7 +64,7 @@ async def test_an_erased_persons_parked_card_and_stored_answers_go_and_the_tombs
     assert {tuple(row) for row in copies} == {(person, None), (other, "نازنین")}
 
 
-def record_of(event: CustomerErased) -> wire.Record:
+def record_of(event: CustomerErased) -> Record:
     now = utcnow()
     row = {
         "id": new_id(),

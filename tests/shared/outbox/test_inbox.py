@@ -100,7 +100,7 @@ class Crash(BaseException):
 async def test_a_worker_that_died_before_its_commit_leaves_nothing_and_the_next_does_it_all(
     make_echo: MakeEcho,
 ) -> None:
-    died = []
+    died: list[bool] = []
 
     async def die_once(tx: AsyncSession, batch: Sequence[Received[Said]]) -> None:
         await hear(tx, batch)

@@ -130,7 +130,7 @@ async def test_what_the_drain_handles_during_a_rebuild_is_in_the_new_state_too(m
     await relay_all(runtime)
     await hear_all(runtime)
     poisons.clear()
-    drained = []
+    drained: list[asyncio.Future[int]] = []
 
     def drain_at_first_progress(_line: str) -> None:
         if not drained:
@@ -143,7 +143,7 @@ async def test_what_the_drain_handles_during_a_rebuild_is_in_the_new_state_too(m
 
 
 async def test_a_rebuild_that_fails_leaves_the_old_state_answering(make_echo: MakeEcho) -> None:
-    rebuilding = []
+    rebuilding: list[bool] = []
 
     async def fail_in_rebuild(_tx: AsyncSession, _received: Received[Said]) -> None:
         if rebuilding:

@@ -1,0 +1,57 @@
+"""What is particular to the local bus."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from shared.bus import BusUnavailable, Record, TopicPartition
+from shared.bus.local import LocalBus
+from shared.clock import moved
+from shared.ids import new_id
+from tests.support.postgres import TestServer
+from tests.support.runtimes import bus_database
+
+CARDS = "cards.v1"
+
+
+@pytest.fixture
+async def bus(server: TestServer) -> AsyncIterator[LocalBus]:
+    async with bus_database(server) as url:
+        bus = LocalBus(url)
+        await bus.create_topics({CARDS: True}, partitions=1)
+        yield bus
+        await bus.close()
+
+
+async def bodies(bus: LocalBus) -> list[bytes | None]:
+    return [record.body for record in await bus.read(TopicPartition(CARDS, 0), 0, most=100)]
+
+
+async def test_a_compacted_topic_keeps_the_last_record_a_key_only(bus: LocalBus) -> None:
+    one, other = new_id(), new_id()
+    await bus.send([Record(CARDS, 0, key, {}, body) for key, body in ((one, b"1"), (other, b"2"), (one, b"3"))])
+    assert await bodies(bus) == [b"2", b"3"]
+    await bus.send([Record(CARDS, 0, other, {}, None)])
+
+    assert await bodies(bus) == [b"3", None]
+
+
+async def test_a_tombstone_goes_after_a_day(bus: LocalBus) -> None:
+    await bus.send([Record(CARDS, 0, new_id(), {}, None)])
+    with moved(timedelta(hours=23)):
+        await bus.send([Record(CARDS, 0, new_id(), {}, b"1")])
+    assert await bodies(bus) == [None, b"1"]
+    with moved(timedelta(hours=25)):
+        await bus.send([Record(CARDS, 0, new_id(), {}, b"2")])
+
+    assert await bodies(bus) == [b"1", b"2"]
+
+
+async def test_a_database_that_is_not_there_is_said_to_be_unavailable() -> None:
+    bus = LocalBus("postgresql://nobody@127.0.0.1:1/bus")
+
+    with pytest.raises(BusUnavailable, match="does not answer"):
+        await bus.ping()
