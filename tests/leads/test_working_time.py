@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.leads.leads.working_time import RoundTheClock, WorkingTime, office_hours
@@ -92,6 +92,7 @@ def test_round_the_clock_every_minute_counts() -> None:
     assert RoundTheClock().between(asked, tehran("2026-11-21 00:03")) == FIVE
 
 
+@settings(deadline=None)
 @given(
     start=st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 1), timezones=st.just(UTC)),  # noqa: DTZ001
     minutes=st.integers(0, 3000),
