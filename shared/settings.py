@@ -173,11 +173,13 @@ def variable(settings: type[ServiceSettings], field: str) -> str:
 
 
 def _sentence(settings: type[ServiceSettings], fault: Any) -> str:
+    reason = str(fault["msg"]).removeprefix("Value error, ")
+    if not fault["loc"]:
+        return reason
     place = str(fault["loc"][0])
     field = next((name for name in settings.model_fields if place in (name, variable(settings, name))), place)
     name = variable(settings, field)
     description = settings.model_fields[field].description or ""
     if fault["type"] == "missing":
         return f"{name} is missing: {description}"
-    reason = str(fault["msg"]).removeprefix("Value error, ")
     return reason if reason.startswith("PEYVAND_") else f"{name} is wrong: {reason} ({description})"
