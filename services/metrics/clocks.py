@@ -5,4 +5,4 @@ from __future__ import annotations
 from services.metrics.folder import fold
 from shared.service import Clock
 
-clocks = (Clock("fold", 0.2, fold, of_state=True),)
+clocks = (Clock("fold", 0.4, fold, of_state=True),)

@@ -40,9 +40,14 @@ _CHANGED = "UPDATE folded_under SET turn = turn + 1"
 
 
 async def fold(runtime: Runtime) -> int:
-    """Turn the folder's clock: fold a batch, and return how many marks it took."""
+    """Turn the folder's clock: fold a batch, and return how many marks it took.
+
+    Returns 0 also where these were all the marks there were: what comes meanwhile waits for the next beat, so that an
+    import is folded some hundred people at a time and not one by one.
+    """
     async with runtime.db.transaction() as tx:
-        return await _turn(driver(tx), Rules.of(runtime.settings))
+        taken = await _turn(driver(tx), Rules.of(runtime.settings))
+    return taken if taken == MARKS_A_TURN else 0
 
 
 async def _turn(connection: asyncpg.Connection, rules: Rules) -> int:

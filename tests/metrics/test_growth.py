@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import asyncpg
-import pytest
 
 from services.metrics.figures import kept
 from services.metrics.folder import fold
@@ -67,7 +66,6 @@ async def _reads(runtime: Runtime) -> dict[str, int]:
         }
 
 
-@pytest.mark.timeout(120)
 async def test_reads_touch_as_few_pages_with_a_hundred_times_the_purchases(runtime: Runtime) -> None:
     await _grow(runtime, FEW, beyond=0)
     few = await _reads(runtime)

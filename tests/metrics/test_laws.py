@@ -98,7 +98,7 @@ async def _counts(runtime: Runtime) -> set[tuple[Any, ...]]:
     return {tuple(row) for row in rows}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), told=histories())
 async def test_any_order_and_any_redelivery_give_the_same_figures(
     runtime: Runtime, data: st.DataObject, told: list[Event]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from services.metrics.folding.sql import changes, day_of, enter, leave, tally
+from services.metrics.folding.sql import changes, day_of, enter, leave, moved, tally
 
 DIMENSIONS = ("source", "campaign", "product", "awareness", "agent")
 _COLUMNS = (
@@ -77,7 +77,8 @@ _SUMS = tally(
 
 async def fold_leads(connection: asyncpg.Connection) -> None:
     """Count the folding people's leads anew; their purchases have to be counted before."""
-    await connection.execute(changes("counted_leads", "lead_moves", _NOW))
+    if not await moved(connection, changes("counted_leads", "lead_moves", _NOW)):
+        return
     await connection.execute(_SUMS)
     await connection.execute(leave("counted_leads", "lead_moves", "lead_id"))
     await connection.execute(enter("counted_leads", "lead_moves", _COLUMNS))

@@ -14,7 +14,18 @@ from __future__ import annotations
 
 import asyncpg
 
-from services.metrics.folding.sql import changes, day_of, enter, keep, leave, measures, number_pairs, numbers, tally
+from services.metrics.folding.sql import (
+    changes,
+    day_of,
+    enter,
+    keep,
+    leave,
+    measures,
+    moved,
+    number_pairs,
+    numbers,
+    tally,
+)
 from services.metrics.periods import ADDITIVE_GRIDS
 
 _COLUMNS = "purchase_id, person_id, occurred_at, day, net_minor, refunded_minor, currency, channel"
@@ -117,7 +128,8 @@ GROUP BY 3, 5, 6 HAVING sum(sign) <> 0
 
 async def fold_purchases(connection: asyncpg.Connection, activity_days: int) -> None:
     """Count the folding people's purchases anew."""
-    await connection.execute(changes("counted_purchases", "purchase_moves", _NOW))
+    if not await moved(connection, changes("counted_purchases", "purchase_moves", _NOW)):
+        return
     await connection.execute(_SUMS)
     await connection.execute(_HISTORIES.format(sign=-1))
     await connection.execute(leave("counted_purchases", "purchase_moves", "purchase_id"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncpg
+
 from services.metrics.periods import ADDITIVE_GRIDS, GRIDS
 
 COLUMNS = {grid: grid.replace(".", "_") if grid != "day" else "day_number" for grid in GRIDS}
@@ -60,6 +62,12 @@ def changes(table: str, moves: str, now: str) -> str:
     UNION ALL
     SELECT entering.*, 1 FROM (TABLE now EXCEPT TABLE before) AS entering
     """
+
+
+async def moved(connection: asyncpg.Connection, statement: str) -> bool:
+    """Run a statement of `changes`, and tell whether anything changed."""
+    status = await connection.execute(statement)
+    return status != "INSERT 0 0"
 
 
 def leave(table: str, moves: str, key: str) -> str:

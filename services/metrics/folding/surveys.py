@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from services.metrics.folding.sql import changes, day_of, enter, leave, tally
+from services.metrics.folding.sql import changes, day_of, enter, leave, moved, tally
 
 DIMENSIONS = ("survey", "touchpoint", "product", "agent")
 CATEGORIES = ("satisfied", "neutral", "unsatisfied", "promoter", "passive", "detractor", "easy", "hard")
@@ -60,11 +60,11 @@ _ANSWER_SUMS = tally(
 
 async def fold_surveys(connection: asyncpg.Connection) -> None:
     """Count the folding people's invitations and answers anew."""
-    await connection.execute(changes("counted_invitations", "invitation_moves", _INVITATIONS))
-    await connection.execute(_INVITATION_SUMS)
-    await connection.execute(leave("counted_invitations", "invitation_moves", "invitation_id"))
-    await connection.execute(enter("counted_invitations", "invitation_moves", f"{_COLUMNS}, answered"))
-    await connection.execute(changes("counted_answers", "answer_moves", _ANSWERS))
-    await connection.execute(_ANSWER_SUMS)
-    await connection.execute(leave("counted_answers", "answer_moves", "invitation_id"))
-    await connection.execute(enter("counted_answers", "answer_moves", f"{_COLUMNS}, category, value"))
+    if await moved(connection, changes("counted_invitations", "invitation_moves", _INVITATIONS)):
+        await connection.execute(_INVITATION_SUMS)
+        await connection.execute(leave("counted_invitations", "invitation_moves", "invitation_id"))
+        await connection.execute(enter("counted_invitations", "invitation_moves", f"{_COLUMNS}, answered"))
+    if await moved(connection, changes("counted_answers", "answer_moves", _ANSWERS)):
+        await connection.execute(_ANSWER_SUMS)
+        await connection.execute(leave("counted_answers", "answer_moves", "invitation_id"))
+        await connection.execute(enter("counted_answers", "answer_moves", f"{_COLUMNS}, category, value"))
