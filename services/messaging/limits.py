@@ -11,7 +11,7 @@ from services.messaging.settings import Settings
 
 def lint_rules(settings: Settings) -> LintRules:
     """Return what an SMS must have and must not have."""
-    return LintRules(settings.longest_sms, settings.opt_out_text, settings.filtered_words)
+    return LintRules(settings.longest_sms, settings.opt_out_text, settings.filtered_words, settings.links_allowed)
 
 
 def limits(settings: Settings) -> Limits:

@@ -30,6 +30,7 @@ class Settings(ServiceSettings):
     filtered_words: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Words that no SMS may contain, comma-separated; panels refuse or delay texts with them."
     )
+    links_allowed: bool = Field(default=True, description="Whether an SMS may hold a link; some panels refuse them.")
     longest_sms: int = Field(900, ge=70, description="Longest SMS in characters; most panels refuse more.")
     opt_out_text: str = Field("لغو۱۱", description="What a promotional SMS must contain, in any digits.")
     max_attempts: int = Field(8, ge=1, description="How often a message is tried at a provider before it has failed.")

@@ -216,6 +216,7 @@ async def test_messages_are_listed_by_what_is_asked_and_masked_without_leave(
     page = (await client.get("/v1/messages", params={"person_id": str(person), "limit": 2})).json()
     rest = {"person_id": str(person), "limit": 2, "cursor": page["next_cursor"]}
     assert len(page["items"]) + len((await client.get("/v1/messages", params=rest)).json()["items"]) == 3
+    assert (await client.get("/v1/messages", params={"from": "2026-11-22T09:00:00"})).status_code == 422
     later = {"from": (utcnow() + timedelta(minutes=1)).isoformat()}
     assert (await client.get("/v1/messages", params=later)).json()["items"] == []
     assert (await client.get("/v1/messages", params={"status": "sent"})).json()["items"] == []

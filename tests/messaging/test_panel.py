@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from services.messaging.messages.claiming import claim
+from services.messaging.messages.claiming import Claimed, claim
+from services.messaging.messages.sending import Caller, send_lane
 from services.messaging.messages.sending import deliver as deliver_claimed
-from services.messaging.messages.sending import send_lane
 from services.messaging.messages.statuses import Lane
+from services.messaging.providers.protocol import Fate, Outgoing, Refused, Result, Scope
 from services.messaging.providers.schemas import LineIn, ProviderCreate
 from services.messaging.providers.usecases import SandboxAccounts, create_account
 from shared.clock import moved, utcnow
 from shared.contracts.messaging import MessageFailed, MessageSent, MessageUnknown, OptOutRecorded
+from shared.ids import new_id
 from shared.service import Runtime
 from tests.messaging.conftest import Panel
 from tests.messaging.people import SARA_PHONE
@@ -232,12 +235,42 @@ async def test_an_account_sends_no_faster_than_its_rate(runtime: Runtime, panel:
         assert len(await panel.texts()) == 5
 
 
-async def test_a_text_that_the_panel_refuses_does_not_sink_its_company(runtime: Runtime, panel: Panel) -> None:
-    person = await known_person(runtime)
-    await execute(runtime, "UPDATE provider_accounts SET rate_per_s = 1000")
-    landline = await known_person(runtime, phones=("+982188880000",))
-    ids = await queued(runtime, intent(person, "درست"), intent(landline, "نادرست"))
+class Picky:
+    """A panel that refuses every call with a bad text in it."""
+
+    most = 100
+    reports_available = True
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def groups(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
+        return [list(messages)]
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[Result]:
+        self.calls += 1
+        if any(message.text == "bad" for message in messages):
+            raise Refused(Scope.MESSAGE, "smsir_104")
+        return [Result(Fate.ACCEPTED, str(message.message_id)) for message in messages]
+
+    async def close(self) -> None: ...
+
+
+async def test_a_text_that_the_panel_refuses_does_not_sink_its_company(runtime: Runtime) -> None:
+    claimed, panel = Claimed(new_id(), utcnow(), {}, {}), Picky()
+    messages = [Outgoing(new_id(), "30001", f"+98999000{n:04}", "bad" if n == 37 else "good") for n in range(100)]
+    answers = await Caller(runtime, claimed, new_id(), panel).call(messages)
+
+    refused = [message.text for message in messages if isinstance(answers[message.message_id], Refused)]
+    assert refused == ["bad"]
+    assert panel.calls < 20
+
+
+async def test_a_landline_gets_no_sms(runtime: Runtime, panel: Panel) -> None:
+    only_landline = await known_person(runtime, phones=("+982188880000",))
+    both = await known_person(runtime, phones=("+982188880000", SARA_PHONE))
+    await queued(runtime, intent(only_landline), intent(both))
     await turn(runtime, SEND)
 
-    assert len(await panel.texts(SARA_PHONE)) == 1
-    assert await statuses(runtime, ids) == [("sent", None), ("failed", "invalid_number")]
+    assert [text["to"] for text in await panel.texts()] == ["09990001234"]
+    assert ("suppressed", "no_phone") in await statuses(runtime)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from shared.contracts.cards import CUSTOMERS_CONTACTS
+from shared.persian.phone import InvalidPhone, mobile
 
 TOPIC_OF_PRODUCER = {"customers.events.v1": CUSTOMERS_CONTACTS, "leads.events.v1": "leads.contacts.v1"}
 """The contact topic whose card a fact of a producer needs."""
@@ -24,15 +25,25 @@ class Card:
     first_name: str | None = None
     last_name: str | None = None
     phones: tuple[str, ...] = ()
+    """Their own first, then those of a family or an office."""
     emails: tuple[str, ...] = ()
     locale: str = "fa"
     accepts_service: bool = True
     accepts_promotional: bool = False
 
     def address(self, channel: str) -> str | None:
-        """Return where the person is reached over `channel`."""
-        addresses = self.phones if channel == "sms" else self.emails
-        return addresses[0] if addresses else None
+        """Return where the person is reached over `channel`; a landline takes no SMS."""
+        if channel == "sms":
+            return next((phone for phone in self.phones if _takes_sms(phone)), None)
+        return self.emails[0] if self.emails else None
+
+
+def _takes_sms(phone: str) -> bool:
+    try:
+        mobile(phone)
+    except InvalidPhone:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def _card(row: asyncpg.Record) -> Card:
         kind=row["kind"],
         first_name=row["first_name"],
         last_name=row["last_name"],
-        phones=tuple(row["phones"]),
+        phones=(*row["phones"], *row["shared_phones"]),
         emails=tuple(row["emails"]),
         locale=row["locale"],
         accepts_service=row["accepts_service"],

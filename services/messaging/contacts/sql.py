@@ -61,7 +61,8 @@ RESOLVE = f"{RESOLVED} SELECT asked, person_id FROM resolved"
 CARDS = f"""
 {RESOLVED}
 SELECT resolved.asked, card.topic, card.person_id, card.version, card.erased, card.kind, card.first_name,
-       card.last_name, card.phones, card.emails, card.locale, card.accepts_service, card.accepts_promotional
+       card.last_name, card.phones, card.shared_phones, card.emails, card.locale, card.accepts_service,
+       card.accepts_promotional
 FROM resolved JOIN contact_cards card ON card.person_id = resolved.person_id
 """
 

@@ -20,7 +20,7 @@ from services.messaging.messages.decision import Decision, Facts, Limits, Outcom
 from services.messaging.messages.gathering import Batch, gather
 from services.messaging.messages.statuses import Lane, Status
 from services.messaging.messages.telling import tell
-from services.messaging.providers.buckets import RESERVED_FOR_HIGHER_LANES, spend
+from services.messaging.providers.buckets import RESERVED_FOR_HIGHER_LANES, available, spend
 from services.messaging.providers.models import ProviderAccount
 from services.messaging.providers.protocol import Outgoing
 from services.messaging.providers.routing import routes_for
@@ -55,9 +55,13 @@ class Ready:
 async def claim(tx: AsyncSession, lane: Lane, settings: Settings, now: datetime) -> tuple[int, Claimed | None]:
     """Decide on a batch of a lane; return how many were looked at, and what is to be sent now.
 
-    The rows stay locked until the commit, so that no other sender sees them; from then on their status says it.
+    No more are looked at than the accounts may send now. The rows stay locked until the commit, so that no other
+    sender sees them; from then on their status says it.
     """
-    rows = await driver(tx).fetch(sql.TAKE, int(lane), now, settings.batch)
+    reserve = RESERVED_FOR_HIGHER_LANES if lane is Lane.PROMOTIONAL else 0.0
+    sendable = await available(driver(tx), now, reserve=reserve)
+    most = settings.batch if sendable is None else min(settings.batch, sendable)
+    rows = await driver(tx).fetch(sql.TAKE, int(lane), now, most) if most else []
     if not rows:
         return 0, None
     batch = await gather(tx, rows, settings, now)
@@ -70,7 +74,7 @@ async def claim(tx: AsyncSession, lane: Lane, settings: Settings, now: datetime)
         for row in rows
         if (decision := decisions[row["id"]]).route is not None
     ]
-    cleared = await _clear_for_flight(tx, ready, lane, now)
+    cleared = await _clear_for_flight(tx, ready, reserve, now)
     sent = {each.row["id"] for each in cleared}
     await _record(tx, [row for row in rows if decisions[row["id"]].route is None or row["id"] in sent], decisions, now)
     return len(rows), await _mark(tx, cleared, batch, settings, now) if cleared else None
@@ -183,9 +187,9 @@ def flight_of(message: Outgoing) -> bytes:
     return hashlib.sha256(said.encode()).digest()
 
 
-async def _clear_for_flight(tx: AsyncSession, ready: Sequence[Ready], lane: Lane, now: datetime) -> list[Ready]:
+async def _clear_for_flight(tx: AsyncSession, ready: Sequence[Ready], reserve: float, now: datetime) -> list[Ready]:
     """Keep back what exceeds an account's rate, and what equals a text already on its way to that number."""
-    within = await _within_rate(tx, ready, lane, now)
+    within = await _within_rate(tx, ready, reserve, now)
     if not within:
         return []
     flights = [each.flight for each in within]
@@ -196,12 +200,11 @@ async def _clear_for_flight(tx: AsyncSession, ready: Sequence[Ready], lane: Lane
     return [each for each in within if each.row["id"] in free]
 
 
-async def _within_rate(tx: AsyncSession, ready: Sequence[Ready], lane: Lane, now: datetime) -> list[Ready]:
+async def _within_rate(tx: AsyncSession, ready: Sequence[Ready], reserve: float, now: datetime) -> list[Ready]:
     by_account: dict[UUID, list[Ready]] = defaultdict(list)
     for each in ready:
         by_account[each.account_id].append(each)
     within: list[Ready] = []
-    reserve = RESERVED_FOR_HIGHER_LANES if lane is Lane.PROMOTIONAL else 0.0
     for account_id, mine in sorted(by_account.items()):
         granted, wait = await spend(driver(tx), account_id, len(mine), now, reserve=reserve)
         within.extend(mine[:granted])

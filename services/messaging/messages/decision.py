@@ -214,7 +214,8 @@ def _line(facts: Facts, limits: Limits) -> Verdict:
     route = _open_route(facts, limits)
     if route is None:
         reason = "account_paused" if facts.routes else "no_line"
-        return Verdict("line", Outcome.HOLD, reason, facts.now + limits.recheck_route)
+        patience = max(limits.recheck_route, (facts.now - facts.created_at) / 8)
+        return Verdict("line", Outcome.HOLD, reason, facts.now + patience)
     return Verdict("line", Outcome.PASS, route.line)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from shared.persian.text import fold
+
+_LINK: Final = re.compile(r"https?://|www\.|\b[\w-]+\.(?:ir|com|org|net|link|app|me)\b", re.IGNORECASE).search
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +19,14 @@ class LintRules:
     longest: int
     opt_out_text: str
     filtered_words: Sequence[str] = ()
+    links_allowed: bool = True
 
 
 def lint(text: str, *, channel: str, purpose: str, rules: LintRules) -> str | None:
-    """Return why `text` may not be sent: `empty`, `too_long`, `opt_out_text_missing`, `filtered_word`; or None."""
+    """Return why `text` may not be sent, or None.
+
+    `empty`, `too_long`, `opt_out_text_missing`, `filtered_word` or `link`.
+    """
     if not text.strip():
         return "empty"
     if channel != "sms":
@@ -30,7 +38,7 @@ def lint(text: str, *, channel: str, purpose: str, rules: LintRules) -> str | No
         return "opt_out_text_missing"
     if any(_squeezed(word) in folded for word in rules.filtered_words):
         return "filtered_word"
-    return None
+    return "link" if not rules.links_allowed and _LINK(text) else None
 
 
 def _squeezed(text: str) -> str:

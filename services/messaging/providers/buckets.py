@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 LOCK = "SELECT rate_per_s, tokens, tokens_at FROM provider_accounts WHERE id = $1 FOR UPDATE"
+IN_USE = "SELECT rate_per_s, tokens, tokens_at FROM provider_accounts WHERE active AND paused_at IS NULL"
 SPEND = "UPDATE provider_accounts SET tokens = $2, tokens_at = $3 WHERE id = $1"
 
 BURST_S = 1.0
@@ -45,13 +46,27 @@ def filled(rate_per_s: float, tokens: float, since: datetime, now: datetime) -> 
     return Bucket(rate_per_s, min(full, tokens + rate_per_s * elapsed))
 
 
+async def available(connection: asyncpg.Connection, now: datetime, *, reserve: float = 0.0) -> int | None:
+    """Return how many messages the accounts in use may send now, all together; None where there is no account."""
+    rows = await connection.fetch(IN_USE)
+    if not rows:
+        return None
+    buckets = [filled(row["rate_per_s"], row["tokens"], row["tokens_at"], now) for row in rows]
+    return sum(bucket.take(floor(bucket.full), reserve=_kept(bucket, reserve)) for bucket in buckets)
+
+
+def _kept(bucket: Bucket, reserve: float) -> float:
+    """Keep nothing back of a bucket so small that nothing would be left."""
+    return reserve if bucket.full * reserve <= bucket.full - 1 else 0.0
+
+
 async def spend(
     connection: asyncpg.Connection, account_id: UUID, wanted: int, now: datetime, *, reserve: float = 0.0
 ) -> tuple[int, timedelta]:
     """Take up to `wanted` tokens; return how many were granted, and when the rest may ask again."""
     [row] = await connection.fetch(LOCK, account_id)
     bucket = filled(row["rate_per_s"], row["tokens"], row["tokens_at"], now)
-    reserve = reserve if bucket.full * reserve <= bucket.full - 1 else 0.0
+    reserve = _kept(bucket, reserve)
     granted = bucket.take(wanted, reserve=reserve)
     left = Bucket(bucket.rate_per_s, bucket.tokens - granted)
     await connection.execute(SPEND, account_id, left.tokens, now)

@@ -11,7 +11,7 @@ from shared.contracts.messaging import MessageChannel, Purpose
 
 TemplateCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.\-]{0,63}$", examples=["thank_you"])]
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", examples=["order_number"])]
-Value = str | int | float | bool
+Value = Annotated[str, Field(max_length=2_000)] | int | float | bool
 
 _BODIES: dict[str, Any] = {"fa": {"text": "{{ first_name }} عزیز، سفارش {{ order_number }} آماده است."}}
 
