@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import datetime, timedelta
 from typing import Any
@@ -161,3 +162,21 @@ async def test_a_turn_without_a_change_publishes_nothing(runtime: Runtime, clien
         assert await turn(runtime, CLOCK) == 1
 
     assert len(await published(runtime)) == before
+
+
+async def test_purchases_while_clocks_turn_are_all_seen_and_no_change_is_published_twice(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    person_id = (await opened(client))["id"]
+    for _ in range(3):
+        await asyncio.gather(
+            turn(runtime, CLOCK),
+            *(bought(client, person_id=person_id) for _ in range(3)),
+            turn(runtime, CLOCK),
+        )
+    await turn(runtime, CLOCK)
+
+    assert await types_of(client, person_id) == ({"actual", "regular", "loyal"}, "loyalty")
+    changes = await published(runtime, CustomerClassified)
+    assert [set(event.after) for event in changes[:-1]] == [set(event.before) for event in changes[1:]]
+    assert all(set(event.before) != set(event.after) for event in changes)

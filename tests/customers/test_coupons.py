@@ -179,24 +179,24 @@ async def test_a_coupon_follows_its_person_through_a_merge(client: httpx.AsyncCl
     assert purchase["discount_minor"] == 100
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"discount_percent": None},
-        {"discount_minor": 5},
-        {"discount_percent": 0},
-        {"discount_percent": 101},
-        {"valid_days": 0},
-        {"reason": "چون"},
-        {"currency": "EUR"},
-    ],
-)
-async def test_a_coupon_that_does_not_fit_is_refused(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+MISFITS: list[dict[str, Any]] = [
+    {"discount_percent": None},
+    {"discount_minor": 5},
+    {"discount_percent": 0},
+    {"discount_percent": 101},
+    {"valid_days": 0},
+    {"reason": "چون"},
+    {"currency": "EUR"},
+]
+
+
+async def test_a_coupon_that_does_not_fit_is_refused(client: httpx.AsyncClient) -> None:
     person_id = (await opened(client))["id"]
 
-    reply = await client.post("/v1/coupons", json={"person_id": person_id, "discount_percent": 10} | body)
+    for body in MISFITS:
+        reply = await client.post("/v1/coupons", json={"person_id": person_id, "discount_percent": 10} | body)
 
-    assert reply.status_code == 422, reply.text
+        assert reply.status_code == 422, (body, reply.text)
 
 
 def test_codes_have_no_letters_that_are_mistaken_for_others() -> None:

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import httpx
-import pytest
 
 from shared.contracts.cards import CalendarDate, ContactCard
 from shared.contracts.customers import CustomerCreated, CustomerUpdated
@@ -29,16 +28,21 @@ async def test_a_birthday_is_kept_in_the_calendar_that_it_was_given_in(
     }
 
 
-@pytest.mark.parametrize(
-    "form",
-    ["09990001234", "+989990001234", "00989990001234", "989990001234", "9990001234", "۰۹۹۹ ۰۰۰ ۱۲۳۴", "٠٩٩٩٠٠٠١٢٣٤"],
-)
-async def test_lookup_finds_a_customer_by_any_written_form_of_the_number(client: httpx.AsyncClient, form: str) -> None:
+async def test_lookup_finds_a_customer_by_any_written_form_of_the_number(client: httpx.AsyncClient) -> None:
     customer = await opened(client)
 
-    found = (await client.get("/v1/customers/lookup", params={"phone": form})).json()
+    for form in [
+        "09990001234",
+        "+989990001234",
+        "00989990001234",
+        "989990001234",
+        "9990001234",
+        "۰۹۹۹ ۰۰۰ ۱۲۳۴",
+        "٠٩٩٩٠٠٠١٢٣٤",
+    ]:
+        found = (await client.get("/v1/customers/lookup", params={"phone": form})).json()
 
-    assert [each["id"] for each in found["items"]] == [customer["id"]]
+        assert [each["id"] for each in found["items"]] == [customer["id"]], form
 
 
 async def test_lookup_tells_types_purchases_tickets_and_preferences_in_one_answer(
@@ -182,30 +186,28 @@ async def test_a_patch_cannot_take_another_customers_number(client: httpx.AsyncC
     assert (await client.get(f"/v1/customers/{customer['id']}")).json()["phones"] == [PHONE]
 
 
-@pytest.mark.parametrize(
-    ("body", "pointer"),
-    [
-        ({"phones": ["12"]}, "/phones/0"),
-        ({"phones": ["30007732000000"]}, "/phones/0"),
-        ({"emails": ["sara"]}, "/emails/0"),
-        ({"birth_date_jalali": "1403-12-31"}, "/birth_date_jalali"),
-        ({"birth_date": "1990-02-30"}, "/birth_date"),
-        ({"province": "تهران"}, "/province"),
-        ({"kind": "robot"}, "/kind"),
-        ({"gender": "x"}, "/gender"),
-        ({"consent_at": "2026-01-01T00:00:00"}, "/consent_at"),
-        ({"hand_types": ["loyal"]}, "/hand_types/0"),
-        ({"locale": None}, "/"),
-        ({"surprise": 1}, "/surprise"),
-    ],
-)
-async def test_a_profile_that_does_not_fit_is_refused_by_field(
-    client: httpx.AsyncClient, body: dict[str, Any], pointer: str
-) -> None:
-    reply = await client.post("/v1/customers", json=body)
+MISFITS: list[tuple[dict[str, Any], str]] = [
+    ({"phones": ["12"]}, "/phones/0"),
+    ({"phones": ["30007732000000"]}, "/phones/0"),
+    ({"emails": ["sara"]}, "/emails/0"),
+    ({"birth_date_jalali": "1403-12-31"}, "/birth_date_jalali"),
+    ({"birth_date": "1990-02-30"}, "/birth_date"),
+    ({"province": "تهران"}, "/province"),
+    ({"kind": "robot"}, "/kind"),
+    ({"gender": "x"}, "/gender"),
+    ({"consent_at": "2026-01-01T00:00:00"}, "/consent_at"),
+    ({"hand_types": ["loyal"]}, "/hand_types/0"),
+    ({"locale": None}, "/"),
+    ({"surprise": 1}, "/surprise"),
+]
 
-    assert reply.status_code == 422, reply.text
-    assert pointer in [error["pointer"] or "/" for error in reply.json()["errors"]]
+
+async def test_a_profile_that_does_not_fit_is_refused_by_field(client: httpx.AsyncClient) -> None:
+    for body, pointer in MISFITS:
+        reply = await client.post("/v1/customers", json=body)
+
+        assert reply.status_code == 422, reply.text
+        assert pointer in [error["pointer"] or "/" for error in reply.json()["errors"]]
 
 
 async def test_two_birth_dates_that_differ_are_refused(client: httpx.AsyncClient) -> None:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import pytest
 
 from shared.clock import utcnow
 from shared.contracts.customers import CustomerCreated, PurchaseCancelled, PurchaseRecorded, PurchaseRefunded
@@ -87,53 +86,51 @@ async def test_purchases_at_once_by_one_unknown_number_open_one_customer(
 GOOD: dict[str, Any] = {"phone": PHONE, "amount_minor": 100}
 
 
-@pytest.mark.parametrize(
-    ("change", "pointer", "code"),
-    [
-        ({"occurred_at": "2999-01-01T00:00:00Z"}, "/occurred_at", "in_the_future"),
-        ({"occurred_at": "1899-12-31T00:00:00Z"}, "/occurred_at", "too_early"),
-        ({"phone": None}, "/person_id", "missing"),
-        ({"person_id": "0193a1c0-7d00-7000-8000-000000000002"}, "/person_id", "named_twice"),
-        ({"phone": "12"}, "/phone", "not_a_phone"),
-        ({"phone": "30007732000000"}, "/phone", "line_number"),
-        ({"currency": "EUR"}, "/currency", "unknown_currency"),
-        ({"amount_minor": None}, "/amount_minor", "missing"),
-        ({"discount_minor": 101}, "/discount_minor", "above_amount"),
-        ({"discount_minor": 0, "discount_origin": "promotion"}, "/discount_origin", "no_discount"),
-        ({"lines": [{"product": "tea", "amount_minor": 99}]}, "/amount_minor", "not_the_sum"),
-        ({"lines": [{"product": "tea", "amount_minor": 100, "quantity": "0"}]}, "/lines/0/quantity", "wrong_value"),
-        ({"lines": [{"product": "tea", "amount_minor": 100, "quantity": "-1"}]}, "/lines/0/quantity", "wrong_value"),
-        ({"external_id": "P-1"}, "/source", "missing"),
-        ({"customer_external_id": "C-1"}, "/customer_source", "missing"),
-    ],
-)
-async def test_a_purchase_that_does_not_fit_is_refused_by_field_and_leaves_nothing(
-    runtime: Runtime, client: httpx.AsyncClient, change: dict[str, Any], pointer: str, code: str
-) -> None:
-    reply = await client.post("/v1/purchases", json=GOOD | change)
+MISFITS: list[tuple[dict[str, Any], str, str]] = [
+    ({"occurred_at": "2999-01-01T00:00:00Z"}, "/occurred_at", "in_the_future"),
+    ({"occurred_at": "1899-12-31T00:00:00Z"}, "/occurred_at", "too_early"),
+    ({"phone": None}, "/person_id", "missing"),
+    ({"person_id": "0193a1c0-7d00-7000-8000-000000000002"}, "/person_id", "named_twice"),
+    ({"phone": "12"}, "/phone", "not_a_phone"),
+    ({"phone": "30007732000000"}, "/phone", "line_number"),
+    ({"currency": "EUR"}, "/currency", "unknown_currency"),
+    ({"amount_minor": None}, "/amount_minor", "missing"),
+    ({"discount_minor": 101}, "/discount_minor", "above_amount"),
+    ({"discount_minor": 0, "discount_origin": "promotion"}, "/discount_origin", "no_discount"),
+    ({"lines": [{"product": "tea", "amount_minor": 99}]}, "/amount_minor", "not_the_sum"),
+    ({"lines": [{"product": "tea", "amount_minor": 100, "quantity": "0"}]}, "/lines/0/quantity", "wrong_value"),
+    ({"lines": [{"product": "tea", "amount_minor": 100, "quantity": "-1"}]}, "/lines/0/quantity", "wrong_value"),
+    ({"external_id": "P-1"}, "/source", "missing"),
+    ({"customer_external_id": "C-1"}, "/customer_source", "missing"),
+]
+IMPOSSIBLE: list[dict[str, Any]] = [
+    {"amount_minor": -1},
+    {"amount_minor": 2**53},
+    {"amount_minor": 1.5},
+    {"lines": [{"product": "زعفران", "amount_minor": 100}]},
+    {"occurred_at": "2026-01-01T00:00:00"},
+    {"discount_origin": "luck"},
+    {"external_id": "P\u0000", "source": "shop"},
+    {"surprise": 1},
+]
 
-    assert reply.status_code == 422, reply.text
-    assert (pointer, code) in [(error["pointer"], error["code"]) for error in reply.json()["errors"]]
+
+async def test_a_purchase_that_does_not_fit_is_refused_by_field_and_leaves_nothing(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    for change, pointer, code in MISFITS:
+        reply = await client.post("/v1/purchases", json=GOOD | change)
+
+        assert reply.status_code == 422, reply.text
+        assert (pointer, code) in [(error["pointer"], error["code"]) for error in reply.json()["errors"]]
     assert await published(runtime) == []
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"amount_minor": -1},
-        {"amount_minor": 2**53},
-        {"amount_minor": 1.5},
-        {"lines": [{"product": "زعفران", "amount_minor": 100}]},
-        {"occurred_at": "2026-01-01T00:00:00"},
-        {"discount_origin": "luck"},
-        {"external_id": "P\u0000", "source": "shop"},
-        {"surprise": 1},
-    ],
-)
-async def test_what_no_purchase_can_be_is_refused(client: httpx.AsyncClient, change: dict[str, Any]) -> None:
-    reply = await client.post("/v1/purchases", json=GOOD | change)
+async def test_what_no_purchase_can_be_is_refused(client: httpx.AsyncClient) -> None:
+    for change in IMPOSSIBLE:
+        reply = await client.post("/v1/purchases", json=GOOD | change)
 
-    assert reply.status_code == 422, reply.text
+        assert reply.status_code == 422, (change, reply.text)
 
 
 async def test_currencies_are_configured(runtime: Runtime, client: httpx.AsyncClient) -> None:
@@ -172,13 +169,13 @@ async def test_refunds_at_once_never_exceed_what_was_paid(runtime: Runtime, clie
     assert [event.amount_minor for event in await published(runtime, PurchaseRefunded)] == [40, 40, 10]
 
 
-@pytest.mark.parametrize("amount", [0, -5, "many", None])
-async def test_a_refund_of_nothing_is_refused(client: httpx.AsyncClient, amount: object) -> None:
+async def test_a_refund_of_nothing_is_refused(client: httpx.AsyncClient) -> None:
     purchase = await bought(client, phone=PHONE)
 
-    reply = await client.post(f"/v1/purchases/{purchase['id']}/refunds", json={"amount_minor": amount})
+    for amount in (0, -5, "many", None):
+        reply = await client.post(f"/v1/purchases/{purchase['id']}/refunds", json={"amount_minor": amount})
 
-    assert reply.status_code == 422
+        assert reply.status_code == 422, amount
 
 
 async def test_a_purchase_is_cancelled_once_and_takes_no_refund_after(

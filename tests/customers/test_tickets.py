@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-import pytest
 
 from shared.clock import utcnow
 from shared.contracts.customers import (
@@ -72,9 +71,9 @@ async def test_a_bad_answer_opens_one_complaint_for_a_manager(runtime: Runtime, 
     assert (event.product, event.purchase_id) == ("tea", answer.purchase_id)
 
 
-@pytest.mark.parametrize("category", ["satisfied", "neutral", "passive", "promoter", "easy", "hard", "uncategorised"])
-async def test_other_answers_open_none(runtime: Runtime, category: str) -> None:
-    await deliver(runtime, answered(new_id(), new_id(), category))
+async def test_other_answers_open_none(runtime: Runtime) -> None:
+    for category in ["satisfied", "neutral", "passive", "promoter", "easy", "hard", "uncategorised"]:
+        await deliver(runtime, answered(new_id(), new_id(), category))
 
     assert await published(runtime, TicketOpened) == []
 
@@ -159,24 +158,24 @@ async def test_an_open_ticket_is_not_opened_again(client: httpx.AsyncClient) -> 
     assert (reply.status_code, reply.json()["code"]) == (409, "ticket_not_resolved")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"kind": "love"},
-        {"priority": "now"},
-        {"product": "چای"},
-        {"subject": ""},
-        {"subject": "x" * 201},
-        {"text": "\u0000"},
-        {"agent_id": "0193a1c0-7d00-7000-8000-00000000000a"},
-    ],
-)
-async def test_a_ticket_that_does_not_fit_is_refused(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+MISFITS: list[dict[str, Any]] = [
+    {"kind": "love"},
+    {"priority": "now"},
+    {"product": "چای"},
+    {"subject": ""},
+    {"subject": "x" * 201},
+    {"text": "\u0000"},
+    {"agent_id": "0193a1c0-7d00-7000-8000-00000000000a"},
+]
+
+
+async def test_a_ticket_that_does_not_fit_is_refused(client: httpx.AsyncClient) -> None:
     person_id = (await opened(client))["id"]
 
-    reply = await client.post("/v1/tickets", json={"person_id": person_id, "kind": "problem"} | body)
+    for body in MISFITS:
+        reply = await client.post("/v1/tickets", json={"person_id": person_id, "kind": "problem"} | body)
 
-    assert reply.status_code == 422, reply.text
+        assert reply.status_code == 422, (body, reply.text)
 
 
 async def test_tickets_are_listed_by_customer_status_and_product(client: httpx.AsyncClient) -> None:
