@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from shared.bus import BusUnavailable
+from shared.bus import EMBEDDED_POLL_S, BusUnavailable
 from shared.outbox.drain import drain
 from shared.outbox.faults import sentence
 from shared.outbox.housekeeping import FIRST_WITHIN_S, housekeeping
@@ -70,11 +70,12 @@ class Worker:
 
     async def _relay(self) -> None:
         relay, written = Relay(self.runtime), self.runtime.db.events_written
+        poll_s = EMBEDDED_POLL_S if self.runtime.settings.mode == "embedded" else RELAY_POLL_S
 
         async def turn() -> float:
             written.clear()
             if not await relay.pending():
-                return RELAY_POLL_S
+                return poll_s
             try:
                 await relay.turn()
             except LeaseLost:

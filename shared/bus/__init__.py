@@ -9,6 +9,8 @@ from shared.bus.protocol import BusUnavailable, EventBus, OffsetOutOfRange, Reco
 if TYPE_CHECKING:
     from shared.settings import ServiceSettings
 
+EMBEDDED_POLL_S = 1.0
+
 __all__ = [
     "BusUnavailable",
     "EventBus",
@@ -30,4 +32,6 @@ def open_bus(settings: ServiceSettings) -> EventBus:
 
     if not settings.bus_database_url:
         raise ValueError("Neither brokers nor a database for the local bus are set.")
+    if settings.mode == "embedded":  # all appends are of this process
+        return LocalBus(settings.bus_database_url, poll_s=EMBEDDED_POLL_S)
     return LocalBus(settings.bus_database_url)

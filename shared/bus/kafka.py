@@ -65,7 +65,7 @@ class KafkaBus:
             try:
                 async with asyncio.timeout(self.send_timeout_s):
                     producer = await self._started_producer()
-                    await asyncio.gather(*(_append(producer, each, mine) for each, mine in by_partition.items()))
+                    await _append_all(producer, by_partition)
             except (KafkaError, OSError, TimeoutError) as error:
                 await self._drop_producer()
                 raise BusUnavailable(f"Kafka did not take the records: {error or type(error).__name__}") from error
@@ -188,6 +188,16 @@ class KafkaBus:
         reader, self._reader = self._reader, None
         if reader is not None:
             await _within(1.0, reader.stop())
+
+
+async def _append_all(producer: AIOKafkaProducer, by_partition: Mapping[KafkaPartition, Sequence[Record]]) -> None:
+    """Send all partitions at once; the first that fails ends the others and is what is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for partition, records in by_partition.items():
+                group.create_task(_append(producer, partition, records))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
 
 
 async def _append(producer: AIOKafkaProducer, partition: KafkaPartition, records: Sequence[Record]) -> None:

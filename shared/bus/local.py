@@ -17,7 +17,7 @@ from weakref import WeakSet
 import asyncpg
 import orjson
 
-from shared.bus.local_subscription import LocalSubscription
+from shared.bus.local_subscription import POLL_S, LocalSubscription
 from shared.bus.protocol import BusUnavailable, Record, Start, TopicPartition
 from shared.clock import utcnow
 from shared.ids import plain
@@ -99,10 +99,13 @@ _subscriptions: defaultdict[str, WeakSet[asyncio.Event]] = defaultdict(WeakSet)
 
 
 class LocalBus:
-    """The log in the database at `url`. Connects when first used."""
+    """The log in the database at `url`. Connects when first used.
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    Subscriptions are woken by appends of their own process; others they find by looking every `poll_s`.
+    """
+
+    def __init__(self, url: str, *, poll_s: float = POLL_S) -> None:
+        self.url, self.poll_s = url, poll_s
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 

@@ -19,7 +19,8 @@ MEMBER_GONE_S = 5.0
 
 _BEAT = """
 WITH beat AS (
-    INSERT INTO members (consumer, member) VALUES ($1, $2)
+    INSERT INTO members (consumer, member)
+    SELECT $1, $2 FROM (SELECT set_config('synchronous_commit', 'off', true)) AS fast
     ON CONFLICT (consumer, member) DO UPDATE SET seen_at = clock_timestamp()
 ), gone AS (
     DELETE FROM members WHERE consumer = $1 AND member <> $2 AND seen_at < clock_timestamp() - $3 * interval '1 second'
@@ -49,7 +50,7 @@ class LocalSubscription:
         self._paused: set[TopicPartition] = set()
 
     async def fetch(self, *, most: int, wait_s: float) -> Mapping[TopicPartition, Sequence[Record]]:
-        """Return what comes next; woken by appends of this process, else asking every 50 ms."""
+        """Return what comes next; woken by appends of this process, else looking now and then."""
         until = time.monotonic() + wait_s
         while True:
             self._awake.clear()
@@ -60,7 +61,7 @@ class LocalSubscription:
             left = until - time.monotonic()
             if left <= 0:
                 return {}
-            await self._wait(min(POLL_S, left))
+            await self._wait(min(self._bus.poll_s, left))
 
     async def seek(self, partition: TopicPartition, offset: int) -> None:
         """Read on from `offset`."""

@@ -34,6 +34,10 @@ UPDATE parked SET attempts = attempts + 1, next_attempt_at = $6
 WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4 AND state = 'parked' AND next_attempt_at <= $5
 RETURNING attempts
 """
+_UNCOUNT = """
+UPDATE parked SET attempts = greatest(attempts - 1, 0)
+WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4
+"""
 _LOCK = "SELECT FROM inbox WHERE consumer = $1 AND topic = $2 AND partition = $3 FOR UPDATE"
 _QUEUE = """
 SELECT * FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND key = $4 AND state = 'parked'
@@ -68,7 +72,17 @@ async def _drain_key(
         attempts = await plain.fetchval(_ATTEMPT, name, *partition, offset, now, now + _wait(0, backoff_s))
     if attempts is None:
         return 0
-    wrote_events = False
+    try:
+        return await _handle_queue(runtime, partition, key, backoff_s)
+    except Exception:
+        async with runtime.db.connection() as plain:
+            await plain.execute(_UNCOUNT, name, *partition, offset)
+        raise
+
+
+async def _handle_queue(runtime: Runtime, partition: TopicPartition, key: UUID, backoff_s: Sequence[float]) -> int:
+    """Handle a key's events in order, each in its savepoint, until one fails; the partition stands still meanwhile."""
+    name, wrote_events = runtime.service.consumer.service, False
     async with runtime.db.engine.connect() as connection, transaction_on(connection) as outer:
         raw = driver(outer)
         await raw.execute(_LOCK, name, *partition)
