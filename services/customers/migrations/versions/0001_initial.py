@@ -11,14 +11,19 @@ depends_on = ("shared_0001",)
 
 
 def upgrade() -> None:
-    _people()
+    _numbers_and_names()
+    _aliases_and_erased_ids()
+    _leads()
     _customers()
+    _classifications()
     _purchases()
+    _lines_and_refunds()
     _coupons()
     _tickets()
+    _answers_and_agents()
 
 
-def _people() -> None:
+def _numbers_and_names() -> None:
     op.execute("""
         CREATE TABLE phone_numbers (
             phone text NOT NULL,
@@ -39,6 +44,9 @@ def _people() -> None:
         )
     """)
     op.execute("CREATE INDEX ix_external_ids_person_id ON external_ids (person_id)")
+
+
+def _aliases_and_erased_ids() -> None:
     op.execute("""
         CREATE TABLE aliases (
             alias_id uuid NOT NULL,
@@ -55,6 +63,9 @@ def _people() -> None:
             CONSTRAINT pk_erased_people PRIMARY KEY (person_id)
         )
     """)
+
+
+def _leads() -> None:
     op.execute("""
         CREATE TABLE state.lead_contacts (
             person_id uuid NOT NULL,
@@ -112,6 +123,9 @@ def _customers() -> None:
     op.execute("CREATE INDEX ix_customers_created_at_id ON customers (created_at, id)")
     op.execute("CREATE INDEX ix_customers_name_key ON customers (name_key text_pattern_ops)")
     op.execute("CREATE INDEX ix_customers_province_created_at_id ON customers (province, created_at, id)")
+
+
+def _classifications() -> None:
     op.execute("""
         CREATE TABLE classifications (
             person_id uuid NOT NULL,
@@ -171,6 +185,9 @@ def _purchases() -> None:
         CREATE UNIQUE INDEX uq_purchases_source_external_id
         ON purchases (source, external_id) WHERE external_id IS NOT NULL
     """)
+
+
+def _lines_and_refunds() -> None:
     op.execute("""
         CREATE TABLE purchase_lines (
             purchase_id uuid NOT NULL,
@@ -265,6 +282,9 @@ def _tickets() -> None:
     op.execute("CREATE INDEX ix_tickets_product_opened_at_id ON tickets (product, opened_at, id)")
     op.execute("CREATE INDEX ix_tickets_status_opened_at_id ON tickets (status, opened_at, id)")
     op.execute("CREATE UNIQUE INDEX uq_tickets_invitation_id ON tickets (invitation_id)")
+
+
+def _answers_and_agents() -> None:
     op.execute("""
         CREATE TABLE ticket_answers (
             id uuid NOT NULL,
