@@ -69,13 +69,21 @@ function bars(series, points, writer) {
 function highest(panel) {
   if (panel.percent) return 100;
   if (!panel.stacked) return Math.max(0, ...panel.series.flatMap((series) => series.values.map(Number)));
-  return Math.max(0, ...panel.points.map((_, place) => panel.series.reduce((sum, each) => sum + each.values[place], 0)));
+  return Math.max(
+    0,
+    ...panel.points.map((_, place) => panel.series.reduce((sum, each) => sum + each.values[place], 0)),
+  );
 }
 
 /** Draw a panel's series into `chart`; `panel` has points, series, percent or shown, and stacked for bars. */
 export function draw(chart, panel, writer) {
   const shown = panel.percent ? writer.percent : writer.short;
-  const axis = { gridcolor: colour("rule"), zeroline: false, fixedrange: true, tickfont: { color: colour("quiet"), size: 12 } };
+  const axis = {
+    gridcolor: colour("rule"),
+    zeroline: false,
+    fixedrange: true,
+    tickfont: { color: colour("quiet"), size: 12 },
+  };
   const layout = {
     autosize: true,
     margin: { l: 52, r: 14, t: 8, b: 34 },
@@ -85,8 +93,17 @@ export function draw(chart, panel, writer) {
     showlegend: false,
     barmode: "stack",
     bargap: 0.35,
-    hoverlabel: { bgcolor: colour("card"), bordercolor: colour("rule"), font: { color: colour("ink"), size: 13 } },
-    xaxis: { ...axis, showgrid: false, ...monthTicks(panel.points, writer, chart.clientWidth - 66), range: [-0.5, panel.points.length - 0.5] },
+    hoverlabel: {
+      bgcolor: colour("card"),
+      bordercolor: colour("rule"),
+      font: { color: colour("ink"), size: 13 },
+    },
+    xaxis: {
+      ...axis,
+      showgrid: false,
+      ...monthTicks(panel.points, writer, chart.clientWidth - 66),
+      range: [-0.5, panel.points.length - 0.5],
+    },
     yaxis: { ...axis, ...ticks(highest(panel), shown) },
   };
   const made = panel.series.map((series) => (panel.stacked ? bars : line)(series, panel.points, writer));
@@ -104,11 +121,23 @@ export function legend(panel) {
 }
 
 export function table(panel, writer, words) {
-  const head = element("tr", {}, ...[words.month, ...panel.series.map((each) => each.name)].map((name) => element("th", { scope: "col", textContent: name })));
+  const head = element(
+    "tr",
+    {},
+    ...[words.month, ...panel.series.map((each) => each.name)].map((name) =>
+      element("th", { scope: "col", textContent: name }),
+    ),
+  );
   const rows = panel.points.map((point, place) => {
-    const cells = panel.series.map((series) => element("td", { textContent: series.shown(series.values[place]) + (series.notes?.[place] ? ` (${series.notes[place]})` : "") }));
+    const cells = panel.series.map((series) =>
+      element("td", {
+        textContent:
+          series.shown(series.values[place]) + (series.notes?.[place] ? ` (${series.notes[place]})` : ""),
+      }),
+    );
     const month = element("th", { scope: "row", textContent: writer.month(point.from) });
-    if (!point.complete) month.append(element("span", { className: "open", textContent: ` · ${words.unfinished}` }));
+    if (!point.complete)
+      month.append(element("span", { className: "open", textContent: ` · ${words.unfinished}` }));
     return element("tr", {}, month, ...cells);
   });
   return element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows.reverse()));

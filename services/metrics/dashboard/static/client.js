@@ -21,7 +21,10 @@ export const forgetToken = () => sessionStorage.removeItem(KEY);
 
 async function get(path, params, init = {}) {
   const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value));
-  const headers = { Authorization: `Bearer ${token() ?? ""}`, "Accept-Language": document.documentElement.lang };
+  const headers = {
+    Authorization: `Bearer ${token() ?? ""}`,
+    "Accept-Language": document.documentElement.lang,
+  };
   const reply = await fetch(`/v1/metrics${path}?${query}`, { headers, ...init });
   if (reply.status === 401 || reply.status === 403) throw new SignedOut();
   if (!reply.ok) throw new Refused((await reply.json()).detail);

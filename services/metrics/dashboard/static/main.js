@@ -48,11 +48,20 @@ function show() {
   for (const panel of made) byId(`panel-${panel.id}`) ?? panelCard(panel.id);
   for (const panel of made) showPanel(panel);
   showCohorts();
-  byId("foot").textContent = words().foot(shown.settings.time_zone, write().number(shown.settings.activity_days));
+  byId("foot").textContent = words().foot(
+    shown.settings.time_zone,
+    write().number(shown.settings.activity_days),
+  );
 }
 
 const tileElement = (tile) =>
-  element("article", { className: "tile" }, element("h3", { textContent: tile.name }), element("p", { className: "value", textContent: tile.value }), element("p", { className: "of", textContent: tile.of }));
+  element(
+    "article",
+    { className: "tile" },
+    element("h3", { textContent: tile.name }),
+    element("p", { className: "value", textContent: tile.value }),
+    element("p", { className: "of", textContent: tile.of }),
+  );
 
 function showPanel(panel) {
   const card = byId(`panel-${panel.id}`);
@@ -75,15 +84,28 @@ function showPanel(panel) {
 function panelCard(id) {
   const card = element("section", { className: "card", id: `panel-${id}` });
   const chart = element("div", { className: "chart", role: "img" });
-  const details = element("details", {}, element("summary"), element("div", { className: "scroll", tabIndex: 0 }));
-  card.append(element("header", {}, element("h2"), element("p")), chart, element("p", { className: "empty", hidden: true }), element("ul", { className: "legend" }), details);
+  const details = element(
+    "details",
+    {},
+    element("summary"),
+    element("div", { className: "scroll", tabIndex: 0 }),
+  );
+  card.append(
+    element("header", {}, element("h2"), element("p")),
+    chart,
+    element("p", { className: "empty", hidden: true }),
+    element("ul", { className: "legend" }),
+    details,
+  );
   byId("panels").append(card);
 }
 
 function showCohorts() {
   const kind = document.querySelector("input[name=share]:checked").value;
   const found = shown.cohorts.cohorts;
-  const content = found.length ? cohortTable(found, kind, words(), write()) : element("p", { className: "empty", textContent: words().none });
+  const content = found.length
+    ? cohortTable(found, kind, words(), write())
+    : element("p", { className: "empty", textContent: words().none });
   byId("cohortTable").replaceChildren(content);
 }
 
@@ -110,7 +132,11 @@ async function chooseCurrency() {
   const known = points.toSorted((one, other) => other.value - one.value).map((point) => point.by);
   if (state.currency && !known.includes(state.currency)) known.push(state.currency);
   if (!state.currency && known.length) [state.currency] = known;
-  byId("currency").replaceChildren(...known.map((code) => element("option", { value: code, textContent: code, selected: code === state.currency })));
+  byId("currency").replaceChildren(
+    ...known.map((code) =>
+      element("option", { value: code, textContent: code, selected: code === state.currency }),
+    ),
+  );
   byId("currency").parentElement.hidden = known.length < 2;
 }
 
@@ -156,10 +182,11 @@ function signOut(why = "") {
   byId("token").focus();
 }
 
-function signIn() {
+async function signIn() {
   byId("signin").hidden = true;
   for (const id of ["figures", "leave"]) byId(id).hidden = false;
-  refresh().then(live);
+  await refresh().catch(() => say("lost"));
+  if (token()) live();
 }
 
 function remember() {
@@ -191,7 +218,8 @@ byId("span").addEventListener("submit", (event) => {
 byId("calendar").addEventListener("change", () => {
   byId("from").value = byId("to").value = "";
 });
-for (const each of document.querySelectorAll("input[name=share]")) each.addEventListener("change", () => shown && showCohorts());
+for (const each of document.querySelectorAll("input[name=share]"))
+  each.addEventListener("change", () => shown && showCohorts());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
 
 speak();

@@ -6,8 +6,15 @@ const interval = (point, writer) =>
   point.confidence && `${writer.percent(point.confidence.low)} – ${writer.percent(point.confidence.high)}`;
 
 const FIGURES = [
-  "retention", "churn", "repeat_purchase_rate", "purchase_retention", "purchases", "average_order_value",
-  "clv_historical", "leads_captured", "leads_answered_in_time",
+  "retention",
+  "churn",
+  "repeat_purchase_rate",
+  "purchase_retention",
+  "purchases",
+  "average_order_value",
+  "clv_historical",
+  "leads_captured",
+  "leads_answered_in_time",
 ];
 
 /** Ask for all that the page shows of a span. */
@@ -26,14 +33,20 @@ const PALETTE = ["accent", "second", "third"];
 function byScale(csat, words, writer, months) {
   const scales = [...new Set(csat.points.map((point) => point.by))];
   return scales.map((scale, place) => {
-    const found = months.map((month) => csat.points.find((point) => point.by === scale && point.from === month.from));
+    const found = months.map((month) =>
+      csat.points.find((point) => point.by === scale && point.from === month.from),
+    );
     return {
       name: `${words.csat} · \u2066${scale}\u2069`,
       colour: PALETTE[place % PALETTE.length],
       shown: writer.percent,
       values: found.map((point) => point.value),
       intervals: found.map((point) => point.confidence),
-      notes: found.map((point) => point.value !== null && `${interval(point, writer)}، ${writer.number(point.count)} ${words.answers}`),
+      notes: found.map(
+        (point) =>
+          point.value !== null &&
+          `${interval(point, writer)}، ${writer.number(point.count)} ${words.answers}`,
+      ),
     };
   });
 }
@@ -42,13 +55,20 @@ function byScale(csat, words, writer, months) {
 export function panels(found, words, writer) {
   const { retention, churn, csat } = found;
   const months = retention.points;
-  const lost = months.map(({ parts }) => parts.active_at_start - (parts.active_at_end - parts.new - parts.won_back));
+  const lost = months.map(
+    ({ parts }) => parts.active_at_start - (parts.active_at_end - parts.new - parts.won_back),
+  );
   const rate = (figure, name, colour) => ({ name, colour, shown: writer.percent, values: values(figure) });
   const counted = (name, colour, amounts) => ({ name, colour, shown: writer.number, values: amounts });
   const money = (figure, name, colour) => ({ name, colour, shown: writer.money, values: values(figure) });
   const leads = (name, words_, colour) => counted(words_, colour, part(found.leads_answered_in_time, name));
   return [
-    { id: "retention", percent: true, points: months, series: [rate(retention, words.retention, "accent"), rate(churn, words.churn, "second")] },
+    {
+      id: "retention",
+      percent: true,
+      points: months,
+      series: [rate(retention, words.retention, "accent"), rate(churn, words.churn, "second")],
+    },
     {
       id: "flows",
       stacked: true,
@@ -64,30 +84,68 @@ export function panels(found, words, writer) {
       id: "leads",
       stacked: true,
       points: found.leads_answered_in_time.points,
-      series: [leads("in_time", words.inTime, "good"), leads("late", words.late, "late"), leads("missed", words.missed, "bad"), leads("waiting", words.waiting, "waiting")],
+      series: [
+        leads("in_time", words.inTime, "good"),
+        leads("late", words.late, "late"),
+        leads("missed", words.missed, "bad"),
+        leads("waiting", words.waiting, "waiting"),
+      ],
     },
-    { id: "repeat", percent: true, points: months, series: [rate(found.repeat_purchase_rate, words.repeatRate, "accent"), rate(found.purchase_retention, words.purchaseRetention, "third")] },
-    { id: "money", points: months, series: [money(found.clv_historical, words.clv, "accent"), money(found.average_order_value, words.aov, "second")] },
+    {
+      id: "repeat",
+      percent: true,
+      points: months,
+      series: [
+        rate(found.repeat_purchase_rate, words.repeatRate, "accent"),
+        rate(found.purchase_retention, words.purchaseRetention, "third"),
+      ],
+    },
+    {
+      id: "money",
+      points: months,
+      series: [
+        money(found.clv_historical, words.clv, "accent"),
+        money(found.average_order_value, words.aov, "second"),
+      ],
+    },
   ];
 }
 
 export const isEmpty = (panel) =>
-  panel.series.every((series) => series.values.every((value) => value === null || value === undefined || (panel.stacked && value === 0)));
+  panel.series.every((series) =>
+    series.values.every((value) => value === null || value === undefined || (panel.stacked && value === 0)),
+  );
 
-const latest = (points) => points.findLast((point) => point.complete && point.value !== null) ?? points.findLast((point) => point.value !== null);
+const latest = (points) =>
+  points.findLast((point) => point.complete && point.value !== null) ??
+  points.findLast((point) => point.value !== null);
 
 /** The tiles: the newest complete month of each figure that has one. */
 export function tiles(found, words, writer) {
   const tile = (name, figure, shown, note) => {
     const point = latest(figure.points);
-    return { name, value: point ? shown(point.value) : "–", of: point ? [writer.month(point.from), note?.(point)].filter(Boolean).join(" · ") : "" };
+    return {
+      name,
+      value: point ? shown(point.value) : "–",
+      of: point ? [writer.month(point.from), note?.(point)].filter(Boolean).join(" · ") : "",
+    };
   };
   const answers = (point) => interval(point, writer);
   return [
-    tile(words.retention, found.retention, writer.percent, (point) => `${words.of} ${writer.number(point.count)}`),
+    tile(
+      words.retention,
+      found.retention,
+      writer.percent,
+      (point) => `${words.of} ${writer.number(point.count)}`,
+    ),
     tile(words.churn, found.churn, writer.percent),
     tile(words.csat, found.csat, writer.percent, answers),
-    tile(words.answeredInTime, found.leads_answered_in_time, writer.percent, (point) => `${words.of} ${writer.number(point.count)}`),
+    tile(
+      words.answeredInTime,
+      found.leads_answered_in_time,
+      writer.percent,
+      (point) => `${words.of} ${writer.number(point.count)}`,
+    ),
     tile(words.captured, found.leads_captured, writer.number),
     tile(words.repeatRate, found.repeat_purchase_rate, writer.percent),
     tile(words.aov, found.average_order_value, writer.money, () => found.average_order_value.currency),

@@ -8,7 +8,8 @@ export const WORDS = {
     other: "English",
     leave: "خروج",
     signin: "ورود",
-    signinWhy: "توکنی با دسترسی metrics:read وارد کنید. تا بستن این برگه نگه داشته می‌شود و جای دیگری نمی‌رود.",
+    signinWhy:
+      "توکنی با دسترسی metrics:read وارد کنید. تا بستن این برگه نگه داشته می‌شود و جای دیگری نمی‌رود.",
     token: "توکن",
     enter: "ورود",
     refused: "این توکن پذیرفته نشد.",
@@ -64,7 +65,8 @@ export const WORDS = {
     unfinished: "ماه ناتمام",
     of: "از",
     answers: "پاسخ",
-    foot: (zone, days) => `ماه‌ها در منطقهٔ زمانی ${zone}؛ مشتری تا ${days} روز پس از خرید فعال شمرده می‌شود. نقطهٔ توخالی ماهِ ناتمام است.`,
+    foot: (zone, days) =>
+      `ماه‌ها در منطقهٔ زمانی ${zone}؛ مشتری تا ${days} روز پس از خرید فعال شمرده می‌شود. نقطهٔ توخالی ماهِ ناتمام است.`,
   },
   en: {
     title: "Peyvand, dashboard",
@@ -73,7 +75,8 @@ export const WORDS = {
     other: "فارسی",
     leave: "Sign out",
     signin: "Sign in",
-    signinWhy: "Enter a token with the scope metrics:read. It is kept until this tab is closed, and goes nowhere else.",
+    signinWhy:
+      "Enter a token with the scope metrics:read. It is kept until this tab is closed, and goes nowhere else.",
     token: "Token",
     enter: "Enter",
     refused: "This token was not accepted.",
@@ -129,14 +132,41 @@ export const WORDS = {
     unfinished: "month not over",
     of: "of",
     answers: "answers",
-    foot: (zone, days) => `Months as they begin in ${zone}; a purchase makes a customer active for ${days} days. A hollow point is a month that is not over.`,
+    foot: (zone, days) =>
+      `Months as they begin in ${zone}; a purchase makes a customer active for ${days} days. A hollow point is a month that is not over.`,
   },
 };
 
 const MONTHS = {
   fa: {
-    jalali: ["فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند"],
-    gregorian: ["ژانویه", "فوریه", "مارس", "آوریل", "مه", "ژوئن", "ژوئیه", "اوت", "سپتامبر", "اکتبر", "نوامبر", "دسامبر"],
+    jalali: [
+      "فروردین",
+      "اردیبهشت",
+      "خرداد",
+      "تیر",
+      "مرداد",
+      "شهریور",
+      "مهر",
+      "آبان",
+      "آذر",
+      "دی",
+      "بهمن",
+      "اسفند",
+    ],
+    gregorian: [
+      "ژانویه",
+      "فوریه",
+      "مارس",
+      "آوریل",
+      "مه",
+      "ژوئن",
+      "ژوئیه",
+      "اوت",
+      "سپتامبر",
+      "اکتبر",
+      "نوامبر",
+      "دسامبر",
+    ],
   },
   en: {
     jalali: ["Far", "Ord", "Kho", "Tir", "Mor", "Sha", "Meh", "Aba", "Aza", "Dey", "Bah", "Esf"],
@@ -147,7 +177,8 @@ const MONTHS = {
 /** How a language writes numbers, percentages, money and months. */
 export function writer(language, calendar) {
   const locale = language === "fa" ? "fa-IR" : "en-GB";
-  const digits = (least, most) => new Intl.NumberFormat(locale, { minimumFractionDigits: least, maximumFractionDigits: most });
+  const digits = (least, most) =>
+    new Intl.NumberFormat(locale, { minimumFractionDigits: least, maximumFractionDigits: most });
   const one = digits(0, 1);
   const whole = digits(0, 0);
   const plain = new Intl.NumberFormat(locale, { useGrouping: false });
