@@ -6,27 +6,35 @@ import asyncio
 import sys
 
 import uvicorn
-from pydantic import ValidationError
 
-from services.sandbox.app import asked_for, running
-from services.sandbox.settings import Settings
+from services.sandbox.app import running
+from services.sandbox.settings import Settings, from_environment
 from shared.settings import SettingsError
+
+OPEN_PAGES_END_S = 2
 
 
 async def _serve(settings: Settings) -> None:
     async with running(settings) as app:
-        config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning", lifespan="off")
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_level="warning",
+            lifespan="off",
+            timeout_graceful_shutdown=OPEN_PAGES_END_S,
+        )
         await uvicorn.Server(config).serve()
 
 
 def main() -> None:
     """Serve until stopped; what is missing is said in a sentence."""
-    if not asked_for():
-        sys.exit("The sandbox takes every message for itself. Set PEYVAND_SANDBOX=1 if that is what you want.")
     try:
-        asyncio.run(_serve(Settings()))
-    except (SettingsError, ValidationError) as error:
+        asyncio.run(_serve(from_environment()))
+    except SettingsError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -75,6 +74,13 @@ def create_app(sandbox: Sandbox) -> FastAPI:
     return app
 
 
+async def hook_line(app: FastAPI, number: int, urls: Mapping[lines.HookKind, str]) -> None:
+    """Have a line tell `urls` of deliveries and of what it receives."""
+    sandbox: Sandbox = app.state.sandbox
+    async with sandbox.transaction() as connection:
+        await lines.put(connection, lines.Line(number, {kind: lines.Hook(url) for kind, url in urls.items()}))
+
+
 async def _prepare(sandbox: Sandbox) -> None:
     """Make the tables and the account; what an earlier run left stays."""
     async with sandbox.transaction() as connection:
@@ -110,8 +116,3 @@ def _problem(
 ) -> JSONResponse:
     body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, "errors": errors}
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
-
-
-def asked_for() -> bool:
-    """Whether the environment asks for the sandbox by name."""
-    return os.environ.get("PEYVAND_SANDBOX") == "1"

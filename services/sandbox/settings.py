@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.settings import SettingsError
@@ -45,6 +46,24 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def from_environment() -> Settings:
+    """Read the settings, or raise `SettingsError` naming every variable that is missing or wrong, a sentence each."""
+    if os.environ.get("PEYVAND_SANDBOX") != "1":
+        raise SettingsError(
+            "The sandbox takes every message for itself. Set PEYVAND_SANDBOX=1 if that is what you want."
+        )
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(fault) for fault in error.errors())) from None
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    name = str(fault["loc"][0])
+    what = "is missing" if fault["type"] == "missing" else f"is wrong: {fault['msg']}"
+    return f"SANDBOX_{name.upper()} {what}: {Settings.model_fields[name].description}"
 
 
 def refuse_production() -> None:
