@@ -11,7 +11,6 @@ from pathlib import Path
 
 from services.kafka import KafkaBroker
 
-
 _started: list[KafkaBroker] = []
 """Brokers of this process, kept so that their processes are not taken for forgotten ones."""
 
