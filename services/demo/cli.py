@@ -28,6 +28,8 @@ def demo(
     sandbox_url: Annotated[str | None, typer.Option(help="Where the sandbox answers, if not with the rest.")] = None,
 ) -> None:
     """Play the story of one customer against a deployment, or feed it the CDNOW purchases."""
+    if path is not None and not cdnow:
+        raise typer.BadParameter(f"A log such as {path} is fed with --cdnow; the story needs none.")
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

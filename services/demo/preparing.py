@@ -41,13 +41,23 @@ def ensure_staff(api: Api) -> Json:
 def survey_soon_after(api: Api, product: str) -> Iterator[None]:
     """Have the survey follow a purchase of `product` at once for the length of the block; other products wait as ever.
 
-    It is put back also where the block fails or is interrupted.
+    It is put back also where the block fails or is interrupted; what went wrong first is what is told first.
     """
     try:
-        api.change(f"/v1/automations/{AUTOMATION}", lambda automation: _with_delay(automation, product, SURVEY_AFTER_S))
+        _set_delay(api, product, SURVEY_AFTER_S)
         yield
-    finally:
-        api.change(f"/v1/automations/{AUTOMATION}", lambda automation: _with_delay(automation, product, None))
+    except BaseException as failure:
+        try:
+            _set_delay(api, product, None)
+        except DemoFailed as another:
+            first = str(failure) or type(failure).__name__
+            raise DemoFailed(f"{first} The survey's delay for {product} could not be put back: {another}") from failure
+        raise
+    _set_delay(api, product, None)
+
+
+def _set_delay(api: Api, product: str, seconds: int | None) -> None:
+    api.change(f"/v1/automations/{AUTOMATION}", lambda automation: _with_delay(automation, product, seconds))
 
 
 def _with_delay(automation: Json, product: str, seconds: int | None) -> Json:

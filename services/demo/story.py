@@ -46,6 +46,8 @@ class Story:
         self.console = console
         self.person = Person("")
         self.person_id = ""
+        self.lead: Json = {}
+        self.ticket: Json = {}
         self._steps = 0
 
     @property

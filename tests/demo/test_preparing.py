@@ -63,6 +63,20 @@ def test_the_delay_is_shortened_for_one_product_and_put_back_however_it_ends(end
     assert automations.steps == SHIPPED
 
 
+def test_what_failed_first_is_told_first_where_nothing_can_be_put_back() -> None:
+    class Gone(Automations):
+        def change(self, path: str, edit: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+            if self.steps != SHIPPED:
+                raise DemoFailed("Nobody answers.")
+            super().change(path, edit)
+
+    with (
+        pytest.raises(DemoFailed, match=r"^Step 4 did not happen\. .* could not be put back: Nobody answers\.$"),
+        survey_soon_after(cast("Api", Gone()), "demo-1"),
+    ):
+        raise DemoFailed("Step 4 did not happen.")
+
+
 def test_a_deployment_that_sends_by_a_real_panel_is_left_alone() -> None:
     with pytest.raises(DemoFailed, match="not to the sandbox"):
         ensure_sandbox_panel(cast("Api", Panels("https://api.sms.ir/v1")))
