@@ -22,11 +22,10 @@ MOST_FAILING_KEYS = 10
 """More failing keys than this within the window (over 1 %) are the code's fault, not the events'."""
 
 _KEYS = """
-SELECT DISTINCT key FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND state = 'parked'
-"""
-_FAILING = """
-SELECT DISTINCT key FROM parked
-WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" > $4 AND error IS NOT NULL AND state <> 'discarded'
+SELECT key, bool_or(state = 'parked') AS blocked,
+    max("offset") FILTER (WHERE "offset" > $4 AND error IS NOT NULL AND state <> 'discarded') AS failed
+FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND (state = 'parked' OR "offset" > $4)
+GROUP BY key
 """
 _PARK = """
 INSERT INTO parked (consumer, topic, partition, "offset", position, key, type, headers, body, error, next_attempt_at,
@@ -77,9 +76,9 @@ class Parking:
 
 async def open_parking(connection: asyncpg.Connection, consumer: str, partition: TopicPartition, first: int) -> Parking:
     """Read which keys are parked, and which failed shortly before offset `first`."""
-    rows = await connection.fetch(_KEYS, consumer, *partition)
-    failed = await connection.fetch(_FAILING, consumer, *partition, first - WINDOW) if rows else []
-    return Parking({row["key"] for row in rows}, {row["key"]: first - 1 for row in failed})
+    rows = await connection.fetch(_KEYS, consumer, *partition, first - WINDOW)
+    blocked = {plain(row["key"]) for row in rows if row["blocked"]}
+    return Parking(blocked, {plain(row["key"]): row["failed"] for row in rows if row["failed"] is not None})
 
 
 async def park(connection: asyncpg.Connection, consumer: str, partition: TopicPartition, parking: Parking) -> None:

@@ -173,6 +173,40 @@ async def test_failures_that_trickle_in_stop_the_partition_too(make_echo: MakeEc
     assert "11 keys fail" in (await machinery_status(runtime))["consumer"]
 
 
+async def test_failures_that_the_drain_gave_up_count_against_the_code_too(make_echo: MakeEcho) -> None:
+    runtime = await make_echo(failing_on(set(range(100))), partitions=1)
+    for number in range(11):
+        await say(runtime, said(number=number))
+        await relay_all(runtime)
+        await hear_all(runtime)
+        for _ in range(TRIES):
+            await drain(runtime, backoff_s=(0,))
+
+    assert [state for _, state, _ in await parked(runtime)] == ["dead"] * 10
+    assert "11 keys fail" in (await machinery_status(runtime))["consumer"]
+
+
+async def test_the_databases_fault_is_no_try_of_the_drain(make_echo: MakeEcho) -> None:
+    faults: list[Exception] = [Refused("No.")]
+
+    async def fail(_tx: AsyncSession, _received: Received[Said]) -> None:
+        raise faults[0]
+
+    consumer = Consumer("echo")
+    consumer.own(Said)(fail)
+    runtime = await make_echo(consumer)
+    await say(runtime, said())
+    await relay_all(runtime)
+    await hear_all(runtime)
+    faults[0] = ConnectionResetError("gone")
+    for _ in range(TRIES + 1):
+        with pytest.raises(ConnectionResetError):
+            await drain(runtime, backoff_s=(0,))
+
+    [row] = await fetch(runtime, "SELECT state, attempts FROM parked")
+    assert tuple(row) == ("parked", 0)
+
+
 async def test_a_poison_in_an_idle_hour_parks_its_key_only(make_echo: MakeEcho) -> None:
     runtime = await make_echo(failing_on({7}), partitions=1)
     await say(runtime, said(number=7))
