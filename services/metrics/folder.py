@@ -32,9 +32,14 @@ INSERT INTO dirty (person_id)
 SELECT person_id FROM purchases UNION SELECT person_id FROM leads
 UNION SELECT person_id FROM invitations UNION SELECT person_id FROM answers
 """
+_NEEDED = """
+SELECT EXISTS (SELECT FROM dirty)
+    OR NOT EXISTS (SELECT FROM folded_under WHERE time_zone = $1 AND activity_days = $2)
+"""
 _BEGIN = """
 INSERT INTO folded_under (id, time_zone, activity_days, turn) VALUES (1, $1, $2, 0) ON CONFLICT DO NOTHING
 """
+_UNLESS_AUDITED = "LOCK TABLE folded_under IN ROW SHARE MODE NOWAIT"
 _LOCK = "SELECT time_zone, activity_days FROM folded_under FOR UPDATE SKIP LOCKED"
 _CHANGED = "UPDATE folded_under SET turn = turn + 1"
 
@@ -45,8 +50,15 @@ async def fold(runtime: Runtime) -> int:
     Returns 0 also where these were all the marks there were: what comes meanwhile waits for the next beat, so that an
     import is folded some hundred people at a time and not one by one.
     """
-    async with runtime.db.transaction() as tx:
-        taken = await _turn(driver(tx), Rules.of(runtime.settings))
+    rules = Rules.of(runtime.settings)
+    try:
+        async with runtime.db.transaction() as tx:
+            if not await driver(tx).fetchval(_NEEDED, rules.time_zone, rules.activity_days):
+                return 0
+            await driver(tx).execute(_UNLESS_AUDITED)
+            taken = await _turn(driver(tx), rules)
+    except asyncpg.LockNotAvailableError:
+        return 0
     return taken if taken == MARKS_A_TURN else 0
 
 
@@ -98,7 +110,7 @@ class Audit:
 async def audit(runtime: Runtime) -> Audit:
     """Fold what is left, recompute everything from the facts beside it, and compare; changes nothing.
 
-    Works on one snapshot, taken when the folder is at rest, and holds up the folder only.
+    Works on one snapshot, taken when the folder is at rest; until it is done the folder skips its turns.
     """
     async with runtime.db.connection() as connection:
         transaction = connection.transaction(isolation="repeatable_read")

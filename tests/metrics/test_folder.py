@@ -153,3 +153,32 @@ async def test_facts_at_the_ends_of_the_calendars_are_counted(runtime: Runtime, 
 
 async def test_the_tables_are_what_the_models_say(runtime: Runtime) -> None:
     await check(SERVICE, runtime.db.url)
+
+
+async def test_the_folder_skips_its_turns_while_an_audit_is_at_work(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    await deliver(runtime, purchase("ana", "2026-04-01"))
+    await turn(runtime, "fold")
+    await deliver(runtime, purchase("bea", "2026-04-01"))
+    async with runtime.db.connection() as audits, audits.transaction():
+        await audits.execute("LOCK TABLE folded_under IN EXCLUSIVE MODE")
+        async with asyncio.timeout(2):
+            assert await fold(runtime) == 0
+    assert await values(client, "purchases", **YEAR) == [1]
+
+    await turn(runtime, "fold")
+    assert await values(client, "purchases", **YEAR) == [2]
+
+
+async def test_other_settings_make_the_counts_anew(runtime: Runtime) -> None:
+    """A process that starts with 30 days of activity throws away what was counted with 90, without any new fact."""
+    await deliver(runtime, purchase("ana", "2026-04-01"))
+    await turn(runtime, "fold")
+    runtime.settings = runtime.settings.model_copy(update={"activity_days": 30})
+    await turn(runtime, "fold")
+
+    async with runtime.db.connection() as connection:
+        [span] = await connection.fetch("SELECT upper(span) - lower(span) AS length FROM activity_spans")
+    assert span["length"] == timedelta(days=30)
+    assert (await audit(runtime)).differing == {}
