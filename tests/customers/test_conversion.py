@@ -122,6 +122,34 @@ async def test_a_customer_opened_by_hand_takes_the_id_of_the_lead_with_that_numb
     assert (customer["id"], customer["first_name"], customer["last_name"]) == (str(person_id), "سارا", "آزمایشی")
 
 
+async def test_a_customer_who_gets_the_number_of_a_lead_is_that_lead(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    leads = [new_id(), new_id()]
+    await deliver(runtime, card(leads[0], PHONE), card(leads[1], OTHER_PHONE))
+    named = {"source": "crm", "external_id": "C-1"}
+    customer = await client.post("/v1/customers", json=named)
+    person_id = customer.json()["id"]
+
+    answer = await client.post("/v1/customers/bulk", json=[named | {"phones": [PHONE]}])
+    changed = await client.patch(f"/v1/customers/{person_id}", json={"phones": [PHONE, OTHER_PHONE]})
+
+    assert answer.json()["updated"] == 1, answer.text
+    assert changed.json()["phones"] == [PHONE, OTHER_PHONE]
+    assert [event.merged_id for event in await published(runtime, CustomerMerged)] == leads
+    assert (await client.get(f"/v1/customers/{leads[1]}")).json()["id"] == person_id
+
+
+async def test_one_who_has_the_numbers_of_two_leads_is_both(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    leads = [new_id(), new_id()]
+    await deliver(runtime, card(leads[0], PHONE), card(leads[1], OTHER_PHONE))
+
+    customer = await opened(client, PHONE, OTHER_PHONE)
+
+    assert customer["id"] == str(leads[0])
+    assert [(event.person_id, event.merged_id) for event in await published(runtime, CustomerMerged)] == [tuple(leads)]
+
+
 async def test_conversion_and_the_api_at_once_make_one_person(runtime: Runtime, client: httpx.AsyncClient) -> None:
     for number in range(5):
         person_id, phone = new_id(), f"+98999000{number:04}"

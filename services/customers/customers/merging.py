@@ -51,6 +51,17 @@ async def merge_people(tx: AsyncSession, *, merged_id: UUID, into_id: UUID, at: 
     return into
 
 
+async def merge_leads(tx: AsyncSession, doubles: Mapping[UUID, UUID], *, at: datetime) -> None:
+    """Merge people of leads into the customers who have their numbers; two customers are left to an agent."""
+    if not doubles:
+        return
+    rows = await driver(tx).fetch("SELECT id FROM customers WHERE id = ANY($1::uuid[])", list(doubles))
+    customers = {row["id"] for row in rows}
+    for lead_person_id, into_id in sorted(doubles.items()):
+        if lead_person_id not in customers:
+            await merge_people(tx, merged_id=lead_person_id, into_id=into_id, at=at)
+
+
 async def _merge(connection: asyncpg.Connection, merged: UUID, into: UUID, at: datetime) -> None:
     rows = {row["id"]: dict(row) for row in await connection.fetch(sql.LOCK, [merged, into])}
     if into not in rows:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.customers.classification.marking import mark
 from services.customers.customers import sql
+from services.customers.customers.merging import merge_leads
 from services.customers.customers.profile import Fields, Origin, change, code, new_row, of_card, public
 from services.customers.people.contacts import lead_cards
 from services.customers.people.errors import PhoneIsShared, PhoneTaken
@@ -76,7 +77,8 @@ class Draft:
 class Plan:
     """What admitting a batch of drafts comes to: rows to write, claims to make, who changed in what.
 
-    `known` is what our own tables had before; `rows` are empty where a profile is only held, not changed.
+    `known` is what our own tables had before; `rows` are empty where a profile is only held, not changed. `doubles`
+    are people of leads who turn out to be customers: their numbers are.
     """
 
     known: Directory
@@ -87,6 +89,7 @@ class Plan:
     shared_phones: dict[tuple[str, UUID], PhoneClaim] = field(default_factory=dict)
     external_ids: dict[ExternalKey, ExternalClaim] = field(default_factory=dict)
     cards: set[UUID] = field(default_factory=set)
+    doubles: dict[UUID, UUID] = field(default_factory=dict)
 
 
 async def admit(tx: AsyncSession, drafts: Sequence[Draft], *, at: datetime) -> None:
@@ -100,6 +103,7 @@ async def admit(tx: AsyncSession, drafts: Sequence[Draft], *, at: datetime) -> N
         except SomebodyWasFaster:
             continue
         _publish(tx, plan, at)
+        await merge_leads(tx, plan.doubles, at=at)
         return
     raise Unavailable(
         "Other requests keep opening the same customers; try again.",
@@ -132,7 +136,7 @@ def _identify(draft: Draft, directory: Directory) -> None:
     by_external_id = directory.by_external_id.get(draft.external_id) if draft.external_id else None
     person_id = by_external_id or draft.wanted_id
     for place, phone in enumerate(draft.phones):
-        owner = directory.customers.get(phone) if draft.wanted_id else directory.owner(phone)
+        owner = directory.customers.get(phone)
         if owner is not None and person_id is not None and owner != person_id:
             draft.refusal, draft.person_id = PhoneTaken(place, owner), owner
             return
@@ -140,7 +144,8 @@ def _identify(draft: Draft, directory: Directory) -> None:
     if person_id is None and draft.must_be_known_by_phone and directory.shared.keys() & set(draft.phones):
         draft.refusal = PhoneIsShared()
         return
-    draft.person_id = person_id = person_id or new_id()
+    of_leads = (directory.leads[phone] for phone in draft.phones if phone in directory.leads)
+    draft.person_id = person_id = person_id or next(of_leads, None) or new_id()
     directory.customers.update({phone: person_id for phone in draft.phones if phone not in directory.shared})
     if draft.external_id is not None:
         directory.by_external_id[draft.external_id] = person_id
@@ -197,6 +202,8 @@ def _claim_phone(plan: Plan, wanted: PhoneClaim) -> bool:
         if phone in plan.known.customers or phone in plan.phones:
             return False
         plan.phones[phone] = wanted
+        if plan.known.leads.get(phone, person_id) != person_id:
+            plan.doubles[plan.known.leads[phone]] = person_id
         return True
     if person_id in (sharers or ()) or (phone, person_id) in plan.shared_phones:
         return False

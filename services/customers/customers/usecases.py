@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.customers.classification.marking import mark
 from services.customers.customers import sql
+from services.customers.customers.merging import merge_leads
 from services.customers.customers.models import Customer
 from services.customers.customers.opening import Draft, admit
 from services.customers.customers.profile import change, code, public
@@ -113,6 +114,8 @@ async def _take(tx: AsyncSession, phones: Sequence[PhoneClaim]) -> None:
         raise Unavailable("The numbers are being given to somebody else; try again.", fa="دوباره بفرستید.") from None
     others = await share(connection, [each for each in wanted if each.shared])
     outbox.add_card(tx, CUSTOMERS_CONTACTS, *others)
+    doubles = {known.leads[each.phone]: each.person_id for each in wanted if each.phone in known.leads}
+    await merge_leads(tx, {lead: into for lead, into in doubles.items() if lead != into}, at=utcnow())
 
 
 def _refuse_taken(phones: Sequence[PhoneClaim], owners: dict[str, UUID]) -> None:

@@ -68,10 +68,6 @@ class Directory:
         """Return a directory that can be written into without changing this one."""
         return Directory(dict(self.customers), dict(self.leads), dict(self.by_external_id), dict(self.shared))
 
-    def owner(self, phone: str) -> UUID | None:
-        """Return whom a number means."""
-        return self.customers.get(phone) or self.leads.get(phone)
-
 
 async def look_up(
     connection: asyncpg.Connection, phones: Collection[str] = (), external_ids: Collection[ExternalKey] = ()
