@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -9,7 +11,7 @@ import pytest
 
 from services.messaging.inbound.parsing import Meaning, read
 from services.messaging.providers.usecases import SandboxAccounts
-from shared.clock import utcnow
+from shared.clock import moved, utcnow
 from shared.contracts.customers import CustomerErased
 from shared.contracts.messaging import MessageDelivered, OptOutRecorded, OptOutWithdrawn, ReplyReceived
 from shared.ids import new_id
@@ -149,6 +151,39 @@ async def test_what_a_process_died_with_is_found_by_the_sweep_and_nothing_is_rea
         await turn(runtime, "sweep inbound messages")
         await turn(runtime, POLL)
     assert len(await published(runtime, ReplyReceived)) == 1
+
+
+@pytest.mark.parametrize("pushed", [{}, {"messageid": 5_000_001}])
+@pytest.mark.parametrize("first", ["webhook", "poll", "sweep"])
+async def test_one_text_heard_of_in_three_ways_is_one_answer(
+    first: str, pushed: dict[str, Any], client: httpx.AsyncClient, runtime: Runtime, panel: Panel,
+    accounts: SandboxAccounts,
+) -> None:  # fmt: skip
+    await known_person(runtime)
+    await panel.reply(SARA_PHONE, "۲")
+    said = {"from": SARA_PHONE, "to": LINE, "text": "۲", **pushed}
+
+    ways: dict[str, Callable[[], Awaitable[object]]] = {
+        "webhook": lambda: client.post(accounts.webhook_paths["inbound"], json=said),
+        "poll": lambda: turn(runtime, POLL),
+        "sweep": lambda: turn(runtime, "sweep inbound messages"),
+    }
+    for way in (first, "webhook", "poll", "sweep", "webhook"):
+        with moved(timedelta(seconds=2)):
+            await ways[way]()
+
+    assert [reply.number for reply in await published(runtime, ReplyReceived)] == [2]
+
+
+async def test_two_answers_with_ids_of_their_own_are_two(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    await known_person(runtime)
+    for message in (1, 2, 2):
+        said = {"from": SARA_PHONE, "to": LINE, "text": "۲", "messageid": message}
+        await client.post(accounts.webhook_paths["inbound"], json=said)
+
+    assert len(await published(runtime, ReplyReceived)) == 2
 
 
 @pytest.mark.parametrize("shape", ["json", "list", "form", "query"])

@@ -239,7 +239,6 @@ class Picky:
     """A panel that refuses every call with a bad text in it."""
 
     most = 100
-    reports_available = True
 
     def __init__(self) -> None:
         self.calls = 0

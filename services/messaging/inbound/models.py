@@ -18,7 +18,9 @@ class InboundMessage(Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("provider_accounts.id"))
-    dedupe: Mapped[bytes] = mapped_column(LargeBinary, comment="digest of the panel's id, or of all it said")
+    dedupe: Mapped[bytes] = mapped_column(LargeBinary, comment="digest of line, sender, text and second or id")
+    provider_id: Mapped[str | None]
+    exact: Mapped[bool] = mapped_column(comment="whether the panel told the time")
     line: Mapped[str]
     sender: Mapped[str | None]
     text: Mapped[str | None]
@@ -34,5 +36,12 @@ class InboundMessage(Base):
         Index("uq_inbound_messages_dedupe", "account_id", "dedupe", unique=True),
         Index("ix_inbound_messages_recorded_at", "recorded_at", "id"),
         Index("ix_inbound_messages_person_id", "person_id"),
-        Index("ix_inbound_messages_unmatched", "sender", postgresql_where="person_id IS NULL"),
+        Index("ix_inbound_messages_sender", "sender", "received_at"),
+        Index(
+            "uq_inbound_messages_provider_id",
+            "account_id",
+            "provider_id",
+            unique=True,
+            postgresql_where="provider_id IS NOT NULL",
+        ),
     )

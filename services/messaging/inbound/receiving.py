@@ -72,18 +72,16 @@ def _row(message: InboundSms, person_id: UUID | None) -> tuple[Any, ...]:
     text = message.text.replace("\0", "")[:LONGEST_TEXT]
     meaning = read(text)
     return (
-        new_id(), dedupe_of(message), message.line, message.sender, text, person_id, meaning.kind, meaning.number,
-        meaning.keyword, message.received_at,
+        new_id(), dedupe_of(message), message.provider_id, message.exact, message.line, message.sender, text, person_id,
+        meaning.kind, meaning.number, meaning.keyword, message.received_at,
     )  # fmt: skip
 
 
 def dedupe_of(message: InboundSms) -> bytes:
-    """Return what is the same however often and by whatever way a message is heard of.
-
-    A panel's id is not told by all of its ways, so it is not part of it. Panels tell times in whole seconds.
-    """
-    at = int(message.received_at.timestamp())
-    return hashlib.sha256("\x00".join((message.line, message.sender, message.text, str(at))).encode()).digest()
+    """Return what is the same however often a message is told: its time, in seconds as panels tell it, or its id."""
+    second = str(int(message.received_at.timestamp()))
+    told = second if message.exact else message.provider_id or second
+    return hashlib.sha256("\x00".join((message.line, message.sender, message.text, told)).encode()).digest()
 
 
 async def _heed(tx: AsyncSession, row: asyncpg.Record, settings: Settings, now: datetime) -> None:

@@ -2,18 +2,29 @@
 
 STORE = """
 INSERT INTO inbound_messages (
-    id, account_id, dedupe, line, sender, text, person_id, meaning, number, keyword, received_at, recorded_at
+    id, account_id, dedupe, provider_id, exact, line, sender, text, person_id, meaning, number, keyword, received_at,
+    recorded_at
 )
-SELECT new.id, $1, new.dedupe, new.line, new.sender, new.text, new.person_id, new.meaning, new.number, new.keyword,
-       new.received_at, $2
+SELECT new.id, $1, new.dedupe, new.provider_id, new.exact, new.line, new.sender, new.text, new.person_id, new.meaning,
+       new.number, new.keyword, new.received_at, $2
 FROM unnest(
-    $3::uuid[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::text[], $10::integer[], $11::text[],
-    $12::timestamptz[]
-) AS new(id, dedupe, line, sender, text, person_id, meaning, number, keyword, received_at)
+    $3::uuid[], $4::bytea[], $5::text[], $6::boolean[], $7::text[], $8::text[], $9::text[], $10::uuid[], $11::text[],
+    $12::integer[], $13::text[], $14::timestamptz[]
+) AS new(
+    id, dedupe, provider_id, exact, line, sender, text, person_id, meaning, number, keyword, received_at
+)
+WHERE NOT EXISTS (
+    SELECT FROM inbound_messages old
+    WHERE old.account_id = $1 AND old.sender = new.sender AND old.line = new.line AND old.text = new.text
+      AND old.received_at BETWEEN new.received_at - interval '90 seconds' AND new.received_at + interval '90 seconds'
+      AND (old.provider_id IS NULL OR new.provider_id IS NULL) AND NOT (old.exact AND new.exact)
+)
 ORDER BY new.dedupe
-ON CONFLICT (account_id, dedupe) DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING id, line, sender, person_id, meaning, number, keyword, received_at
 """
+"""One message may be heard of by a webhook, a poll and a sweep, each telling less or more of it: by the panel's id,
+by the second, or else by an equal text close by."""
 
 LAST_WRITTEN_TO = """
 SELECT DISTINCT ON (message.address) message.address, message.person_id

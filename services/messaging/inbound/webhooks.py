@@ -48,14 +48,15 @@ def read_delivery(said: Mapping[str, Any], fields: Mapping[str, Mapping[str, str
 
 
 def read_inbound(said: Mapping[str, Any], fields: Mapping[str, Mapping[str, str]], now: datetime) -> InboundSms:
-    """Return what somebody wrote; without a time it was received in this minute."""
-    at = _found(said, "inbound", "at", fields)
+    """Return what somebody wrote; without a time that can be read, it was now or a moment ago."""
+    at = _instant(_found(said, "inbound", "at", fields), now)
     return InboundSms(
         line=_line(_needed(said, "inbound", "to", fields)),
         sender=number_of(_needed(said, "inbound", "from", fields)),
         text=_needed(said, "inbound", "text", fields),
-        received_at=_instant(at, now) if at else now.replace(second=0, microsecond=0),
+        received_at=at or now,
         provider_id=_found(said, "inbound", "id", fields),
+        exact=at is not None,
     )
 
 
@@ -86,11 +87,11 @@ def _line(given: str) -> str:
         return given
 
 
-def _instant(given: str, now: datetime) -> datetime:
+def _instant(given: str | None, now: datetime) -> datetime | None:
     """Read seconds since 1970 or RFC 3339; another clock's future is our present."""
-    plain = to_latin(given)
+    plain = to_latin(given or "")
     try:
         at = datetime.fromtimestamp(int(plain), UTC) if plain.isdecimal() else datetime.fromisoformat(plain)
     except (ValueError, OverflowError, OSError):
-        return now.replace(second=0, microsecond=0)
+        return None
     return min(at if at.tzinfo else at.replace(tzinfo=UTC), now)

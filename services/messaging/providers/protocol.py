@@ -90,20 +90,20 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class InboundSms:
-    """What somebody wrote to a line; `provider_id` where the provider gives one."""
+    """What somebody wrote to a line; `provider_id` where the provider gives one, `exact` if it told the time."""
 
     line: str
     sender: str
     text: str
     received_at: datetime
     provider_id: str | None = None
+    exact: bool = True
 
 
 class Provider(Protocol):
     """Sends messages of one account. Adapters hold connections, never state about messages."""
 
     most: int
-    reports_available: bool
 
     def groups(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
         """Divide messages into calls."""

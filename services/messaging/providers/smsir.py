@@ -31,7 +31,6 @@ class SmsIr:
     """One account at sms.ir, with a client that keeps its connections open."""
 
     most = 100
-    reports_available = True
 
     def __init__(self, base_url: str, api_key: str, *, timeout_s: float = 10) -> None:
         self._http = httpx.AsyncClient(

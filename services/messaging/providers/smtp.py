@@ -32,7 +32,6 @@ class Smtp:
     """A mail server. A connection is opened for each group of messages and closed after it."""
 
     most = 50
-    reports_available = False
 
     def __init__(
         self,

@@ -246,6 +246,8 @@ def _inbound() -> None:
             id uuid NOT NULL,
             account_id uuid NOT NULL,
             dedupe bytea NOT NULL,
+            provider_id text,
+            exact boolean NOT NULL,
             line text NOT NULL,
             sender text,
             text text,
@@ -261,11 +263,16 @@ def _inbound() -> None:
                 FOREIGN KEY (account_id) REFERENCES provider_accounts (id)
         )
     """)
-    op.execute("COMMENT ON COLUMN inbound_messages.dedupe IS 'digest of the panel''s id, or of all it said'")
+    op.execute("COMMENT ON COLUMN inbound_messages.dedupe IS 'digest of line, sender, text and second or id'")
+    op.execute("COMMENT ON COLUMN inbound_messages.exact IS 'whether the panel told the time'")
     op.execute("COMMENT ON COLUMN inbound_messages.received_at IS 'as the panel says'")
     op.execute("CREATE INDEX ix_inbound_messages_person_id ON inbound_messages (person_id)")
     op.execute("CREATE INDEX ix_inbound_messages_recorded_at ON inbound_messages (recorded_at, id)")
-    op.execute("CREATE INDEX ix_inbound_messages_unmatched ON inbound_messages (sender) WHERE person_id IS NULL")
+    op.execute("CREATE INDEX ix_inbound_messages_sender ON inbound_messages (sender, received_at)")
+    op.execute(
+        "CREATE UNIQUE INDEX uq_inbound_messages_provider_id ON inbound_messages (account_id, provider_id)"
+        " WHERE provider_id IS NOT NULL"
+    )
     op.execute("CREATE UNIQUE INDEX uq_inbound_messages_dedupe ON inbound_messages (account_id, dedupe)")
 
 
