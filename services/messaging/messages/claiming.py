@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.messaging.contacts.cards import Card
 from services.messaging.limits import limits
 from services.messaging.messages import sql
 from services.messaging.messages.content import Content
@@ -23,7 +24,7 @@ from services.messaging.messages.telling import tell
 from services.messaging.providers.buckets import RESERVED_FOR_HIGHER_LANES, available, spend
 from services.messaging.providers.models import ProviderAccount
 from services.messaging.providers.protocol import Outgoing
-from services.messaging.providers.routing import routes_for
+from services.messaging.providers.routing import Route, routes_for
 from services.messaging.settings import Settings
 from shared import sms
 from shared.db import driver
@@ -70,9 +71,9 @@ async def claim(tx: AsyncSession, lane: Lane, settings: Settings, now: datetime)
     decisions = {row["id"]: _decide(row, batch, contents[row["id"]], rules, now) for row in rows}
     await _stop(tx, rows, decisions, now)
     ready = [
-        _ready(row, contents[row["id"]], decision)
+        _ready(row, contents[row["id"]], card, route)
         for row in rows
-        if (decision := decisions[row["id"]]).route is not None
+        if (route := decisions[row["id"]].route) is not None and (card := contents[row["id"]].card) is not None
     ]
     cleared = await _clear_for_flight(tx, ready, reserve, now)
     sent = {each.row["id"] for each in cleared}
@@ -163,10 +164,7 @@ def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _ready(row: asyncpg.Record, content: Content, decision: Decision) -> Ready:
-    route, card = decision.route, content.card
-    assert route is not None  # noqa: S101  (the chain passed)
-    assert card is not None  # noqa: S101
+def _ready(row: asyncpg.Record, content: Content, card: Card, route: Route) -> Ready:
     rendered = content.rendered
     outgoing = Outgoing(
         message_id=row["id"],

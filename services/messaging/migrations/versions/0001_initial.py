@@ -15,6 +15,7 @@ def upgrade() -> None:
     _templates()
     _providers()
     _messages()
+    _sending()
     _inbound()
     _suppressions()
     _automations()
@@ -203,6 +204,9 @@ def _messages() -> None:
     op.execute("CREATE INDEX ix_messages_template ON messages (template, created_at)")
     op.execute("CREATE INDEX ix_messages_unknown ON messages (due_at) WHERE status = 'unknown' AND ended_at IS NULL")
     op.execute("CREATE UNIQUE INDEX uq_messages_intent_key ON messages (intent_key)")
+
+
+def _sending() -> None:
     op.execute("""
         CREATE TABLE message_decisions (
             id bigint GENERATED ALWAYS AS IDENTITY,
