@@ -4,6 +4,7 @@ import asyncio
 import random
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -94,7 +95,7 @@ async def test_a_bad_answer_ends_loyalty_and_a_better_one_brings_it_back(
 
 def answered(person_id: str, category: Any, *, minutes_ago: float) -> SurveyAnswered:
     return SurveyAnswered(
-        person_id=person_id,  # type: ignore[arg-type]
+        person_id=UUID(person_id),
         survey_id=new_id(),
         survey="csat",
         kind="csat",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 import httpx
 
@@ -170,9 +171,9 @@ async def test_conversion_before_the_card_and_the_api_at_once_make_one_person(
     for number in range(5):
         person_id, phone = new_id(), f"+98999000{number:04}"
 
-        async def convert(person_id: object = person_id, phone: str = phone) -> None:
-            await deliver(runtime, converted(person_id))  # type: ignore[arg-type]
-            await deliver(runtime, card(person_id, phone))  # type: ignore[arg-type]
+        async def convert(person_id: UUID = person_id, phone: str = phone) -> None:
+            await deliver(runtime, converted(person_id))
+            await deliver(runtime, card(person_id, phone))
 
         await asyncio.gather(convert(), client.post("/v1/customers", json={"phones": [phone]}))
 
