@@ -29,6 +29,8 @@ REQUEST_BYTES = 900 * 1024
 REQUEST_TIMEOUT_S = 4.0
 SEND_TIMEOUT_S = 6.0
 READ_TIMEOUT_S = 10.0
+READ_WAIT_MS = 20
+"""How long a fetch without a group may wait at the broker: what else is asked of it waits behind that."""
 
 
 class KafkaBus:
@@ -42,6 +44,7 @@ class KafkaBus:
         self.send_timeout_s = send_timeout_s
         self._producer: AIOKafkaProducer | None = None
         self._reader: AIOKafkaConsumer | None = None
+        self._read_to: dict[KafkaPartition, int] = {}
         self._sending, self._reading = asyncio.Lock(), asyncio.Lock()
 
     async def create_topics(self, topics: Mapping[str, bool], *, partitions: int) -> None:
@@ -88,13 +91,17 @@ class KafkaBus:
                 return []
             if reader.assignment() != {kafka_partition}:
                 reader.assign([kafka_partition])
-            if offset != reader._subscription.subscription.assignment.state_value(kafka_partition)._position:  # noqa: SLF001
+            reader.resume(kafka_partition)
+            if offset != self._read_to.get(kafka_partition):
                 reader.seek(kafka_partition, offset)
             try:
                 messages = await _read_on(reader, kafka_partition, end, most)
-                return [record_of(message, partition) for message in messages]
             except OffsetOutOfRangeError as error:
                 raise OffsetOutOfRange({partition: offset}) from error
+            self._read_to = {kafka_partition: messages[-1].offset + 1} if messages else {}
+            if not messages or messages[-1].offset + 1 >= end:
+                reader.pause(kafka_partition)  # else it would go on asking
+            return [record_of(message, partition) for message in messages]
 
     async def bounds(self, topics: Collection[str]) -> Mapping[TopicPartition, tuple[int, int]]:
         """Return the first offset and the one after the last of every partition."""
@@ -156,6 +163,7 @@ class KafkaBus:
                 auto_offset_reset="none",
                 request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
                 max_partition_fetch_bytes=4 * 1024 * 1024,
+                fetch_max_wait_ms=READ_WAIT_MS,
             )
             await self._reader.start()
         return self._reader
@@ -186,6 +194,7 @@ class KafkaBus:
 
     async def _drop_reader(self) -> None:
         reader, self._reader = self._reader, None
+        self._read_to = {}
         if reader is not None:
             await _within(1.0, reader.stop())
 
