@@ -64,7 +64,11 @@ class CardHandler:
 
 @dataclass(slots=True)
 class Consumer:
-    """A service's handlers, in the order in which they were declared."""
+    """A service's handlers, in the order in which they were declared.
+
+    Of one kind, handlers that take batches come first and get all their events of a batch at once, so what one writes
+    may not hang on the order of its events and another's. The others get event by event, in the order of the log.
+    """
 
     service: str
     handlers: list[Handler] = field(default_factory=list)

@@ -13,7 +13,10 @@ from shared.outbox.batches import Gap, Moved, apply_partition, stop_partition
 from shared.outbox.parking import CodeAtFault
 from shared.service import Runtime
 
-BATCH = 5_000
+LEAST, FIRST, MOST = 50, 500, 5_000
+"""Records of a turn: fewer when turns take long, more while they are quick and full."""
+
+LONG_TURN_S = 5.0
 FETCH_WAIT_S = 1.0
 RETRY_STOPPED_S = 60.0
 
@@ -33,11 +36,12 @@ class Inbox:
         self,
         runtime: Runtime,
         *,
-        batch: int = BATCH,
+        most: int = MOST,
         fetch_wait_s: float = FETCH_WAIT_S,
         retry_stopped_s: float = RETRY_STOPPED_S,
     ) -> None:
-        self.runtime, self.batch, self.fetch_wait_s = runtime, batch, fetch_wait_s
+        self.runtime, self.most, self.fetch_wait_s = runtime, most, fetch_wait_s
+        self.batch = min(FIRST, most)
         self.retry_stopped_s = retry_stopped_s
         self.consumer = runtime.service.consumer
         self._next: dict[TopicPartition, int] = {}
@@ -73,6 +77,7 @@ class Inbox:
             for partition, offset in error.offsets.items():
                 await self._stop(subscription, partition, f"The log does not hold offset {offset}.")
             return 0
+        began = time.monotonic()
         try:
             done = {each: await self._handle(subscription, each, records) for each, records in fetched.items()}
         except Exception:
@@ -84,7 +89,15 @@ class Inbox:
         moved = {partition: self._next[partition] for partition, count in done.items() if count}
         if moved:
             await subscription.commit(moved)
+        self._adapt(sum(done.values()), time.monotonic() - began)
         return sum(done.values())
+
+    def _adapt(self, handled: int, took_s: float) -> None:
+        """Keep turns, and with them transactions and locks, short whatever the handlers cost."""
+        if took_s > LONG_TURN_S:
+            self.batch = max(self.batch // 2, LEAST)
+        elif handled >= self.batch // 2 and took_s < LONG_TURN_S / 4:
+            self.batch = min(self.batch * 2, self.most)
 
     async def close(self) -> None:
         """Leave the group; the next `turn` joins it anew."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 
 import pytest
@@ -48,6 +48,27 @@ async def test_a_tombstone_goes_after_a_day(bus: LocalBus) -> None:
         await bus.send([Record(CARDS, 0, new_id(), {}, b"2")])
 
     assert await bodies(bus) == [b"1", b"2"]
+
+
+async def test_a_member_that_died_leaves_its_partitions_to_the_others(bus: LocalBus) -> None:
+    await bus.create_topics({CARDS: True}, partitions=4)
+    dead = await bus.subscribe("ears", [CARDS], from_zero)
+    living = await bus.subscribe("ears", [CARDS], from_zero)
+    await dead.fetch(most=1, wait_s=0)
+    await living.fetch(most=1, wait_s=0)
+    assert len(living._next) == 2
+    async with bus.connection() as connection:
+        await connection.execute(
+            "UPDATE members SET seen_at = seen_at - interval '6 s' WHERE member = $1", dead._member
+        )
+    living._beat_at = 0.0
+    await living.fetch(most=1, wait_s=0)
+
+    assert len(living._next) == 4
+
+
+async def from_zero(partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    return dict.fromkeys(partitions, 0)
 
 
 async def test_a_database_that_is_not_there_is_said_to_be_unavailable() -> None:

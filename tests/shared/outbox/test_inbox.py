@@ -349,6 +349,22 @@ async def test_a_new_consumer_begins_at_the_first_record_whatever_its_position(m
     assert await numbers_heard(runtime) == [2]
 
 
+async def test_batches_shrink_while_handling_is_slow_and_grow_while_it_is_quick(make_echo: MakeEcho) -> None:
+    inbox = Inbox(await make_echo())
+    sizes = []
+    for handled, took_s in ((500, 0.1), (1_000, 0.1), (10, 0.1), (2_000, 6.0), (1_000, 2.0), (1_000, 60.0)):
+        inbox._adapt(handled, took_s)
+        sizes.append(inbox.batch)
+
+    assert sizes == [1_000, 2_000, 2_000, 1_000, 1_000, 500]
+    for _ in range(20):
+        inbox._adapt(inbox.batch, 60.0)
+    assert inbox.batch == 50
+    for _ in range(20):
+        inbox._adapt(inbox.batch, 0.1)
+    assert inbox.batch == 5_000
+
+
 async def test_handlers_of_one_kind_alone_can_be_run(make_echo: MakeEcho) -> None:
     consumer = listening()
     consumer.own(Said)(open_one)
