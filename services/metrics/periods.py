@@ -91,9 +91,9 @@ def _whole(first: date, after: date, calendar: Calendar) -> str | None:
     return None
 
 
-def days_of(first_year: int, last_year: int, zone: ZoneInfo) -> Iterator[tuple[date | datetime | int, ...]]:
-    """Give the rows of `calendar_days` for whole Gregorian years."""
-    day, after = date(first_year, 1, 1), date(last_year + 1, 1, 1)
-    while day < after:
+def days_of(year: int, zone: ZoneInfo) -> Iterator[tuple[date | datetime | int, ...]]:
+    """Give the rows of `calendar_days` for a Gregorian year."""
+    day = date(year, 1, 1)
+    while day.year == year:
         yield (day, instant(day, zone), *(number_of(grid, day) for grid in GRIDS))
         day += timedelta(days=1)
