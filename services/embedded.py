@@ -18,16 +18,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from fastapi import FastAPI
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.customers.app import SERVICE as CUSTOMERS
 from services.leads.app import SERVICE as LEADS
 from services.messaging.app import SERVICE as MESSAGING
-from services.messaging.providers.usecases import ensure_sandbox_accounts
+from services.messaging.providers.usecases import SANDBOX_LINE, ensure_sandbox_accounts
 from services.metrics.app import SERVICE as METRICS
 from services.postgres import EmbeddedPostgres, PostgresFailed
-from services.sandbox.app import open_sandbox
+from services.sandbox.app import hook_line, open_sandbox
 from services.surveys.app import SERVICE as SURVEYS
 from shared.main import Server, prepare, stop_on_signals, until_stopped, uvicorn_config
 from shared.routes import OPERATIONAL, service_for
@@ -126,7 +127,7 @@ async def open_embedded(server: EmbeddedPostgres, data: Path, address: str, say:
         )
         apps: dict[str, ASGIApp] = {runtime.service.name: create_app(runtime) for runtime in runtimes}
         dispatcher = Dispatcher(apps | {"sandbox": sandbox})
-        await _know_the_sandbox(runtimes[names.index("messaging")], address, sandbox.state.smtp_port)
+        await _introduce(runtimes[names.index("messaging")], sandbox, address)
         yield Embedded(tuple(runtimes), dispatcher, address, _write_token(data))
 
 
@@ -143,12 +144,22 @@ async def _prepare(settings: list[ServiceSettings], say: Say) -> None:
         await prepare(service, loaded)
 
 
-async def _know_the_sandbox(messaging: Runtime, address: str, smtp_port: int) -> None:
-    """Make the sandbox the panel and the mail server of messaging, unless it is that already."""
+async def _introduce(messaging: Runtime, sandbox: FastAPI, address: str) -> None:
+    """Make the sandbox messaging's panel and mail server, and have it call messaging's webhooks."""
     async with messaging.db.transaction() as tx:
-        await ensure_sandbox_accounts(
-            tx, messaging.settings, base_url=f"{address}/sandbox/smsir/v1", smtp_host=HOST, smtp_port=smtp_port
+        accounts = await ensure_sandbox_accounts(
+            tx,
+            messaging.settings,
+            base_url=f"{address}/sandbox/smsir/v1",
+            smtp_host=HOST,
+            smtp_port=sandbox.state.smtp_port,
         )
+    paths = accounts.webhook_paths
+    await hook_line(
+        sandbox,
+        int(SANDBOX_LINE),
+        {"delivery": address + paths["delivery"], "inbound": address + paths["inbound"]},
+    )
 
 
 @dataclass(slots=True)

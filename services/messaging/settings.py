@@ -40,6 +40,9 @@ class Settings(ServiceSettings):
     reconcile_for_s: float = Field(
         90, ge=0, description="A message not found in the reports for this long was not accepted, and is sent again."
     )
+    inbound_poll_s: float = Field(
+        5, ge=0.2, description="Seconds between two fetches of what people wrote, from a panel that does not push it."
+    )
     clock_skew_s: float = Field(5, ge=0, description="How far a provider's clock may be behind ours.")
     unsubscribe_url: str = Field(
         "http://127.0.0.1:8000", description="Address of this service as people reach it; unsubscribe links begin so."

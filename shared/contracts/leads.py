@@ -57,7 +57,7 @@ class LeadRecaptured(LeadEvent, frozen=True, kw_only=True):
 
 
 class LeadUpdated(LeadEvent, frozen=True, kw_only=True):
-    """What is known of a lead was changed by hand; `fields` names what, and the dimensions are given as they are now."""
+    """What is known of a lead was changed by hand; `fields` names what; the dimensions are as they are now."""
 
     type: ClassVar[str] = "lead.updated"
 

@@ -22,7 +22,6 @@ from shared.service import Runtime
 
 log = structlog.get_logger(__name__)
 
-EVERY = timedelta(milliseconds=900)
 AFTER_A_FAILURE = timedelta(seconds=15)
 
 Fetch = Callable[[SmsProvider], Awaitable[list[InboundSms]]]
@@ -32,7 +31,8 @@ async def poll_inbound(runtime: Runtime) -> int:
     """Fetch from each account whose turn it is, one worker at a time an account; return how much was new."""
     now = utcnow()
     async with runtime.db.transaction() as tx:
-        due = await driver(tx).fetch(sql.LEASE_POLL, now, now - EVERY)
+        every = timedelta(seconds=runtime.settings.inbound_poll_s)
+        due = await driver(tx).fetch(sql.LEASE_POLL, now, now - every)
     return sum([await _fetch(runtime, row["id"], lambda provider: provider.inbound()) for row in due])
 
 
