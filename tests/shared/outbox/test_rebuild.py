@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +14,7 @@ from shared.ids import new_id
 from shared.outbox.consumer import Consumer
 from shared.outbox.drain import drain
 from shared.outbox.rebuild import RebuildFailed, rebuild
-from shared.service import Runtime
+from shared.service import Clock, Runtime
 from tests.shared.outbox.conftest import MakeEcho
 from tests.shared.outbox.echo import (
     CONTACTS,
@@ -130,16 +131,40 @@ async def test_what_the_drain_handles_during_a_rebuild_is_in_the_new_state_too(m
     await relay_all(runtime)
     await hear_all(runtime)
     poisons.clear()
-    drained: list[asyncio.Future[int]] = []
 
-    def drain_at_first_progress(_line: str) -> None:
-        if not drained:
-            drained.append(asyncio.ensure_future(drain(runtime)))
+    async def drain_before_the_swap(_filling: Runtime) -> int:
+        return await drain(runtime)
 
-    await rebuild(runtime, progress=drain_at_first_progress)
-    await asyncio.gather(*drained)
+    runtime.service = replace(runtime.service, clocks=(Clock("fold", 1.0, drain_before_the_swap, of_state=True),))
+    await rebuild(runtime)
 
+    assert await fetch(runtime, "SELECT FROM parked") == []
     assert sorted(await numbers_heard(runtime, ill)) == [6, 7, 8]
+
+
+async def test_clocks_of_state_fill_the_new_schema_before_it_answers(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    await say(runtime, *(said(number=number) for number in range(5)))
+    await relay_all(runtime)
+    await hear_all(runtime)
+    filled: list[int] = []
+
+    async def fold(filling: Runtime) -> int:
+        async with filling.db.transaction() as tx:
+            filled.append(await driver(tx).fetchval("SELECT count(*) FROM heard"))
+            await driver(tx).execute("UPDATE heard SET number = 42")
+        return len(filled) % 2
+
+    async def other(_filling: Runtime) -> int:
+        raise AssertionError("This clock does not work on state.")
+
+    runtime.service = replace(
+        runtime.service, clocks=(Clock("fold", 1.0, fold, of_state=True), Clock("other", 1.0, other))
+    )
+    await rebuild(runtime)
+
+    assert filled == [5, 5]
+    assert await numbers_heard(runtime) == [42] * 5
 
 
 async def test_a_rebuild_that_fails_leaves_the_old_state_answering(make_echo: MakeEcho) -> None:
