@@ -113,6 +113,6 @@ MobileAsTyped = Annotated[
 CodeText = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
 """A code that figures are split by: Latin letters, digits, `_ . : -`."""
 
-Amount = Annotated[int, Field(ge=0, le=BIGGEST_AMOUNT)]
+Amount = Annotated[int, Field(strict=True, ge=0, le=BIGGEST_AMOUNT)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 PastInstant = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]
