@@ -1,13 +1,93 @@
-"""Types of fields that several of the service's schemas have."""
+"""Types of fields that several of the service's schemas have, and the readers that bulk items share with them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Annotated, Final
+from zoneinfo import available_timezones
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from pydantic.types import AwareDatetime
 
+from shared.clock import utcnow
+from shared.errors import Invalid
+from shared.persian.calendar import JalaliDate, from_jalali, to_jalali
+from shared.persian.fields import read_by
 from shared.persian.text import Text
+
+MOST_MONEY: Final = 2**53 - 1
+"""The largest integer that every JSON reader keeps."""
+
+CLOCK_SKEW: Final = timedelta(seconds=5)
+"""How far a caller's clock may be ahead of ours before what it says lies in the future."""
+
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+
+
+class InTheFuture(Invalid):
+    code = "in_the_future"
+
+    def __init__(self, given: date) -> None:
+        super().__init__(
+            f"{given.isoformat()} lies in the future; say when it was.",
+            fa=f"{given.isoformat()} در آینده است؛ زمانی را بنویسید که گذشته است.",
+        )
+
+
+class TooEarly(Invalid):
+    code = "too_early"
+
+    def __init__(self, given: date) -> None:
+        super().__init__(
+            f"{given.isoformat()} is too early; nothing before {EARLIEST.year} is taken.",
+            fa=f"{given.isoformat()} بیش از اندازه دور است؛ پیش از سال {EARLIEST.year} پذیرفته نمی‌شود.",
+        )
+
+
+class UnknownTimeZone(Invalid):
+    code = "unknown_time_zone"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name[:64]!r} is no time zone; Asia/Tehran is.", fa=f"«{name[:64]}» منطقهٔ زمانی نیست؛ Asia/Tehran هست."
+        )
+
+
+def birth_day(day: date) -> date:
+    """Return a day on which somebody can have been born: one that both calendars have, and that has come somewhere."""
+    to_jalali(day)
+    if day > (utcnow() + timedelta(hours=14)).date():
+        raise InTheFuture(day)
+    return day
+
+
+def jalali_birth_day(text: str) -> str:
+    """Return a Jalali date on which somebody can have been born."""
+    birth_day(from_jalali(text))
+    return text
+
+
+def past_instant(at: datetime) -> datetime:
+    """Return an instant, in UTC, that was since 1900."""
+    if at < EARLIEST:
+        raise TooEarly(at)
+    if at > utcnow() + CLOCK_SKEW:
+        raise InTheFuture(at)
+    return at.astimezone(UTC)
+
+
+def time_zone(name: str) -> str:
+    """Return the name of a time zone that there is."""
+    if name not in _time_zones():
+        raise UnknownTimeZone(name)
+    return name
+
+
+@lru_cache(maxsize=1)
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
 
 Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
 """A code such as `tehran`: Latin letters, digits, `_ . : -`."""
@@ -16,3 +96,11 @@ ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 LongText = Annotated[Text, StringConstraints(min_length=1, max_length=10_000)]
 ExternalName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Instant = AwareDatetime
+PastInstant = Annotated[AwareDatetime, read_by(past_instant)]
+BirthDate = Annotated[date, read_by(birth_day)]
+JalaliBirthDate = Annotated[JalaliDate, read_by(jalali_birth_day)]
+TimeZone = Annotated[str, Field(max_length=64), read_by(time_zone)]
+Money = Annotated[int, Field(strict=True, ge=0, le=MOST_MONEY)]
+"""Money in the smallest unit: an integer, which neither a text nor `true` is."""
+
+PositiveMoney = Annotated[int, Field(strict=True, gt=0, le=MOST_MONEY)]

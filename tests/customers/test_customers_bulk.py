@@ -103,6 +103,12 @@ async def test_each_item_that_does_not_fit_says_where_and_why_and_the_others_go_
             item(8),
             item(8, external_id="C-9", phones=["09990000008", PHONE]),
             item(10, first_name="سارا\u0000"),
+            item(11, birth_date="9999-01-01"),
+            item(12, birth_date="0001-01-01"),
+            item(13, birth_date_jalali="1590-01-01"),
+            item(14, consent_at="0001-01-01T00:00:00+14:00"),
+            item(15, locale="fa\n"),
+            item(16, province="fars\n"),
         ],
     )
 
@@ -122,6 +128,12 @@ async def test_each_item_that_does_not_fit_says_where_and_why_and_the_others_go_
         7: ("/items/7", "wrong_value"),
         9: ("/items/9/phones/1", "phone_taken"),
         10: ("/items/10/first_name", "unkeepable_text"),
+        11: ("/items/11/birth_date", "not_a_date"),
+        12: ("/items/12/birth_date", "not_a_date"),
+        13: ("/items/13/birth_date_jalali", "in_the_future"),
+        14: ("/items/14/consent_at", "too_early"),
+        15: ("/items/15/locale", "wrong_value"),
+        16: ("/items/16/province", "wrong_value"),
     }
     assert len(await published(runtime, CustomerCreated)) == 2
 

@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.customers.coupons.usecases import MOST_VALID_DAYS
 from services.customers.examples import COUPON, PERSON_ID, page, shown
-from services.customers.fields import Code
-from services.customers.purchases.items import MOST_MONEY
+from services.customers.fields import Code, PositiveMoney
 from shared.web import Page
 
 
@@ -24,10 +23,10 @@ class CouponCreate(BaseModel):
     )
 
     person_id: UUID
-    discount_percent: Annotated[int, Field(ge=1, le=100)] | None = Field(None, examples=[10])
-    discount_minor: Annotated[int, Field(gt=0, le=MOST_MONEY)] | None = Field(None, examples=[None])
+    discount_percent: Annotated[int, Field(strict=True, ge=1, le=100)] | None = Field(None, examples=[10])
+    discount_minor: PositiveMoney | None = Field(None, examples=[None])
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "IRR"
-    valid_days: Annotated[int, Field(ge=1, le=MOST_VALID_DAYS)] = Field(30, examples=[30])
+    valid_days: Annotated[int, Field(strict=True, ge=1, le=MOST_VALID_DAYS)] = Field(30, examples=[30])
     reason: Code = Field("by_hand", examples=["apology"])
 
     @model_validator(mode="after")

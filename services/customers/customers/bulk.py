@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from fastapi import Request, Response
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.customers.bulk_answers import Outcome, answer, refused
 from services.customers.customers.opening import Draft, admit
 from services.customers.customers.profile import Fields
+from services.customers.fields import birth_day, past_instant
 from services.customers.purchases.items import FilledCode, Name
 from shared.clock import utcnow
 from shared.errors import FieldError, Invalid
@@ -22,6 +23,7 @@ from shared.persian.phone import any_phone
 from shared.persian.text import clean
 from shared.web.bulk import ItemError, read_items
 
+T = TypeVar("T")
 EmailText = Annotated[str, msgspec.Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
 
@@ -36,7 +38,7 @@ class CustomerItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     phones: Annotated[list[str], msgspec.Meta(max_length=10)] = []
     shared_phones: Annotated[list[str], msgspec.Meta(max_length=10)] = []
     emails: Annotated[list[EmailText], msgspec.Meta(max_length=10)] = []
-    locale: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] | None = None
+    locale: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$(?!\n)")] | None = None
     province: FilledCode | None = None
     city: Name | None = None
     birth_date: date | None = None
@@ -69,8 +71,7 @@ REQUEST_BODY: Final[dict[str, Any]] = {
         },
     }
 }
-PLAIN: Final = ("kind", "locale", "province", "gender", "accepts_service", "accepts_promotional", "consent_source",
-                "consent_at")  # fmt: skip
+PLAIN: Final = ("kind", "locale", "province", "gender", "accepts_service", "accepts_promotional", "consent_source")
 
 
 async def import_customers(request: Request, tx: AsyncSession) -> Response:
@@ -129,18 +130,21 @@ def _fields(item: CustomerItem, faults: list[FieldError]) -> Fields:
             fields[name] = _read(faults, f"/{name}", clean, value) or None
     if item.emails:
         fields["emails"] = list(dict.fromkeys(email.strip().lower() for email in item.emails))
+    if item.consent_at is not None:
+        fields["consent_at"] = _read(faults, "/consent_at", past_instant, item.consent_at)
     if item.birth_date is not None:
-        fields |= {"birth_date": item.birth_date, "birth_calendar": "gregorian"}
+        day = _read(faults, "/birth_date", birth_day, item.birth_date)
+        fields |= {"birth_date": day, "birth_calendar": "gregorian"}
     if item.birth_date_jalali is not None:
-        day = _read(faults, "/birth_date_jalali", from_jalali, item.birth_date_jalali)
+        day = _read(faults, "/birth_date_jalali", lambda text: birth_day(from_jalali(text)), item.birth_date_jalali)
         fields |= {"birth_date": day, "birth_calendar": "jalali"}
     return fields
 
 
-def _read(faults: list[FieldError], pointer: str, reader: Callable[[str], Any], text: str) -> Any:
-    """Return what `reader` makes of a text; what it refuses is noted for its field."""
+def _read(faults: list[FieldError], pointer: str, reader: Callable[[T], Any], given: T) -> Any:
+    """Return what `reader` makes of a value; what it refuses is noted for its field."""
     try:
-        return reader(text)
+        return reader(given)
     except Invalid as error:
         faults.append(FieldError(pointer, error.code, error.detail))
         return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, false, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.customers.classification.models import Classification
@@ -59,7 +59,8 @@ def _filtered(type_: str | None, stage: str | None, province: str | None, name: 
     if province is not None:
         statement = statement.where(Customer.province == province)
     if name is not None:
-        statement = statement.where(Customer.name_key.startswith(name_key(name) or "", autoescape=True))
+        key = name_key(name)
+        statement = statement.where(Customer.name_key.startswith(key, autoescape=True) if key else false())
     return statement
 
 

@@ -18,9 +18,17 @@ from services.customers.examples import (
     page,
     shown,
 )
-from services.customers.fields import Code, ExternalName, Instant, ShortText
+from services.customers.fields import (
+    BirthDate,
+    Code,
+    ExternalName,
+    JalaliBirthDate,
+    PastInstant,
+    ShortText,
+    TimeZone,
+)
 from shared.contracts.customers import CustomerType, LifecycleStage
-from shared.persian.calendar import JalaliDate, from_jalali
+from shared.persian.calendar import from_jalali
 from shared.persian.phone import Phone
 from shared.web import Page
 
@@ -54,18 +62,16 @@ class Profile(BaseModel):
     )
     emails: list[Email] | None = Field(None, max_length=10, examples=[["sara@example.com"]])
     locale: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] | None = Field(None, examples=["fa"])
-    time_zone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+\-/]{1,64}$")] | None = Field(
-        None, examples=["Asia/Tehran"]
-    )
+    time_zone: TimeZone | None = Field(None, examples=["Asia/Tehran"])
     province: Code | None = Field(None, description="A code, which figures are split by.", examples=["tehran"])
     city: ShortText | None = Field(None, examples=["تهران"])
-    birth_date: date | None = Field(None, description="Gregorian.", examples=[None])
-    birth_date_jalali: JalaliDate | None = Field(None, examples=["1369-02-22"])
+    birth_date: BirthDate | None = Field(None, description="Gregorian.", examples=[None])
+    birth_date_jalali: JalaliBirthDate | None = Field(None, examples=["1369-02-22"])
     gender: Literal["female", "male", "other"] | None = None
     accepts_service: bool | None = Field(None, description="False: no service messages either.")
     accepts_promotional: bool | None = Field(None, description="True needs the customer's yes.")
     consent_source: Code | None = Field(None, description="Where they said so.", examples=["web_form"])
-    consent_at: Instant | None = None
+    consent_at: PastInstant | None = None
     hand_types: list[HandType] | None = Field(None, description="Types that cannot be computed.", examples=[[]])
 
     @model_validator(mode="after")

@@ -6,32 +6,25 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from datetime import UTC, datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
 from services.customers.coupons.models import Coupon
 from services.customers.customers.opening import Draft
+from services.customers.fields import CLOCK_SKEW, EARLIEST, MOST_MONEY
 from shared.contracts.customers import DiscountOrigin, PurchaseLine, PurchaseRecorded
-from shared.contracts.envelope import Code
 from shared.errors import FieldError, Invalid
 from shared.ids import new_id
 from shared.persian.digits import to_latin
 from shared.persian.phone import any_phone
 
-MOST_MONEY: Final = 2**53 - 1
-"""The largest integer that every JSON reader keeps."""
-
-CLOCK_SKEW: Final = timedelta(seconds=5)
-"""How far a till's clock may be ahead of ours before what it says lies in the future."""
-
-EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
-
 Amount = Annotated[int, msgspec.Meta(ge=0, le=MOST_MONEY)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-FilledCode = Annotated[Code, msgspec.Meta(min_length=1)]
+FilledCode = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$(?!\n)")]
+"""A code; `$` alone would let a line's end through."""
 
 _quantity = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?").fullmatch
 

@@ -9,13 +9,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.customers.examples import PURCHASE, PURCHASE_CREATE, page, shown
-from services.customers.fields import Code, ExternalName, Instant
-from services.customers.purchases.items import MOST_MONEY, LineItem, Prepared, PurchaseItem
+from services.customers.fields import Code, ExternalName, Instant, Money, PositiveMoney
+from services.customers.purchases.items import LineItem, Prepared, PurchaseItem
 from services.customers.purchases.models import Purchase
 from shared.contracts.customers import DiscountOrigin
 from shared.web import Page
-
-Amount = Annotated[int, Field(ge=0, le=MOST_MONEY)]
 
 
 class LineIn(BaseModel):
@@ -26,7 +24,7 @@ class LineIn(BaseModel):
     product: Code = Field(examples=["saffron-1g"])
     category: Code | None = Field(None, examples=["spices"])
     quantity: str | int = Field("1", description="A number above 0, with at most 6 decimals.", examples=["2"])
-    amount_minor: Amount = Field(examples=[2_500_000])
+    amount_minor: Money = Field(examples=[2_500_000])
 
 
 class PurchaseCreate(BaseModel):
@@ -44,8 +42,8 @@ class PurchaseCreate(BaseModel):
     source: Code | None = Field(None, description="Which system `external_id` is of.")
     external_id: ExternalName | None = Field(None, description="Makes a repeat harmless.")
     occurred_at: Instant | None = Field(None, description="When it was; now unless given, never in the future.")
-    amount_minor: Amount | None = Field(None, description="Before discount; the sum of the lines unless given.")
-    discount_minor: Amount | None = Field(None, description="With a coupon, what the coupon takes off unless given.")
+    amount_minor: Money | None = Field(None, description="Before discount; the sum of the lines unless given.")
+    discount_minor: Money | None = Field(None, description="With a coupon, what the coupon takes off unless given.")
     discount_origin: DiscountOrigin | None = Field(
         None, description="`promotion` unless given, `coupon` with a coupon."
     )
@@ -156,7 +154,7 @@ class RefundCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=shown({"amount_minor": 500_000}))
 
-    amount_minor: Annotated[int, Field(gt=0, le=MOST_MONEY)] = Field(examples=[500_000])
+    amount_minor: PositiveMoney = Field(examples=[500_000])
     occurred_at: Instant | None = Field(None, description="When it was; now unless given, never in the future.")
 
 
