@@ -1,7 +1,7 @@
 """Who an id means, under a lock; ids that are merged; ids that are erased.
 
-Only rows of people who are nobody's alias are locked, several in the order of their ids; so decisions about a person
-follow each other, and nobody waits for each other in a circle.
+All rows that mean a person are locked together, those of several people in one order of ids, before any of them is
+changed; so decisions about a person follow each other, and nobody waits for each other in a circle.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.surveys.answers.models import Reply
 from services.surveys.invitations.models import Invitation
 from services.surveys.people.models import Person
+from shared.db import driver
 
 _MEANT = func.coalesce(Person.merged_into, Person.person_id)
 
@@ -48,15 +49,20 @@ async def lock_known_person(tx: AsyncSession, person_id: UUID) -> LockedPerson |
 async def lock_people(tx: AsyncSession, person_ids: Iterable[UUID]) -> dict[UUID, UUID]:
     """Lock whom those of `person_ids` mean that are known, and return it by id.
 
-    A merge that was committed while we waited for a lock is followed.
+    A merge that was committed while we waited is followed; the locks taken for what was meant before are let go first,
+    as to hold them while waiting for others would close a circle.
     """
     ids = set(person_ids)
     while True:
         meant = await _meant(tx, ids)
-        rows = select(Person.person_id).where(Person.person_id.in_(meant.values())).order_by(Person.person_id)
-        await tx.execute(rows.with_for_update())
-        if meant == await _meant(tx, ids):
+        rows = select(Person.person_id).where(_family(meant.values())).order_by(Person.person_id)
+        locks = driver(tx).transaction()
+        await locks.start()
+        locked = list(await tx.scalars(rows.with_for_update()))
+        if meant == await _meant(tx, ids) and locked == list(await tx.scalars(rows)):
+            await locks.commit()
             return meant
+        await locks.rollback()
 
 
 async def remember(tx: AsyncSession, person_ids: Iterable[UUID]) -> None:
@@ -102,6 +108,12 @@ async def erase_people(tx: AsyncSession, person_ids: Sequence[UUID], *, at: date
     about = update(Invitation).where(Invitation.id.in_(invitation_ids))
     await tx.execute(about.where(Invitation.status == "open").values(status="cancelled"))
     await tx.execute(about.values(person_id=None))
+
+
+def _family(people: Iterable[UUID]) -> ColumnElement[bool]:
+    """Return the condition on rows that mean one of `people`, who are nobody's alias."""
+    people = list(people)
+    return or_(Person.person_id.in_(people), Person.merged_into.in_(people))
 
 
 async def _meant(tx: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, UUID]:
