@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from shared.contracts import registry
-from tests.contracts.test_contracts import SNAPSHOTS, schema
+from tests.contracts.test_contracts import SNAPSHOTS, registry, schema
 
 
 def write() -> None:

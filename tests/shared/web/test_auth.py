@@ -31,6 +31,7 @@ from tests.shared.web.notes import SERVICE, router
 from tests.support.api import keys, token
 
 NOW = int(utcnow().timestamp())
+DAY_S = 86_400
 GOOD: dict[str, Any] = {"sub": "someone", "scope": "notes:read", "exp": NOW + 3600}
 
 
@@ -88,7 +89,7 @@ def forgeries() -> Iterator[tuple[str, str]]:
     yield "an end that is text", signed(GOOD | {"exp": "later"})
     yield "not valid yet", signed(GOOD | {"nbf": NOW + 3600})
     yield "of nobody", signed(GOOD | {"sub": ""})
-    yield "without a subject", signed({"exp": NOW + 60})
+    yield "without a subject", signed({"exp": NOW + DAY_S})
     yield "of a number", signed(GOOD | {"sub": 5})
     yield "an agent that is no id", signed(GOOD | {"agent_id": "me"})
 
@@ -115,7 +116,7 @@ async def test_a_token_says_who_calls_and_how_far_it_reaches(anybody: httpx.Asyn
 
 @pytest.mark.parametrize("claim", [{"scopes": ["notes:read"]}, {"scp": ["notes:read", 7]}, {"scope": "x notes:read"}])
 async def test_scopes_are_words_or_a_list(anybody: httpx.AsyncClient, claim: dict[str, Any]) -> None:
-    answer = await ask(anybody, signed({"sub": "someone", "exp": NOW + 60} | claim))
+    answer = await ask(anybody, signed({"sub": "someone", "exp": NOW + DAY_S} | claim))
 
     assert answer.status_code == 200
 
