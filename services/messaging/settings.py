@@ -33,7 +33,6 @@ class Settings(ServiceSettings):
     links_allowed: bool = Field(default=True, description="Whether an SMS may hold a link; some panels refuse them.")
     longest_sms: int = Field(900, ge=70, description="Longest SMS in characters; most panels refuse more.")
     opt_out_text: str = Field("لغو۱۱", description="What a promotional SMS must contain, in any digits.")
-    max_attempts: int = Field(8, ge=1, description="How often a message is tried at a provider before it has failed.")
     reconcile_after_s: float = Field(
         3, ge=0, description="How long after an unanswered request the provider's reports are first searched for it."
     )

@@ -133,13 +133,26 @@ async def test_a_refusal_that_passes_is_tried_again_with_a_pause(fault: str, run
         assert len(await panel.texts(SARA_PHONE)) == 1
 
 
-async def test_a_message_that_is_refused_too_often_has_failed(runtime: Runtime, panel: Panel) -> None:
+async def test_a_message_outlasts_a_panel_that_is_down_for_half_a_day(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime)
+    await panel.fault("http_500")
+    await queued(runtime, intent(person))
+    for attempt in range(72):
+        with moved(timedelta(minutes=10 * attempt)):
+            await turn(runtime, SEND)
+    await panel.no_faults()
+    with moved(timedelta(hours=12, minutes=10)):
+        await turn(runtime, SEND)
+        assert len(await panel.texts(SARA_PHONE)) == 1
+
+
+async def test_a_message_that_is_refused_until_it_is_stale_has_failed(runtime: Runtime, panel: Panel) -> None:
     person = await known_person(runtime)
     await panel.fault("http_429")
     await queued(runtime, intent(person))
-    for attempt in range(runtime.settings.max_attempts):
-        with moved(timedelta(minutes=10 * attempt)):
-            await turn(runtime, SEND)
+    await execute(runtime, "UPDATE messages SET attempts = 2000")
+    with moved(timedelta(hours=23, minutes=55)):
+        await turn(runtime, SEND)
 
     assert await statuses(runtime) == [("failed", "smsir_20")]
     assert [event.reason for event in await published(runtime, MessageFailed)] == ["smsir_20"]

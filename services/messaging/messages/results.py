@@ -59,7 +59,7 @@ async def store_answers(
     still settles, unless its reconciliation has. Locks rows in the order of ids, as the reports do.
     """
     rows = await driver(tx).fetch(sql.LOCK_ANSWERED, list(answers), send_id)
-    sorted_ = _sort(rows, answers, settings, now)
+    sorted_ = _sort(rows, answers, now)
     if sorted_.paused is not None:
         await pause_account(tx, account_id, sorted_.paused, now)
     await store(tx, sorted_, settings, now)
@@ -76,7 +76,7 @@ async def store(tx: AsyncSession, outcome: Sorted, settings: Settings, now: date
     await remember_nonexistent(tx, outcome.nonexistent, settings, now)
 
 
-def _sort(rows: Iterable[asyncpg.Record], answers: Mapping[UUID, Answer], settings: Settings, now: datetime) -> Sorted:
+def _sort(rows: Iterable[asyncpg.Record], answers: Mapping[UUID, Answer], now: datetime) -> Sorted:
     outcome = Sorted()
     for row in rows:
         match answers[row["id"]]:
@@ -84,19 +84,19 @@ def _sort(rows: Iterable[asyncpg.Record], answers: Mapping[UUID, Answer], settin
                 if row["status"] == Status.SENDING:
                     outcome.unknown.append((row, lost.reason))
             case Refused() as refused:
-                _sort_refused(outcome, row, refused, settings, now)
+                _sort_refused(outcome, row, refused, now)
             case Result() as result:
-                _sort_result(outcome, row, result, settings, now)
+                _sort_result(outcome, row, result, now)
     return outcome
 
 
-def _sort_refused(outcome: Sorted, row: asyncpg.Record, refused: Refused, settings: Settings, now: datetime) -> None:
+def _sort_refused(outcome: Sorted, row: asyncpg.Record, refused: Refused, now: datetime) -> None:
     match refused.scope:
         case Scope.ACCOUNT:
             outcome.paused = refused.reason
             outcome.again.append((row, refused.reason, now, row["attempts"] - 1))
         case Scope.LATER:
-            _later(outcome, row, refused.reason, settings, now)
+            _later(outcome, row, refused.reason, now)
         case Scope.MESSAGE if refused.reason == "blacklisted":
             outcome.blacklisted.append(row)
             outcome.ended.append((row, Status.FAILED, refused.reason))
@@ -104,7 +104,7 @@ def _sort_refused(outcome: Sorted, row: asyncpg.Record, refused: Refused, settin
             outcome.ended.append((row, Status.FAILED, refused.reason))
 
 
-def _sort_result(outcome: Sorted, row: asyncpg.Record, result: Result, settings: Settings, now: datetime) -> None:
+def _sort_result(outcome: Sorted, row: asyncpg.Record, result: Result, now: datetime) -> None:
     match result.fate:
         case Fate.ACCEPTED:
             outcome.sent.append((row, result))
@@ -112,23 +112,25 @@ def _sort_result(outcome: Sorted, row: asyncpg.Record, result: Result, settings:
             outcome.blacklisted.append(row)
             outcome.ended.append((row, Status.FAILED, "blacklisted"))
         case Fate.LATER:
-            _later(outcome, row, result.reason or "later", settings, now)
+            _later(outcome, row, result.reason or "later", now)
         case _:
             outcome.ended.append((row, Status.FAILED, result.reason or result.fate.value))
             if result.fate is Fate.INVALID and row["channel"] == "email":
                 outcome.nonexistent.append(row)
 
 
-def _later(outcome: Sorted, row: asyncpg.Record, reason: str, settings: Settings, now: datetime) -> None:
-    if row["attempts"] >= settings.max_attempts:
+def _later(outcome: Sorted, row: asyncpg.Record, reason: str, now: datetime) -> None:
+    """Try again for as long as it is worth sending: a panel may be down, or a mail server grey, for hours."""
+    due_at = now + backoff(row["attempts"])
+    if due_at > row["not_after"]:
         outcome.ended.append((row, Status.FAILED, reason))
     else:
-        outcome.again.append((row, reason, now + backoff(row["attempts"]), row["attempts"]))
+        outcome.again.append((row, reason, due_at, row["attempts"]))
 
 
 def backoff(attempts: int) -> timedelta:
     """Return how long to wait after so many attempts: 1, 2, 4, … seconds, at most ten minutes."""
-    return timedelta(seconds=min(LONGEST_BACKOFF_S, 2.0 ** (attempts - 1)))
+    return timedelta(seconds=min(LONGEST_BACKOFF_S, 2.0 ** min(attempts - 1, 16)))
 
 
 async def _mark_sent(tx: AsyncSession, sent: Sequence[tuple[asyncpg.Record, Result]], now: datetime) -> None:

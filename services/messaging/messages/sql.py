@@ -86,7 +86,7 @@ GROUP BY person_id
 """
 
 LOCK_ANSWERED = f"""
-SELECT {COLUMNS}, status, attempts, parts, account_id, line, address
+SELECT {COLUMNS}, status, attempts, not_after, parts, account_id, line, address
 FROM messages
 WHERE id = ANY($1::uuid[]) AND send_id = $2 AND ended_at IS NULL AND status IN ('sending', 'unknown')
 ORDER BY id
