@@ -123,3 +123,68 @@ async def test_merging_with_an_erased_id_erases_the_other(runtime: Runtime, clie
     assert reply.status_code == 204
     assert (await client.get(f"/v1/customers/{one['id']}")).status_code == 410
     assert len(await published(runtime, CustomerErased)) == 2
+
+
+async def test_a_number_that_a_customer_gave_up_is_not_theirs_by_the_card_of_their_lead(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    person_id = new_id()
+    await deliver(runtime, card(person_id))
+    await deliver(runtime, converted(person_id))
+    await client.patch(f"/v1/customers/{person_id}", json={"phones": [OTHER_PHONE]})
+    stranger = await bought(client, phone=PHONE)
+
+    assert stranger["person_id"] != str(person_id)
+    assert (await client.get(f"/v1/customers/{person_id}")).json()["phones"] == [OTHER_PHONE]
+
+
+async def test_a_number_that_a_customer_gave_up_is_that_of_the_lead_who_has_it_now(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    before, now = new_id(), new_id()
+    await deliver(runtime, card(before))
+    await deliver(runtime, converted(before))
+    await client.patch(f"/v1/customers/{before}", json={"phones": [OTHER_PHONE]})
+    await deliver(runtime, card(now))
+
+    assert (await bought(client, phone=PHONE))["person_id"] == str(now)
+
+
+async def test_a_lead_merged_by_hand_brings_its_number(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    customer = await opened(client)
+    lead = new_id()
+    await deliver(runtime, card(lead, OTHER_PHONE, city="ری"))
+
+    seen = await merged(client, customer["id"], str(lead))
+
+    assert (seen["phones"], seen["city"]) == ([PHONE, OTHER_PHONE], "ری")
+    assert (await bought(client, phone=OTHER_PHONE))["person_id"] == customer["id"]
+    sent = (await published_cards(runtime))[UUID(customer["id"])]
+    assert sent is not None
+    assert sent.phones == (PHONE, OTHER_PHONE)
+
+
+async def test_a_customer_without_a_name_has_that_of_the_lead_who_turns_out_to_be_them(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    purchase = await bought(client, phone=PHONE)
+    lead = new_id()
+
+    await deliver(runtime, card(lead, PHONE, OTHER_PHONE))
+
+    seen = (await client.get(f"/v1/customers/{lead}")).json()
+    assert (seen["id"], seen["first_name"], seen["phones"]) == (purchase["person_id"], "سارا", [PHONE, OTHER_PHONE])
+    sent = (await published_cards(runtime))[UUID(purchase["person_id"])]
+    assert sent is not None
+    assert sent.first_name == "سارا"
+
+
+async def test_a_merged_lead_takes_no_number_of_another_customer(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    customer, other = await opened(client), await opened(client, THIRD_PHONE)
+    await client.patch(f"/v1/customers/{other['id']}", json={"shared_phones": [OTHER_PHONE]})
+
+    await deliver(runtime, card(new_id(), PHONE, THIRD_PHONE, OTHER_PHONE))
+
+    owner = (await client.get(f"/v1/customers/{customer['id']}")).json()
+    assert (owner["phones"], owner["shared_phones"]) == ([PHONE], [OTHER_PHONE])
+    assert (await client.get(f"/v1/customers/{other['id']}")).json()["phones"] == [THIRD_PHONE]

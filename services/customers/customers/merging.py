@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.customers.classification.marking import mark
 from services.customers.customers import sql
 from services.customers.customers.erasing import erase_people
-from services.customers.customers.profile import change, missing
+from services.customers.customers.profile import Fields, change, missing, of_card
+from services.customers.people.contacts import lead_cards
 from services.customers.people.errors import CustomerNotFound
-from services.customers.people.identity import lock_identities, resolve_many
+from services.customers.people.identity import PhoneClaim, lock_identities, resolve_many, take_free
 from shared import outbox
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.contracts.customers import CustomerMerged
@@ -27,6 +28,9 @@ DROP_DOUBLE_PHONES: Final = """
 DELETE FROM phone_numbers WHERE person_id = $1 AND phone IN (SELECT phone FROM phone_numbers WHERE person_id = $2)
 """
 MOVE_PHONES: Final = "UPDATE phone_numbers SET person_id = $2 WHERE person_id = $1"
+AFTER_THEIR_OWN: Final = 100
+"""Place of the first number that comes from elsewhere; a profile has fewer of its own."""
+
 MOVE_EXTERNAL_IDS: Final = "UPDATE external_ids SET person_id = $2 WHERE person_id = $1"
 
 
@@ -73,9 +77,27 @@ async def _merge(connection: asyncpg.Connection, merged: UUID, into: UUID, at: d
     await connection.execute(MOVE_PHONES, merged, into)
     await connection.execute(MOVE_EXTERNAL_IDS, merged, into)
     await connection.execute("DELETE FROM classifications WHERE person_id = $1", merged)
-    if merged in rows and change(rows[into], _inherited(rows[into], rows[merged]), at=at):
+    other: Mapping[str, Any] = rows[merged] if merged in rows else await _take_over_lead(connection, merged, into)
+    if change(rows[into], _inherited(rows[into], other), at=at):
         await connection.execute(sql.UPDATE, *sql.columns([rows[into]]))
     await mark(connection, [into])
+
+
+async def _take_over_lead(connection: asyncpg.Connection, merged: UUID, into: UUID) -> Fields:
+    """Give a customer the numbers of a lead who was merged into them, and return what else its card says.
+
+    A number that another customer has stays theirs.
+    """
+    card = (await lead_cards(connection, [merged])).get(merged)
+    if card is None:
+        return {}
+    phones = dict.fromkeys([*card.phones, *card.shared_phones])
+    claims = [
+        PhoneClaim(phone, into, phone in card.shared_phones, AFTER_THEIR_OWN + place)
+        for place, phone in enumerate(phones)
+    ]
+    await take_free(connection, claims)
+    return of_card(card)
 
 
 def _inherited(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,5 +106,5 @@ def _inherited(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, An
            "accepts_promotional", "consent_source", "consent_at", "emails", "hand_types"}  # fmt: skip
     fields = missing(row, {name: value for name, value in other.items() if name not in own})
     for name in ("emails", "hand_types"):
-        fields[name] = list(dict.fromkeys([*row[name], *other[name]]))
+        fields[name] = list(dict.fromkeys([*row[name], *other.get(name, ())]))
     return fields

@@ -99,6 +99,17 @@ async def claim(
         _all_of(taken, external_ids)
 
 
+async def take_free(connection: asyncpg.Connection, phones: Sequence[PhoneClaim]) -> None:
+    """Give people those of the numbers that nobody has alone."""
+    known = await look_up(connection, [claimed.phone for claimed in phones])
+    free = [claimed for claimed in phones if claimed.phone not in known.customers]
+    shared = [claimed._replace(shared=True) for claimed in free if claimed.shared or claimed.phone in known.shared]
+    alone = [claimed for claimed in free if not claimed.shared and claimed.phone not in known.shared]
+    for statement, claims in ((sql.CLAIM_PHONES, alone), (sql.SHARE, shared)):
+        if claims:
+            await connection.execute(statement, *_columns(claims))
+
+
 async def resolve(connection: asyncpg.Connection, person_id: UUID) -> UUID:
     """Return the id that a person has now; raises `PersonErased`."""
     row = await connection.fetchrow(sql.RESOLVE, [person_id])

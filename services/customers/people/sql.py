@@ -12,7 +12,7 @@ LEFT JOIN erased_people AS erased ON erased.person_id = asked.id
 """
 
 BY_PHONE: Final = """
-SELECT asked.phone, own.person_id AS customer_id, coalesce(alias.person_id, lead.person_id) AS lead_person_id,
+SELECT asked.phone, own.person_id AS customer_id, lead.person_id AS lead_person_id,
        (SELECT array_agg(person_id) FROM phone_numbers AS one WHERE one.phone = asked.phone AND one.shared) AS sharers
 FROM unnest($1::text[]) AS asked(phone)
 LEFT JOIN phone_numbers AS own ON own.phone = asked.phone AND NOT own.shared
@@ -21,11 +21,14 @@ LEFT JOIN LATERAL (
     FROM lead_phones AS known
     WHERE known.phone = asked.phone
       AND NOT EXISTS (SELECT FROM erased_people AS erased WHERE erased.person_id = known.person_id)
+      AND NOT EXISTS (SELECT FROM customers WHERE customers.id = known.person_id)
+      AND NOT EXISTS (SELECT FROM aliases WHERE aliases.alias_id = known.person_id)
     ORDER BY known.person_id
     LIMIT 1
 ) AS lead ON own.person_id IS NULL
-LEFT JOIN aliases AS alias ON alias.alias_id = lead.person_id
 """
+"""Whose numbers are. Those of customers stand in their profiles: the card of the lead that one of them was may hold a
+number that they gave up, and somebody else has now."""
 
 BY_EXTERNAL_ID: Final = """
 SELECT known.source, known.external_id, known.person_id
