@@ -6,6 +6,7 @@ one that the drain handles meanwhile is made up for before the swap.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -26,6 +27,8 @@ OLD_SCHEMA = f"{STATE_SCHEMA}_old"
 BATCH = 5_000
 CLOSE = 5_000
 """How few records may be missing before the live consumer is paused for the rest."""
+
+PROGRESS_S = 1.0
 
 _STANDING = """
 SELECT topic, partition, next_offset AS "offset", false AS parked FROM inbox WHERE consumer = $1
@@ -53,7 +56,7 @@ async def rebuild(runtime: Runtime, *, progress: Progress = lambda _line: None) 
         await work.catch_up()
         await work.fold()
         await work.swap()
-        progress(f"{runtime.service.name}: {work.read} records read; the new state answers.")
+        progress(f"{runtime.service.name}: {work.read:,} records read; the new state answers.")
     return work.read
 
 
@@ -65,6 +68,7 @@ class _Rebuild:
         self.consumer = live.service.consumer.service
         self.bus: EventBus = live.bus
         self.read = 0
+        self.tell_at = time.monotonic() + PROGRESS_S
         self.offsets: Offsets = {}
         self.positions: Offsets = {}
         self.left_out: dict[Place, Record] = {}
@@ -126,8 +130,14 @@ class _Rebuild:
             await self._apply(tx, self._without(new.records, parked))
             self.positions[partition], offset = new.position, records[-1].offset + 1
             self.read += len(records)
+            self._tell()
         self.offsets[partition] = max(offset, limit)
-        self.progress(f"{self.consumer}: {self.read} records read, {partition} up to {limit}")
+
+    def _tell(self) -> None:
+        """Say how far it is, at most once a second."""
+        if time.monotonic() >= self.tell_at:
+            self.progress(f"{self.consumer}: {self.read:,} records read")
+            self.tell_at = time.monotonic() + PROGRESS_S
 
     def _without(self, records: Sequence[Record], parked: set[Place]) -> list[Record]:
         kept = []
