@@ -127,6 +127,21 @@ async def test_an_agent_keeps_the_lead_that_they_capture_and_their_touch_is_thei
     assert (await client.get(f"/v1/agents/{mine}")).json()["open_leads"] == 2
 
 
+async def test_an_agent_who_captures_the_lead_of_another_learns_nothing_personal_of_it(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    theirs = await agent(client)
+    lead = await captured(
+        client, phone="09990001234", first_name="سارا", email="sara@example.com", note="می‌خواهد شنبه زنگ بزنیم"
+    )
+    mine = await agent(client)
+    async with api.client(runtime, ("leads:write", "pii:read"), agent_id=UUID(mine)) as http:
+        seen = await captured(http, phone="09990001234")
+
+    assert (seen["id"], seen["agent_id"], seen["recaptured"]) == (lead["id"], theirs, True)
+    assert (seen["first_name"], seen["email"], seen["note"]) == ("س•••", "s•••@example.com", None)
+
+
 async def test_names_and_numbers_are_masked_without_the_right_to_see_them(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:

@@ -81,14 +81,17 @@ async def capture(
     """Record somebody who may buy. 201: a new lead. 200: another touch of the open lead that the person has already.
 
     The number may be typed in any usual way and in any digits. The lead is assigned, and where somebody has to
-    answer it, `response_due_at` says by when.
+    answer it, `response_due_at` says by when. Of another agent's lead, an agent sees no personal data.
     """
-    captured = await capture_lead(tx, new, runtime.settings, by_agent=own_leads_of(principal))
+    only_of = own_leads_of(principal)
+    captured = await capture_lead(tx, new, runtime.settings, by_agent=only_of)
     about(tx, captured.lead.person_id)
     response.status_code = 200 if captured.recaptured else 201
     response.headers["ETag"] = etag(captured.lead.version)
     shown = CaptureOut.shown_to(principal, captured.lead, captured.person)
     shown.recaptured = captured.recaptured
+    if only_of is not None and captured.lead.agent_id != only_of:
+        shown.mask()
     return shown
 
 
