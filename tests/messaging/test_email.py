@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,9 +10,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from services.messaging.providers.protocol import Outgoing
+from services.messaging.providers.protocol import Outgoing, Refused, Scope
 from services.messaging.providers.secrets import unsubscribe_token
-from services.messaging.providers.smtp import compose
+from services.messaging.providers.smtp import Smtp, compose
 from shared.clock import moved
 from shared.contracts.messaging import OptOutRecorded
 from shared.ids import new_id
@@ -131,8 +132,39 @@ async def test_a_mail_whose_end_nobody_knows_is_never_sent_again(runtime: Runtim
     assert await fetchval(runtime, "SELECT count(*) FROM in_flight") == 0
 
 
+@pytest.mark.parametrize("ending", ["before", "within"])
+async def test_a_mail_server_that_goes_away_before_it_has_the_mail_is_asked_again(ending: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 sink\r\n")
+        while line := await reader.readline():
+            if line.startswith(b"RCPT"):
+                if ending == "within":
+                    await reader.read()
+                break
+            writer.write(b"250 fine\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        smtp = Smtp("127.0.0.1", server.sockets[0].getsockname()[1], security="none", timeout_s=0.3)
+        with pytest.raises(Refused) as refused:
+            await smtp.send([Outgoing(new_id(), "a@example.com", ADDRESS, "سلام")])
+
+    assert refused.value.scope is Scope.LATER
+
+
+@pytest.mark.parametrize("address", ["sara@", "سارا@example.com", "a b@example.com", "sara@a.com\r\nBcc: x@y.com"])
+async def test_what_is_no_address_fails_alone(address: str, runtime: Runtime, panel: Panel) -> None:
+    odd = await known_person(runtime, phones=(), emails=(address,))
+    fine = await reader(runtime)
+    await queued(runtime, *(intent(person, channel="email", purpose="service") for person in (odd, fine)))
+    await turn(runtime, SEND)
+
+    assert set(await statuses(runtime)) == {("failed", "invalid_address"), ("sent", None)}
+    assert len(await panel.mails(ADDRESS)) == 1
+
+
 def test_a_line_break_in_a_name_adds_no_header() -> None:
-    mail = compose(Outgoing(new_id(), "a@example.com", ADDRESS, "سلام", "سلام Bcc: x@example.com"))
+    mail = compose(Outgoing(new_id(), "a@example.com", ADDRESS, "سلام", "سلام\r\nBcc: x@example.com"))
 
     assert mail.get_all("Bcc") is None
     assert mail.get_content_type() == "multipart/alternative"

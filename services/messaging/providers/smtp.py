@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Sequence
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -14,6 +16,7 @@ import aiosmtplib
 from services.messaging.providers.protocol import Ambiguous, Fate, Outgoing, Refused, Result, Scope
 
 RIGHT_TO_LEFT: Final = frozenset({"fa", "ar", "ckb", "ur"})
+_ADDRESS: Final = re.compile(r"[!-~]+@[!-~]+")
 _PERMANENT: Final = 500
 _NO_SUCH_ADDRESS: Final = frozenset({550, 551, 553})
 _NOT_SIGNED_IN: Final = frozenset({530, 534, 535, 538})
@@ -59,12 +62,15 @@ class Smtp:
         return [[message] for message in messages]
 
     async def send(self, messages: Sequence[Outgoing]) -> list[Result]:
-        """Send one message. Once its data is on the way, an end without an answer is ambiguous."""
+        """Send one message. Before its data is on the way nothing was sent; from then on no answer is ambiguous."""
         message = messages[0]
+        if not _ADDRESS.fullmatch(message.address):
+            return [Result(Fate.FAILED, reason="invalid_address")]
+        mail = compose(message)
         client = aiosmtplib.SMTP(**self._settings)
-        await self._connect(client)
         try:
-            return [await self._deliver(client, message)]
+            refused = await self._open(client, message)
+            return [refused or await self._deliver(client, mail)]
         finally:
             client.close()
 
@@ -80,12 +86,22 @@ class Smtp:
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Refused(Scope.LATER, "unreachable") from error
 
-    async def _deliver(self, client: aiosmtplib.SMTP, message: Outgoing) -> Result:
-        mail = compose(message)
+    async def _open(self, client: aiosmtplib.SMTP, message: Outgoing) -> Result | None:
+        """Connect and say from whom and to whom; returns what the server has against that, within one time-out."""
         try:
-            await client.sendmail(parseaddr(message.line)[1], [message.address], mail.as_bytes())
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            return _refused(error.recipients[0].code)
+            async with asyncio.timeout(self._settings["timeout"]):
+                await self._connect(client)
+                await client.mail(parseaddr(message.line)[1])
+                await client.rcpt(message.address)
+        except aiosmtplib.SMTPResponseException as error:
+            return _refused(error.code)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise Refused(Scope.LATER, "unreachable") from error
+        return None
+
+    async def _deliver(self, client: aiosmtplib.SMTP, mail: EmailMessage) -> Result:
+        try:
+            await client.data(mail.as_bytes())
         except aiosmtplib.SMTPResponseException as error:
             return _refused(error.code)
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -101,7 +117,7 @@ def compose(message: Outgoing) -> EmailMessage:
     mail = EmailMessage(policy=Unfolded(linesep="\r\n"))
     mail["From"] = message.line
     mail["To"] = message.address
-    mail["Subject"] = message.subject or ""
+    mail["Subject"] = " ".join((message.subject or "").split())
     mail["Date"] = formatdate()
     mail["Message-ID"] = f"<{message.message_id}@{message.line.rpartition('@')[2].rstrip('>')}>"
     if message.unsubscribe_url:
