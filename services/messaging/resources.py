@@ -7,8 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import httpx
+from cryptography.fernet import InvalidToken
+
 from services.messaging.providers.models import ProviderAccount
-from services.messaging.providers.protocol import Provider, SmsProvider
+from services.messaging.providers.protocol import Provider, Refused, Scope, SmsProvider
 from services.messaging.providers.secrets import unseal
 from services.messaging.providers.smsir import SmsIr
 from services.messaging.providers.smtp import Smtp
@@ -25,12 +28,12 @@ class Gateways:
     _retired: list[Provider] = field(default_factory=list)
 
     def of(self, account: ProviderAccount) -> Provider:
-        """Return the adapter of `account`."""
+        """Return the adapter of `account`; raises `Refused` where its settings or its secret cannot be used."""
         version, provider = self._open.get(account.id, (0, None))
         if provider is None or version != account.version:
             if provider is not None:
                 self._retired.append(provider)
-            provider = _adapter(account, self.settings)
+            provider = _opened(account, self.settings)
             self._open[account.id] = (account.version, provider)
         return provider
 
@@ -57,6 +60,13 @@ async def open_gateways(runtime: Runtime) -> AsyncIterator[Gateways]:
         yield gateways
     finally:
         await gateways.close()
+
+
+def _opened(account: ProviderAccount, settings: Settings) -> Provider:
+    try:
+        return _adapter(account, settings)
+    except (InvalidToken, ValueError, httpx.InvalidURL) as error:
+        raise Refused(Scope.ACCOUNT, "cannot_be_opened") from error
 
 
 def _adapter(account: ProviderAccount, settings: Settings) -> Provider:

@@ -278,6 +278,19 @@ async def test_a_text_that_the_panel_refuses_does_not_sink_its_company(runtime: 
     assert panel.calls < 20
 
 
+async def test_an_account_that_cannot_be_opened_is_paused_and_stops_no_other(runtime: Runtime, panel: Panel) -> None:
+    person = await known_person(runtime, emails=("sara@example.com",))
+    await execute(runtime, "UPDATE provider_accounts SET secret = 'sealed with another key' WHERE kind = 'smtp'")
+    await queued(runtime, intent(person), intent(person, channel="email"))
+    await turn(runtime, SEND)
+
+    assert len(await panel.texts(SARA_PHONE)) == 1
+    assert set(await statuses(runtime)) == {("sent", None), ("held", "account_paused")}
+    assert await fetchval(runtime, "SELECT paused_reason FROM provider_accounts WHERE kind = 'smtp'") == (
+        "cannot_be_opened"
+    )
+
+
 async def test_a_landline_gets_no_sms(runtime: Runtime, panel: Panel) -> None:
     only_landline = await known_person(runtime, phones=("+982188880000",))
     both = await known_person(runtime, phones=("+982188880000", SARA_PHONE))

@@ -7,7 +7,7 @@ A message is `sending` on disk before its call begins. If this process dies, its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -18,7 +18,7 @@ from services.messaging.messages import sql
 from services.messaging.messages.claiming import Claimed, claim
 from services.messaging.messages.results import Answer, store_answers
 from services.messaging.messages.statuses import Lane
-from services.messaging.providers.protocol import Ambiguous, Outgoing, Provider, Refused, Scope
+from services.messaging.providers.protocol import Ambiguous, Outgoing, Provider, Refused, Result, Scope
 from shared.clock import utcnow
 from shared.db import driver
 from shared.service import Runtime
@@ -36,7 +36,10 @@ async def send_lane(runtime: Runtime, lane: Lane) -> int:
 
 
 async def deliver(runtime: Runtime, claimed: Claimed) -> None:
-    """Make the calls, some at a time; each one's results are stored as soon as it is answered."""
+    """Make the calls, some at a time; each one's results are stored as soon as it is answered.
+
+    A fault in one is raised when all have ended: it breaks off no other, which may be about to send.
+    """
     at_once = asyncio.Semaphore(runtime.settings.concurrent_calls)
 
     async def make(caller: Caller, group: Sequence[Outgoing]) -> None:
@@ -45,12 +48,40 @@ async def deliver(runtime: Runtime, claimed: Claimed) -> None:
             async with runtime.db.transaction() as tx:
                 await store_answers(tx, claimed.send_id, caller.account_id, answers, runtime.settings, utcnow())
 
-    async with asyncio.TaskGroup() as tasks:
-        for account_id, messages in claimed.by_account.items():
-            provider = runtime.resources.of(claimed.accounts[account_id])
-            caller = Caller(runtime, claimed, account_id, provider)
-            for group in provider.groups(messages):
-                tasks.create_task(make(caller, group))
+    calls: list[Coroutine[None, None, None]] = []
+    for account_id, messages in claimed.by_account.items():
+        provider = _provider(runtime, claimed, account_id)
+        caller = Caller(runtime, claimed, account_id, provider)
+        calls.extend(make(caller, group) for group in provider.groups(messages))
+    ends = await asyncio.gather(*calls, return_exceptions=True)
+    if faults := [end for end in ends if isinstance(end, Exception)]:
+        raise ExceptionGroup("Calls to providers failed", faults)
+
+
+def _provider(runtime: Runtime, claimed: Claimed, account_id: UUID) -> Provider:
+    """Return an account's adapter; of an account that cannot be opened one that says so."""
+    try:
+        provider: Provider = runtime.resources.of(claimed.accounts[account_id])
+    except Refused as refused:
+        return Unusable(refused)
+    return provider
+
+
+@dataclass(slots=True)
+class Unusable:
+    """The adapter of an account that cannot be opened."""
+
+    refused: Refused
+    most: int = 100
+
+    def groups(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
+        return [list(messages)]
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[Result]:  # noqa: ARG002
+        raise self.refused
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 @dataclass(slots=True)
