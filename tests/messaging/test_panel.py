@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
 from services.messaging.messages.claiming import Claimed, claim
+from services.messaging.messages.reconciliation import reconcile
 from services.messaging.messages.sending import Caller, send_lane
 from services.messaging.messages.sending import deliver as deliver_claimed
 from services.messaging.messages.statuses import Lane
-from services.messaging.providers.protocol import Fate, Outgoing, Refused, Result, Scope
+from services.messaging.providers.protocol import Fate, Outgoing, Refused, Report, Result, Scope
 from services.messaging.providers.schemas import LineIn, ProviderCreate
+from services.messaging.providers.smsir import SmsIr
 from services.messaging.providers.usecases import SandboxAccounts, create_account
 from shared.clock import moved, utcnow
 from shared.contracts.messaging import MessageFailed, MessageSent, MessageUnknown, OptOutRecorded
@@ -289,6 +291,27 @@ async def test_an_account_that_cannot_be_opened_is_paused_and_stops_no_other(run
     assert await fetchval(runtime, "SELECT paused_reason FROM provider_accounts WHERE kind = 'smtp'") == (
         "cannot_be_opened"
     )
+
+
+async def test_a_search_that_outlasts_its_attempt_says_nothing_of_the_next(
+    runtime: Runtime, panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await known_person(runtime)
+    await panel.fault("timeout_after_accept", count=1, delay_s=1)
+    await queued(runtime, intent(person))
+    await turn(runtime, SEND)
+
+    async def in_vain(_self: SmsIr, _since: datetime) -> AsyncIterator[Report]:
+        """While this search goes on, another attempt is made, and nobody knows its end either."""
+        await execute(runtime, "UPDATE messages SET send_id = $1, started_at = $2", new_id(), utcnow())
+        for report in list[Report]():
+            yield report
+
+    monkeypatch.setattr(SmsIr, "sends", in_vain)
+    with moved(timedelta(seconds=10)):
+        await reconcile(runtime)
+
+    assert (await statuses(runtime))[0][0] == "unknown"
 
 
 async def test_a_landline_gets_no_sms(runtime: Runtime, panel: Panel) -> None:

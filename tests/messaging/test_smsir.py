@@ -160,7 +160,7 @@ def test_a_report_changes_what_it_can_and_a_phone_that_got_it_settles_it(
 
 def test_a_message_is_recognised_by_line_number_text_and_time_and_a_report_serves_once() -> None:
     def sought(text: str, at: datetime) -> Sought:
-        return Sought(new_id(), new_id(), "30001", "+989990001234", text, at, "sms")
+        return Sought(new_id(), new_id(), new_id(), "30001", "+989990001234", text, at, "sms")
 
     def report(provider_id: str, text: str, at: datetime, line: str = "30001") -> Report:
         return Report(provider_id, "3", line, "+989990001234", text, at)

@@ -33,9 +33,10 @@ SEARCH_LEASE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """An unknown message as it would stand in a provider's reports."""
+    """An unknown message, one attempt at it, as it would stand in a provider's reports."""
 
     id: UUID
+    send_id: UUID
     account_id: UUID
     line: str
     address: str
@@ -74,8 +75,8 @@ async def reconcile(runtime: Runtime) -> int:
 def _sought(row: asyncpg.Record) -> Sought:
     """An erased message has neither address nor text left: it is not found, and ends."""
     return Sought(
-        row["id"], row["account_id"], row["line"], row["address"] or "", row["text"] or "", row["started_at"],
-        row["channel"],
+        row["id"], row["send_id"], row["account_id"], row["line"], row["address"] or "", row["text"] or "",
+        row["started_at"], row["channel"],
     )  # fmt: skip
 
 
@@ -87,7 +88,8 @@ async def _reconcile_account(runtime: Runtime, account_id: UUID, sought: Sequenc
         if found is None:
             await driver(tx).execute(sql.LOOK_AGAIN, [each.id for each in sought], now + LOOK_EVERY)
             return
-        rows = await driver(tx).fetch(sql.LOCK_UNKNOWN, [each.id for each in sought])
+        attempts = [each.send_id for each in sought]
+        rows = await driver(tx).fetch(sql.LOCK_UNKNOWN, [each.id for each in sought], attempts)
         by_id = {each.id: each for each in sought}
         outcome = Sorted()
         for row in rows:

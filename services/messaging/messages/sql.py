@@ -137,10 +137,12 @@ FOR UPDATE SKIP LOCKED
 
 LOCK_UNKNOWN = f"""
 SELECT {COLUMNS}, status, attempts, parts, account_id, line, address
-FROM messages WHERE id = ANY($1::uuid[]) AND status = 'unknown' AND ended_at IS NULL
+FROM messages JOIN unnest($1::uuid[], $2::uuid[]) AS attempt(of, sought) ON attempt.of = messages.id
+WHERE status = 'unknown' AND ended_at IS NULL AND send_id = sought
 ORDER BY id
-FOR UPDATE
+FOR UPDATE OF messages
 """
+"""Only those of the attempt that was looked for: a later one has not been."""
 
 LOOK_AGAIN = "UPDATE messages SET due_at = $2 WHERE id = ANY($1::uuid[])"
 
