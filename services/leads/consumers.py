@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from itertools import chain
 from uuid import UUID
 
 import orjson
@@ -75,6 +76,20 @@ async def erase_with_erased(tx: AsyncSession, received: Received[CustomerMerged]
     ids = (await same_persons(tx, [person_id]))[person_id]
     if await is_erased(tx, ids):
         await erase_persons(tx, ids, at=received.recorded_at)
+
+
+@consumer.own(CustomerMerged)
+async def convert_merged(tx: AsyncSession, received: Received[CustomerMerged]) -> None:
+    """Convert the open leads of somebody who has bought since under an id that was not known as theirs until now."""
+    bought_at = received.event.last_purchase_at
+    if bought_at is None:
+        return
+    person_id = received.event.person_id
+    leads = await _lock_open_leads(tx, (await same_persons(tx, [person_id]))[person_id])
+    for lead in chain.from_iterable(leads.values()):
+        if lead.is_settled_by_any(bought_at):
+            outbox.add(tx, *lead.convert(at=bought_at, by="purchase"))
+            change_load(tx, lead.agent_id, -1)
 
 
 @consumer.own(PurchaseRecorded, batch=True)

@@ -75,13 +75,17 @@ class CustomerStageChanged(CustomerEvent, frozen=True, kw_only=True):
 
 
 class CustomerMerged(Event, frozen=True, kw_only=True):
-    """Two ids meant one person: `person_id` lives on, `merged_id` is an alias of it from now on."""
+    """Two ids meant one person: `person_id` lives on, `merged_id` is an alias of it from now on.
+
+    `last_purchase_at` is when they last bought, under whichever of their ids.
+    """
 
     type: ClassVar[str] = "customer.merged"
     topic: ClassVar[str] = TOPIC
 
     person_id: UUID
     merged_id: UUID
+    last_purchase_at: datetime | None = None
 
 
 class CustomerErased(CustomerEvent, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -49,6 +50,8 @@ async def test_purchases_of_both_ids_are_one_history(runtime: Runtime, client: h
     await turn(runtime, "classify customers")
 
     await merged(client, one["id"], two["id"])
+    [event] = await published(runtime, CustomerMerged)
+    assert event.last_purchase_at == datetime(2026, 1, 2, tzinfo=UTC)
     third = await bought(client, person_id=two["id"], occurred_at="2026-01-03T00:00:00Z")
     await turn(runtime, "classify customers")
 

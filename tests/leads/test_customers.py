@@ -38,8 +38,8 @@ def purchase(person_id: UUID, *products: str, at: datetime | None = None) -> Pur
     )
 
 
-def merged(merged_id: UUID, into: UUID) -> CustomerMerged:
-    return CustomerMerged(person_id=into, merged_id=merged_id, occurred_at=utcnow())
+def merged(merged_id: UUID, into: UUID, *, last_purchase_at: datetime | None = None) -> CustomerMerged:
+    return CustomerMerged(person_id=into, merged_id=merged_id, last_purchase_at=last_purchase_at, occurred_at=utcnow())
 
 
 class TestCards:
@@ -156,6 +156,29 @@ class TestMerges:
 
         erased = await read(client, lead)
         assert (erased["phone"], erased["first_name"]) == (None, None)
+
+    async def test_a_lead_is_converted_by_what_its_person_bought_under_another_id_meanwhile(
+        self, runtime: Runtime, client: httpx.AsyncClient
+    ) -> None:
+        owner = await agent(client)
+        lead = await captured(client, product="crm")
+        bought = purchase(SARA, "club")
+        merge = merged(person_of(lead), SARA, last_purchase_at=bought.occurred_at)
+        await deliver(runtime, bought, merge, merge)
+
+        won = await read(client, lead)
+        assert (won["status"], won["converted_by"]) == ("converted", "purchase")
+        [event] = await published(runtime, LeadConverted)
+        assert (event.by, event.occurred_at) == ("purchase", bought.occurred_at)
+        assert (await client.get(f"/v1/agents/{owner}")).json()["open_leads"] == 0
+
+    async def test_what_was_bought_before_the_capture_converts_no_merged_lead(
+        self, runtime: Runtime, client: httpx.AsyncClient
+    ) -> None:
+        lead = await captured(client)
+        await deliver(runtime, merged(person_of(lead), SARA, last_purchase_at=utcnow() - timedelta(days=1)))
+
+        assert (await read(client, lead))["status"] == "new"
 
 
 class TestPurchases:

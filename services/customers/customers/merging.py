@@ -16,7 +16,7 @@ from services.customers.customers.erasing import erase_people
 from services.customers.customers.profile import Fields, change, missing, of_card
 from services.customers.people.contacts import lead_cards
 from services.customers.people.errors import CustomerNotFound
-from services.customers.people.identity import PhoneClaim, lock_identities, resolve_many, take_free
+from services.customers.people.identity import PhoneClaim, ids_of, lock_identities, resolve_many, take_free
 from shared import outbox
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.contracts.customers import CustomerMerged
@@ -31,6 +31,9 @@ MOVE_PHONES: Final = "UPDATE phone_numbers SET person_id = $2 WHERE person_id = 
 AFTER_THEIR_OWN: Final = 100
 """Place of the first number that comes from elsewhere; a profile has fewer of its own."""
 
+LAST_PURCHASE: Final = """
+SELECT max(occurred_at) FROM purchases WHERE person_id = ANY($1::uuid[]) AND cancelled_at IS NULL
+"""
 MOVE_EXTERNAL_IDS: Final = "UPDATE external_ids SET person_id = $2 WHERE person_id = $1"
 
 
@@ -50,7 +53,8 @@ async def merge_people(tx: AsyncSession, *, merged_id: UUID, into_id: UUID, at: 
     merged, into = people[merged_id], people[into_id]
     if merged != into:
         await _merge(connection, merged, into, at)
-        outbox.add(tx, CustomerMerged(person_id=into, merged_id=merged, occurred_at=at))
+        bought_at = await connection.fetchval(LAST_PURCHASE, await ids_of(connection, into))
+        outbox.add(tx, CustomerMerged(person_id=into, merged_id=merged, last_purchase_at=bought_at, occurred_at=at))
         outbox.add_card(tx, CUSTOMERS_CONTACTS, into, merged)
     return into
 

@@ -283,6 +283,11 @@ class Lead(Base):
         bought = {line.product for line in purchase.lines}
         return self.kind == "new" or self.product is None or not bought or self.product in bought
 
+    def is_settled_by_any(self, bought_at: datetime) -> bool:
+        """Tell whether whatever its person bought at an instant converts this lead."""
+        wants_anything = self.kind == "new" or self.product is None
+        return self.is_open and wants_anything and bought_at >= self.captured_at
+
     def disqualify(self, reason: Reason, *, competitor: str | None = None, at: datetime) -> LeadDisqualified:
         """Record that nothing comes of it, and why."""
         if self.status == LeadStatus.DISQUALIFIED:
