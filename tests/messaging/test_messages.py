@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.messaging.suppressions.usecases import pause_promotion
 from shared.clock import moved, utcnow
 from shared.contracts.customers import CustomerErased, CustomerMerged
 from shared.contracts.messaging import MessageCancelled, MessageQueued, MessageSent
@@ -112,6 +113,30 @@ async def test_promotion_is_capped_also_within_one_batch_and_between_senders(run
         assert len(await panel.texts(SARA_PHONE)) == 2
 
     assert [reason for _, reason in await statuses(runtime)].count("daily_cap") == 3
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_promotion_is_capped_and_paused_for_a_person_under_all_their_ids(runtime: Runtime, panel: Panel) -> None:
+    merged, lives = new_id(), await known_person(runtime, accepts_promotional=True)
+    await deliver(runtime, CustomerMerged(occurred_at=utcnow(), person_id=lives, merged_id=merged))
+    with at_tehran(12):
+        ids = (merged, lives, merged, lives)
+        await queued(runtime, *(intent(each, f"حراج {n}\nلغو۱۱", purpose="promotional") for n, each in enumerate(ids)))
+        await turn(runtime, "send promotional")
+        assert len(await panel.texts(SARA_PHONE)) == 2
+    async with runtime.db.transaction() as tx:
+        await pause_promotion(tx, merged, 14, "apology", utcnow())
+    with at_tehran(12), moved(timedelta(days=2)):
+        await queued(runtime, intent(lives, "حراج\nلغو۱۱", purpose="promotional"))
+        await turn(runtime, "send promotional")
+
+    assert [reason for _, reason in await statuses(runtime)] == [
+        None,
+        None,
+        "daily_cap",
+        "daily_cap",
+        "promotion_paused",
+    ]
 
 
 @pytest.mark.usefixtures("accounts")

@@ -25,6 +25,11 @@ async def resolve(connection: asyncpg.Connection, person_ids: Collection[UUID]) 
     return {row["asked"]: row["person_id"] for row in await connection.fetch(sql.RESOLVE, list(person_ids))}
 
 
+async def all_ids(connection: asyncpg.Connection, person_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return every id that means one of these people, with the id that they go by now."""
+    return {row["id"]: row["person_id"] for row in await connection.fetch(sql.ALL_IDS, list(person_ids))}
+
+
 async def by_phone(connection: asyncpg.Connection, phones: Sequence[str]) -> dict[str, list[UUID]]:
     """Return who has each number: a customers card before one of leads, nobody twice."""
     found: dict[str, dict[UUID, bool]] = {}

@@ -58,6 +58,18 @@ WITH RECURSIVE chain(asked, person_id, depth) AS (
 
 RESOLVE = f"{RESOLVED} SELECT asked, person_id FROM resolved"
 
+ALL_IDS = f"""
+{RESOLVED}, same(person_id, id, depth) AS (
+    SELECT DISTINCT person_id, person_id, 0 FROM resolved
+    UNION ALL
+    SELECT same.person_id, alias.alias_id, same.depth + 1
+    FROM same JOIN contact_aliases alias ON alias.person_id = same.id
+    WHERE same.depth < 16
+)
+SELECT DISTINCT person_id, id FROM same
+"""
+"""Every id that means one of these people, with the id that they go by now."""
+
 CARDS = f"""
 {RESOLVED}
 SELECT resolved.asked, card.topic, card.person_id, card.version, card.erased, card.kind, card.first_name,

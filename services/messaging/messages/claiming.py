@@ -85,8 +85,7 @@ def _decide(row: asyncpg.Record, batch: Batch, content: Content, rules: Limits, 
     """Decide on one message; promotion that may leave counts for the next one to the same person."""
     decision = decide(_facts(row, batch, content, now), rules)
     if decision.route is not None and row["purpose"] == "promotional":
-        day, week = batch.promotion.get(row["person_id"], (0, 0))
-        batch.promotion[row["person_id"]] = (day + 1, week + 1)
+        batch.promote(row["person_id"])
     return decision
 
 
@@ -94,7 +93,7 @@ def _facts(row: asyncpg.Record, batch: Batch, content: Content, now: datetime) -
     known = batch.known(row["person_id"])
     card = known.card
     address = card.address(row["channel"]) if card else None
-    day, week = batch.promotion.get(row["person_id"], (0, 0))
+    day, week = batch.promoted(row["person_id"])
     return Facts(
         now=now,
         channel=row["channel"],
@@ -105,7 +104,7 @@ def _facts(row: asyncpg.Record, batch: Batch, content: Content, now: datetime) -
         erased=known.gone or batch.known(row["about_id"]).gone,
         awaits_card=known.awaits(row["needs_topic"], row["needs_version"]),
         suppressed=batch.suppression_of(row["channel"], address),
-        promotion_paused_until=batch.pauses.get(row["person_id"]),
+        promotion_paused_until=batch.pause_of(row["person_id"]),
         promotional_day=day,
         promotional_week=week,
         automation_active=row["automation"] not in batch.inactive_automations,

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.messaging.automations.models import Automation
 from services.messaging.contacts.cards import Known
-from services.messaging.contacts.queries import people
+from services.messaging.contacts.queries import all_ids, people
 from services.messaging.messages import sql
 from services.messaging.messages.decision import Suppressed
 from services.messaging.providers.models import ProviderAccount
@@ -39,9 +39,23 @@ class Batch:
     routes: Sequence[Route]
     inactive_automations: frozenset[str]
     suppressed: Mapping[bytes, Suppressed]
+    same: Mapping[UUID, UUID]
     pauses: Mapping[UUID, datetime]
     promotion: dict[UUID, tuple[int, int]]
     settings: Settings
+
+    def pause_of(self, person_id: UUID) -> datetime | None:
+        """Return until when a person gets no promotion."""
+        return self.pauses.get(self.same.get(person_id, person_id))
+
+    def promoted(self, person_id: UUID) -> tuple[int, int]:
+        """Return how much promotion a person had, under all their ids, within a day and a week."""
+        return self.promotion.get(self.same.get(person_id, person_id), (0, 0))
+
+    def promote(self, person_id: UUID) -> None:
+        """Count one more to a person."""
+        day, week = self.promoted(person_id)
+        self.promotion[self.same.get(person_id, person_id)] = (day + 1, week + 1)
 
     def known(self, person_id: UUID | None) -> Known:
         """Return what is known of a person; nothing of one never heard of."""
@@ -63,7 +77,8 @@ async def gather(tx: AsyncSession, rows: Sequence[Row], settings: Settings, now:
     ids = {row["person_id"] for row in rows} | {row["about_id"] for row in rows if row["about_id"]}
     known = await people(connection, ids)
     accounts = await active_accounts(tx)
-    promoted = [row["person_id"] for row in rows if row["purpose"] == "promotional"]
+    promoted = {row["person_id"] for row in rows if row["purpose"] == "promotional"}
+    same = await all_ids(connection, promoted) if promoted else {}
     return Batch(
         people=known,
         templates=await _templates(tx, {row["template"] for row in rows if row["template"]}),
@@ -71,8 +86,9 @@ async def gather(tx: AsyncSession, rows: Sequence[Row], settings: Settings, now:
         routes=routes_of(accounts),
         inactive_automations=await _inactive(tx, {row["automation"] for row in rows if row["automation"]}),
         suppressed=await _suppressed(connection, rows, known, settings),
-        pauses=await _pauses(connection, promoted, now),
-        promotion=await _promotion(connection, promoted, now),
+        same=same,
+        pauses=await _pauses(connection, same, now),
+        promotion=await _promotion(connection, same, now),
         settings=settings,
     )
 
@@ -112,18 +128,20 @@ async def _suppressed(
     }
 
 
-async def _pauses(connection: asyncpg.Connection, people_ids: Sequence[UUID], now: datetime) -> dict[UUID, datetime]:
-    if not people_ids:
+async def _pauses(connection: asyncpg.Connection, same: Mapping[UUID, UUID], now: datetime) -> dict[UUID, datetime]:
+    if not same:
         return {}
-    return {row["person_id"]: row["until"] for row in await connection.fetch(sql.PAUSES, people_ids, now)}
+    rows = await connection.fetch(sql.PAUSES, list(same), list(same.values()), now)
+    return {row["person_id"]: row["until"] for row in rows}
 
 
 async def _promotion(
-    connection: asyncpg.Connection, people_ids: Sequence[UUID], now: datetime
+    connection: asyncpg.Connection, same: Mapping[UUID, UUID], now: datetime
 ) -> dict[UUID, tuple[int, int]]:
-    if not people_ids:
+    if not same:
         return {}
+    people_ids = list(same.values())
     await connection.execute(sql.LOCK_PEOPLE, people_ids)
     day, week = now - timedelta(days=1), now - timedelta(days=7)
-    rows: list[Any] = await connection.fetch(sql.RECENT_PROMOTION, people_ids, day, week)
+    rows: list[Any] = await connection.fetch(sql.RECENT_PROMOTION, list(same), people_ids, day, week)
     return {row["person_id"]: (row["day"], row["week"]) for row in rows}

@@ -70,7 +70,13 @@ FROM jsonb_to_recordset($1::jsonb) AS new(id uuid, outcome text, reason text, st
 
 SUPPRESSIONS = "SELECT address_hash, line, purpose, source FROM suppressions WHERE address_hash = ANY($1::bytea[])"
 
-PAUSES = "SELECT person_id, until FROM promotion_pauses WHERE person_id = ANY($1::uuid[]) AND until > $2"
+PAUSES = """
+SELECT same.person_id, max(pause.until) AS until
+FROM unnest($1::uuid[], $2::uuid[]) AS same(id, person_id) JOIN promotion_pauses pause ON pause.person_id = same.id
+WHERE pause.until > $3
+GROUP BY same.person_id
+"""
+"""Of each person, whichever of their ids it was said of."""
 
 LOCK_PEOPLE = """
 SELECT pg_advisory_xact_lock(hashtextextended('promotion:' || id::text, 0))
@@ -78,11 +84,11 @@ FROM (SELECT DISTINCT id FROM unnest($1::uuid[]) AS id ORDER BY id) AS people
 """
 
 RECENT_PROMOTION = """
-SELECT person_id, count(*) FILTER (WHERE started_at > $2) AS day, count(*) AS week
-FROM messages
-WHERE person_id = ANY($1::uuid[]) AND purpose = 'promotional' AND started_at > $3
+SELECT same.person_id, count(*) FILTER (WHERE started_at > $3) AS day, count(*) AS week
+FROM unnest($1::uuid[], $2::uuid[]) AS same(id, person_id) JOIN messages message ON message.person_id = same.id
+WHERE purpose = 'promotional' AND started_at > $4
   AND status IN ('sending', 'sent', 'delivered', 'undelivered', 'unknown')
-GROUP BY person_id
+GROUP BY same.person_id
 """
 
 LOCK_ANSWERED = f"""
