@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -231,6 +232,30 @@ async def test_a_webhook_without_what_it_needs_is_refused_and_leaves_nothing(
 
     assert answer.status_code == 422
     assert await fetchval(runtime, "SELECT count(*) FROM inbound_messages") == 0
+
+
+@pytest.mark.parametrize(("kind", "field"), [("delivery", "id"), ("inbound", "from"), ("inbound", "id")])
+async def test_a_webhook_with_an_endless_field_is_refused_naming_it(
+    kind: str, field: str, client: httpx.AsyncClient, accounts: SandboxAccounts
+) -> None:
+    said = {"from": SARA_PHONE, "to": LINE, "text": "۳", "id": "1", "status": "1"} | {field: token_hex(20_000)}
+    answer = await client.post(accounts.webhook_paths[kind], json=said)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "webhook_field_too_long")
+    assert answer.json()["errors"][0]["pointer"] == f"/{field}"
+
+
+async def test_a_number_longer_than_a_machines_and_half_an_emoji_are_taken(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    paths, json = accounts.webhook_paths, {"content-type": "application/json"}
+    half = f'{{"from": "{SARA_PHONE}", "to": "{LINE}", "text": "خوب \\ud83d"}}'.encode()
+
+    assert (await client.post(paths["inbound"], content=half, headers=json)).status_code == 200
+    assert await fetchval(runtime, "SELECT text FROM inbound_messages") == "خوب ?"
+    long = b'{"messageId": 123456789012345678901234567890, "status": 1}'
+    assert (await client.post(paths["delivery"], content=long, headers=json)).status_code == 200
+    assert await fetchval(runtime, "SELECT provider_id FROM delivery_reports") == "123456789012345678901234567890"
 
 
 async def test_a_panel_may_call_the_fields_what_it_likes(client: httpx.AsyncClient, runtime: Runtime) -> None:

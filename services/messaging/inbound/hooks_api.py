@@ -6,18 +6,18 @@ does not exist.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 from uuid import UUID
 
-import orjson
 from fastapi import Request
 from fastapi.responses import PlainTextResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.messaging.inbound.errors import WebhookNotFound
 from services.messaging.inbound.receiving import receive
-from services.messaging.inbound.webhooks import WebhookNotUnderstood, read_delivery, read_inbound
+from services.messaging.inbound.webhooks import WebhookFieldTooLong, WebhookNotUnderstood, read_delivery, read_inbound
 from services.messaging.messages.delivery import store_reports
 from services.messaging.providers.models import ProviderAccount
 from services.messaging.providers.secrets import webhook_matches
@@ -32,7 +32,7 @@ MOST = 1_000
 NO_HASH = bytes(32)
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    **problems(WebhookNotFound, WebhookNotUnderstood),
+    **problems(WebhookNotFound, WebhookNotUnderstood, WebhookFieldTooLong),
     200: {"content": {"text/plain": {"example": "OK"}}},
 }
 
@@ -112,9 +112,10 @@ async def _said(request: Request) -> list[Mapping[str, Any]]:
 
 
 def _items(body: bytes) -> list[dict[str, Any]]:
+    """Read JSON as panels write it: with numbers of any length, and texts that end in half an emoji."""
     try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        said = json.loads(body)
+    except (ValueError, RecursionError) as error:
         raise WebhookNotUnderstood("body", ["a JSON object"]) from error
     items = said if isinstance(said, list) else [said]
     if len(items) > MOST or not all(isinstance(each, dict) for each in items):

@@ -69,7 +69,7 @@ async def _senders(tx: AsyncSession, phones: Sequence[str]) -> dict[str, UUID]:
 
 
 def _row(message: InboundSms, person_id: UUID | None) -> tuple[Any, ...]:
-    text = message.text.replace("\0", "")[:LONGEST_TEXT]
+    text = message.text.replace("\0", "").encode(errors="replace").decode()[:LONGEST_TEXT]
     meaning = read(text)
     return (
         new_id(), dedupe_of(message), message.provider_id, message.exact, message.line, message.sender, text, person_id,
@@ -81,7 +81,8 @@ def dedupe_of(message: InboundSms) -> bytes:
     """Return what is the same however often a message is told: its time, in seconds as panels tell it, or its id."""
     second = str(int(message.received_at.timestamp()))
     told = second if message.exact else message.provider_id or second
-    return hashlib.sha256(f"{message.line}\x00{message.sender}\x00{told}\x00{message.text}".encode()).digest()
+    said = f"{message.line}\x00{message.sender}\x00{told}\x00{message.text}"
+    return hashlib.sha256(said.encode(errors="replace")).digest()
 
 
 async def _heed(tx: AsyncSession, row: asyncpg.Record, settings: Settings, now: datetime) -> None:

@@ -28,6 +28,9 @@ USUAL_FIELDS: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
 """What panels call the fields (PROVIDERS.md); an account's configuration comes before."""
 
 
+LONGEST: Final = 200
+
+
 class WebhookNotUnderstood(Invalid):
     """A webhook lacks a field that it needs."""
 
@@ -39,6 +42,19 @@ class WebhookNotUnderstood(Invalid):
             "Set the account's `fields` if the panel calls it otherwise.",
             fa=f"فیلد {field} در درخواست نیست؛ نام آن را در تنظیم fields حساب بنویسید.",
             errors=[FieldError(f"/{field}", "missing", f"One of {', '.join(names)}.")],
+        )
+
+
+class WebhookFieldTooLong(Invalid):
+    """A webhook says more in a field than a number, an id or a time takes."""
+
+    code = "webhook_field_too_long"
+
+    def __init__(self, field: str, length: int) -> None:
+        super().__init__(
+            f"The webhook's {field!r} has {length} characters; at most {LONGEST} are read.",
+            fa=f"فیلد {field} بیش از {LONGEST} نویسه دارد.",
+            errors=[FieldError(f"/{field}", "too_long", f"At most {LONGEST} characters.")],
         )
 
 
@@ -71,8 +87,15 @@ def _found(said: Mapping[str, Any], kind: str, field: str, fields: Mapping[str, 
     for name in _names(kind, field, fields):
         value = said.get(name)
         if isinstance(value, str | int) and str(value):
-            return str(value)
+            return _short(field, str(value))
     return None
+
+
+def _short(field: str, value: str) -> str:
+    """Return the value; only a text may be long, and is cut where it is stored."""
+    if field != "text" and len(value) > LONGEST:
+        raise WebhookFieldTooLong(field, len(value))
+    return value
 
 
 def _names(kind: str, field: str, fields: Mapping[str, Mapping[str, str]]) -> Sequence[str]:
