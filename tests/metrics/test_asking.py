@@ -35,6 +35,7 @@ async def test_the_list_tells_every_figure_with_its_meaning_and_dimensions(clien
     ("params", "status", "code", "names"),
     [
         ({"by": "colour"}, 422, "unknown_dimension", "source, campaign, product, awareness, agent"),
+        ({"currency": "toman"}, 422, "invalid", "^[A-Z]{3}$"),
         ({"interval": "fortnight"}, 422, "invalid", "week"),
         ({"calendar": "lunar"}, 422, "invalid", "jalali"),
         ({"from": "yesterday"}, 422, "not_a_date", "1405-09-01"),

@@ -100,7 +100,8 @@ async def _asked(
         str | None, Query(description="Dimension to split by; the list of figures names them.", examples=["source"])
     ] = None,
     currency: Annotated[
-        str | None, Query(description="Of figures in money; the deployment's by default.", examples=["IRR"])
+        str | None,
+        Query(pattern="^[A-Z]{3}$", description="Of figures in money; the deployment's by default.", examples=["IRR"]),
     ] = None,
     scale: Annotated[str | None, Query(description="Scale of survey answers.", examples=["1-5"])] = None,
 ) -> Question:
