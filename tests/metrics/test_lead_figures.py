@@ -20,7 +20,14 @@ import msgspec
 import pytest
 
 from shared.clock import moved, utcnow
-from shared.contracts.leads import LeadAssigned, LeadCaptured, LeadConverted, LeadQualified, LeadUpdated
+from shared.contracts.leads import (
+    LeadAssigned,
+    LeadCaptured,
+    LeadConverted,
+    LeadDisqualified,
+    LeadQualified,
+    LeadUpdated,
+)
 from shared.service import Runtime
 from tests.metrics.facts import answer_to, at, lead, merge, named, points, purchase, values
 from tests.support.events import deliver, turn
@@ -81,6 +88,30 @@ async def test_a_waiting_lead_is_missed_once_it_is_due(told: Runtime, client: ht
         [point] = await points(client, "leads_answered_in_time", **DAY)
 
     assert (point["value"], point["parts"]["missed"], point["parts"]["waiting"]) == (40, 2, 0)
+
+
+async def test_a_lead_that_was_closed_before_its_answer_was_due_is_not_missed(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    """Of four unanswered: won at 09:04 and given up at 09:05 are not missed; given up at 09:06, and never, are."""
+    won, given_up, late, forgotten = (_lead(f"l{number}") for number in range(4))
+
+    def disqualified(of: Any, when: str) -> LeadDisqualified:
+        return LeadDisqualified(lead_id=of.lead_id, person_id=of.person_id, reason="other", occurred_at=at(when))
+
+    await deliver(
+        runtime,
+        LeadConverted(
+            lead_id=won.lead_id, person_id=won.person_id, source="website", occurred_at=at("2026-04-02 09:04")
+        ),
+        disqualified(given_up, "2026-04-02 09:05"),
+        disqualified(late, "2026-04-02 09:06"),
+        *(won, given_up, late, forgotten),
+    )
+    await turn(runtime, "fold")
+    [point] = await points(client, "leads_answered_in_time", **DAY)
+
+    assert (point["value"], point["count"], point["parts"]["missed"]) == (0, 2, 2)
 
 
 async def test_answers_in_time_are_told_apart_by_source_and_agent(told: Runtime, client: httpx.AsyncClient) -> None:

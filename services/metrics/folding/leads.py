@@ -2,7 +2,8 @@
 
 A lead's dimensions are those last known; its agent is who answered, else who owns it. Its response is that to the
 question it was captured with: the first answer, whoever gave it. Whether an unanswered one is overdue depends on the
-time at which a figure is read, so it is counted as `unanswered` here. *Bought* is the person's first purchase after
+time at which a figure is read, so it is counted as `unanswered` here; one that was won or given up before its time was
+`closed`, and never falls due. *Bought* is the person's first purchase after
 capture, within 30 or 90 days.
 """
 
@@ -26,6 +27,10 @@ _BOUGHT_WITHIN = """EXISTS (
 _REACHED = """EXISTS (
     SELECT FROM lead_outcomes WHERE lead_outcomes.lead_id = leads.lead_id AND lead_outcomes.outcome IN ({outcomes}))"""
 
+_CLOSED_BEFORE_DUE = """EXISTS (
+    SELECT FROM lead_outcomes WHERE lead_outcomes.lead_id = leads.lead_id
+    AND lead_outcomes.outcome IN ('converted', 'disqualified') AND lead_outcomes.occurred_at <= leads.due_at)"""
+
 _NOW = f"""
 SELECT leads.lead_id, leads.person_id, at.day, leads.source,
        coalesce(known.campaign, ''), coalesce(known.product, ''), coalesce(known.awareness, ''),
@@ -35,6 +40,7 @@ SELECT leads.lead_id, leads.person_id, at.day, leads.source,
        leads.due_at,
        CASE WHEN leads.born_answered THEN 'born_answered'
             WHEN leads.due_at IS NULL THEN 'not_asked'
+            WHEN answer.lead_id IS NULL AND {_CLOSED_BEFORE_DUE} THEN 'closed'
             WHEN answer.lead_id IS NULL THEN 'unanswered'
             WHEN coalesce(answer.in_time, answer.recorded_at <= leads.due_at) THEN 'in_time'
             ELSE 'late' END,
