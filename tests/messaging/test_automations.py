@@ -12,7 +12,7 @@ import pytest
 
 from services.messaging.automations.advancing import Run, Sendable, advance
 from shared.clock import moved, utcnow
-from shared.contracts.customers import CouponIssued, CouponRefused
+from shared.contracts.customers import CouponIssued, CouponRefused, CustomerErased
 from shared.contracts.leads import LeadConverted, LeadResponseOverdue
 from shared.contracts.messaging import CouponRequested, SurveyRequested
 from shared.contracts.surveys import SurveyAnswered, SurveyInvited
@@ -64,6 +64,9 @@ async def test_a_purchase_is_thanked_for_with_the_coupon_that_was_asked_for(runt
         "SARA-7KQ2\nتا ۱۴۰۵/۱۰/۰۱ اعتبار دارد."
     )
     assert await fetchval(runtime, "SELECT coupon_id FROM messages") == issued.coupon_id
+
+    await deliver(runtime, CustomerErased(occurred_at=utcnow(), person_id=person))
+    assert await fetchval(runtime, "SELECT count(*) FROM automation_runs run WHERE run::text LIKE '%SARA%'") == 0
 
 
 @pytest.mark.parametrize("refused", [True, False])

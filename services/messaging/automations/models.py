@@ -34,7 +34,10 @@ class Automation(Base):
 
 
 class AutomationRun(Base):
-    """One automation at work for one event. `steps` are the automation's as they were when the run began."""
+    """One automation at work for one event. `steps` are the automation's as they were when the run began.
+
+    `coupon` holds a code that is the person's own; it is emptied when they are erased.
+    """
 
     __tablename__ = "automation_runs"
 

@@ -52,6 +52,8 @@ FROM (
 WHERE run.request_id = new.request_id AND run.status = 'waiting'
 """
 
+EMPTY = "UPDATE automation_runs SET coupon = NULL WHERE person_id = ANY($1::uuid[])"
+
 CANCEL = """
 UPDATE automation_runs SET status = 'cancelled', reason = 'erased', ended_at = $2
 WHERE person_id = ANY($1::uuid[]) AND status IN ('running', 'waiting')

@@ -69,6 +69,7 @@ async def erase_people(tx: AsyncSession, received: Sequence[Received[CustomerEra
         tell(tx, row, Status.CANCELLED, now, reason="erased")
     await connection.execute(messages_sql.ERASE_CONTENT, ids)
     await connection.execute(automations_sql.CANCEL, ids, now)
+    await connection.execute(automations_sql.EMPTY, ids)
     await forget_senders(connection, ids)
     await forget_people(connection, ids)
 
