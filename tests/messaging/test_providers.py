@@ -58,7 +58,7 @@ async def test_an_account_is_changed_by_who_saw_its_present_version(client: http
     ("change", "status", "code"),
     [
         ({"lines": [{"number": SARA_PHONE, "purposes": ["service"]}]}, 422, "line_does_not_fit"),
-        ({"kind": "smtp"}, 422, "line_does_not_fit"),
+        ({"kind": "smtp", "base_url": "mail.invalid:587"}, 422, "line_does_not_fit"),
         ({"lines": []}, 422, "invalid"),
         ({"lines": [{"number": LINE, "purposes": ["fun"]}]}, 422, "invalid"),
         (
@@ -77,6 +77,30 @@ async def test_an_account_that_does_not_fit_is_refused(
     refused = await client.post("/v1/providers", json={**ACCOUNT, **change})
 
     assert (refused.status_code, refused.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [
+        ("smsir", "panel.invalid/v1"),
+        ("smsir", "ftp://panel.invalid"),
+        ("smsir", "https://"),
+        ("smsir", "http://[bad"),
+        ("smsir", "http://panel.invalid:99999"),
+        ("smtp", "https://mail.invalid"),
+        ("smtp", "mail.invalid:smtp"),
+        ("smtp", "mail.invalid:99999"),
+    ],
+)
+async def test_an_address_that_no_client_can_be_opened_with_is_refused(
+    kind: str, address: str, client: httpx.AsyncClient
+) -> None:
+    number = {"smsir": LINE, "smtp": "news@example.com"}[kind]
+    lines = [{"number": number, "purposes": ["service"]}]
+    refused = await client.post("/v1/providers", json={**ACCOUNT, "kind": kind, "base_url": address, "lines": lines})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "address_does_not_fit")
+    assert refused.json()["errors"][0]["pointer"] == "/base_url"
 
 
 async def test_only_an_administrator_adds_accounts(runtime: Runtime) -> None:

@@ -32,6 +32,21 @@ class ProviderExists(Conflict):
         )
 
 
+class AddressDoesNotFit(Invalid):
+    """An account's `base_url` is no address of a panel, or of a mail server."""
+
+    code = "address_does_not_fit"
+    title = "The address does not fit"
+    title_fa = "نشانی درست نیست"
+
+    def __init__(self, given: str, right: str) -> None:
+        super().__init__(
+            f"{given!r} is no address for this kind of account; {right} is.",
+            fa=f"«{given}» نشانی درستی برای این حساب نیست؛ نمونهٔ درست: {right}",
+            errors=[FieldError("/base_url", "not_an_address", f"Write it like {right}.")],
+        )
+
+
 class LineDoesNotFit(Invalid):
     """A line's number, purposes or hours do not fit its account."""
 
