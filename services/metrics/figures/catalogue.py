@@ -144,8 +144,8 @@ _ALL = (
         "سرنخ‌های پاسخ‌گرفته در مهلت",
         "percent",
         "Of the leads captured in the period that were to be answered: first answer by the due time / (in time + late "
-        "+ missed) x 100. Unanswered ones wait until they are due, then are missed; born answered ones, and those closed "
-        "before they were due, do not count.",
+        "+ missed) x 100. Unanswered ones wait until they are due, then are missed; born answered ones, and those "
+        "closed before they were due, do not count.",
         leads.answered_in_time,
         LEAD_DIMENSIONS,
     ),
