@@ -191,3 +191,31 @@ async def test_a_merged_lead_takes_no_number_of_another_customer(runtime: Runtim
     owner = (await client.get(f"/v1/customers/{customer['id']}")).json()
     assert (owner["phones"], owner["shared_phones"]) == ([PHONE], [OTHER_PHONE])
     assert (await client.get(f"/v1/customers/{other['id']}")).json()["phones"] == [THIRD_PHONE]
+
+
+async def test_a_card_and_a_purchase_that_do_not_see_each_other_are_one_person_all_the_same(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    purchase, lead = await bought(client, phone=PHONE), new_id()
+    async with runtime.db.connection() as connection:
+        await connection.execute("INSERT INTO state.lead_phones (phone, person_id) VALUES ($1, $2)", PHONE, lead)
+
+    await turn(runtime, "classify customers")
+
+    [event] = await published(runtime, CustomerMerged)
+    assert (str(event.person_id), event.merged_id) == (purchase["person_id"], lead)
+
+
+async def test_a_card_that_came_alone_is_looked_at_again(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    lead, customer = new_id(), await opened(client, OTHER_PHONE)
+    await turn(runtime, "classify customers")
+    await deliver(runtime, card(lead))
+    async with runtime.db.connection() as connection:
+        await connection.execute(
+            "INSERT INTO phone_numbers (phone, person_id) VALUES ($1, $2)", PHONE, UUID(customer["id"])
+        )
+
+    await turn(runtime, "classify customers")
+
+    [event] = await published(runtime, CustomerMerged)
+    assert (str(event.person_id), event.merged_id) == (customer["id"], lead)

@@ -21,8 +21,8 @@ RECHECK: Final = timedelta(days=1)
 """At the latest after this a customer is looked at again, so that changed rules reach everybody."""
 
 
-async def classify_due(tx: AsyncSession, rules: Rules, *, now: datetime, most: int = 1_000) -> int:
-    """Classify a batch of customers who are due; return how many there were.
+async def classify_due(tx: AsyncSession, rules: Rules, *, now: datetime, most: int = 1_000) -> list[UUID]:
+    """Classify a batch of customers who are due; return who was.
 
     Whom only time has changed is judged at the instant of that change, so that what is published does not depend on
     when the clock came round.
@@ -30,7 +30,7 @@ async def classify_due(tx: AsyncSession, rules: Rules, *, now: datetime, most: i
     connection = driver(tx)
     due = {row["person_id"]: row for row in await connection.fetch(sql.DUE, now, most)}
     if not due:
-        return 0
+        return []
     instants = {person_id: row["due_at"] or now for person_id, row in due.items()}
     verdicts = {
         person_id: classify(history, instants[person_id], rules)
@@ -40,7 +40,7 @@ async def classify_due(tx: AsyncSession, rules: Rules, *, now: datetime, most: i
         _publish(tx, person_id, due[person_id], verdict, at=instants[person_id])
     await _keep(connection, verdicts, instants, now)
     await _drop(connection, due.keys() - verdicts.keys())
-    return len(due)
+    return list(due)
 
 
 async def _histories(

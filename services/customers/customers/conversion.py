@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.customers.classification.marking import mark
 from services.customers.customers import sql
 from services.customers.customers.merging import merge_people
 from services.customers.customers.opening import Draft, admit
@@ -46,6 +47,7 @@ async def fill_in(tx: AsyncSession, cards: Sequence[ContactCard]) -> None:
         owner = next((directory.customers[phone] for phone in card.phones if phone in directory.customers), None)
         if owner is not None:
             await merge_people(tx, merged_id=person_id, into_id=owner, at=utcnow())
+    await mark(connection, strangers)
     reachable = await _with_numbers(connection, rows)
     for person_id, row in rows.items():
         await _fill_in(tx, row, living[person_id], has_number=person_id in reachable)

@@ -99,6 +99,12 @@ async def claim(
         _all_of(taken, external_ids)
 
 
+async def find_doubles(connection: asyncpg.Connection, person_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return the people of leads whose number is a customer's own, by either one's id, with that customer."""
+    rows = await connection.fetch(sql.DOUBLES, list(person_ids)) if person_ids else []
+    return {row["lead_person_id"]: row["customer_id"] for row in rows}
+
+
 async def take_free(connection: asyncpg.Connection, phones: Sequence[PhoneClaim]) -> None:
     """Give people those of the numbers that nobody has alone."""
     known = await look_up(connection, [claimed.phone for claimed in phones])

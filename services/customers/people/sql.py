@@ -30,6 +30,23 @@ LEFT JOIN LATERAL (
 """Whose numbers are. Those of customers stand in their profiles: the card of the lead that one of them was may hold a
 number that they gave up, and somebody else has now."""
 
+DOUBLES: Final = """
+WITH pairs AS (
+    SELECT lead.person_id AS lead_person_id, own.person_id AS customer_id
+    FROM phone_numbers AS own JOIN lead_phones AS lead USING (phone)
+    WHERE NOT own.shared AND own.person_id = ANY($1::uuid[])
+    UNION
+    SELECT lead.person_id, own.person_id
+    FROM lead_phones AS lead JOIN phone_numbers AS own USING (phone)
+    WHERE NOT own.shared AND lead.person_id = ANY($1::uuid[])
+)
+SELECT * FROM pairs
+WHERE NOT EXISTS (SELECT FROM customers WHERE customers.id = lead_person_id)
+  AND NOT EXISTS (SELECT FROM aliases WHERE alias_id = lead_person_id)
+  AND NOT EXISTS (SELECT FROM erased_people WHERE person_id = lead_person_id)
+ORDER BY 1, 2
+"""
+
 BY_EXTERNAL_ID: Final = """
 SELECT known.source, known.external_id, known.person_id
 FROM unnest($1::text[], $2::text[]) AS asked(source, external_id)
