@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -44,6 +44,13 @@ class ContactCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     accepts_service: bool = True
     accepts_promotional: bool = False
     aliases: tuple[UUID, ...] = ()
+
+
+class CardVersion(NamedTuple):
+    """A card that a fact goes with: a message that the fact leads to waits until the copy of it is as new."""
+
+    topic: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True)

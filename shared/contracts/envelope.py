@@ -9,6 +9,8 @@ from uuid import UUID
 
 import msgspec
 
+from shared.contracts.cards import CardVersion
+
 Code = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_.:\-]*$")]
 """A code: what figures are split by and machines compare. Latin letters, digits, `_ . : -`; never free text."""
 
@@ -71,3 +73,4 @@ class Received(Generic[E_co]):
     correlation_id: str | None = None
     causation_id: UUID | None = None
     traceparent: str | None = None
+    card: CardVersion | None = None

@@ -16,6 +16,7 @@ import asyncpg
 
 from shared.bus import BusUnavailable, Record, TopicPartition
 from shared.bus.partitions import partition_of
+from shared.contracts.cards import CardVersion
 from shared.db import driver
 from shared.ids import new_id
 from shared.outbox import wire
@@ -47,6 +48,12 @@ _ROWS = """
 SELECT seq, id, topic, type, key, subject, body, occurred_at, recorded_at, correlation_id, causation_id, traceparent
 FROM outbox WHERE seq = ANY($1::bigint[]) ORDER BY seq
 """
+_KEEP_CARDS = """
+INSERT INTO relay_cards SELECT topic, key, max(seq) FROM outbox
+WHERE seq = ANY($1::bigint[]) AND type = $2 GROUP BY topic, key ORDER BY topic, key
+ON CONFLICT (topic, key) DO UPDATE SET version = greatest(relay_cards.version, excluded.version)
+"""
+_CARD_VERSIONS = "SELECT key, topic, version FROM relay_cards WHERE key = ANY($1::uuid[])"
 _SENT = "DELETE FROM outbox WHERE seq = ANY($1::bigint[])"
 _SETTLED = "DELETE FROM relay_batch WHERE seqs = $1"
 
@@ -140,13 +147,31 @@ class Relay:
         rows = await connection.fetch(_ROWS, batch.seqs)
         place = dict(zip(batch.seqs, zip(batch.partitions, batch.positions, strict=True), strict=True))
         cards = await self._present_cards(connection, rows)
+        needed = await self._needed_cards(connection, rows)
         source = f"/peyvand/{self.service}"
         records = []
         for row in rows:
             partition, position = place[row["seq"]]
             body = cards.get((row["topic"], row["key"])) if row["type"] == CARD_TYPE else row["body"]
-            records.append(wire.record_of(row, source=source, partition=partition, position=position, body=body))
+            card = needed.get(row["key"]) if row["type"] != CARD_TYPE else None
+            records.append(
+                wire.record_of(row, source=source, partition=partition, position=position, body=body, card=card)
+            )
         return records
+
+    async def _needed_cards(
+        self, connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]
+    ) -> dict[UUID, CardVersion]:
+        """Return the newest card of each key that goes out with these facts, or went out before them.
+
+        A transaction writes cards before facts, so a fact's own card is never in a later batch than the fact.
+        """
+        if not self.runtime.service.card_readers:
+            return {}
+        await connection.execute(_KEEP_CARDS, [row["seq"] for row in rows], CARD_TYPE)
+        keys = sorted({row["key"] for row in rows if row["type"] != CARD_TYPE})
+        found = await connection.fetch(_CARD_VERSIONS, keys)
+        return {row["key"]: CardVersion(row["topic"], row["version"]) for row in found}
 
     async def _present_cards(
         self, connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]

@@ -69,6 +69,13 @@ def declare(metadata: MetaData) -> None:
         Column("position", BigInteger, nullable=False),
     )
     Table(
+        "relay_cards",
+        metadata,
+        Column("topic", Text, primary_key=True),
+        Column("key", Uuid, primary_key=True),
+        Column("version", BigInteger, nullable=False, comment="of the newest card or tombstone that was sent"),
+    )
+    Table(
         "inbox",
         metadata,
         Column("consumer", Text, primary_key=True),

@@ -12,7 +12,7 @@ import msgspec
 
 from shared.bus import Record
 from shared.contracts import Event, Received
-from shared.contracts.cards import ContactCard, ReceivedCard
+from shared.contracts.cards import CardVersion, ContactCard, ReceivedCard
 from shared.outbox.writing import CARD_TYPE
 
 TICK_TYPE = "log.tick"
@@ -28,7 +28,13 @@ def instant(at: datetime) -> str:
 
 
 def record_of(
-    row: asyncpg.Record | Mapping[str, Any], *, source: str, partition: int, position: int, body: bytes | None
+    row: asyncpg.Record | Mapping[str, Any],
+    *,
+    source: str,
+    partition: int,
+    position: int,
+    body: bytes | None,
+    card: CardVersion | None = None,
 ) -> Record:
     """Make the record of an outbox row; `position` is 0 on contact topics, where nobody compares it."""
     headers = {
@@ -43,6 +49,8 @@ def record_of(
         "position": str(position),
         "version": str(row["seq"]),
     }
+    if card is not None:
+        headers["card"] = f"{card.topic}:{card.version}"
     if row["correlation_id"] is not None:
         headers["correlation_id"] = row["correlation_id"]
     if row["causation_id"] is not None:
@@ -88,7 +96,13 @@ def received(record: Record, contract: type[Event]) -> Received[Any]:
         correlation_id=headers.get("correlation_id"),
         causation_id=UUID(causation) if causation else None,
         traceparent=headers.get("traceparent"),
+        card=_card_version(headers.get("card")),
     )
+
+
+def _card_version(header: str | None) -> CardVersion | None:
+    topic, _, version = (header or "").rpartition(":")
+    return CardVersion(topic, int(version)) if topic else None
 
 
 def received_card(record: Record) -> ReceivedCard:

@@ -103,11 +103,12 @@ def row(event: Event, *, cause: Received[Event] | None = None) -> tuple[Any, ...
 
 
 async def flush(tx: AsyncSession) -> None:
-    """Write what was added so far; runs by itself before the commit."""
+    """Write what was added so far, cards first, as facts name them; runs by itself before the commit."""
     rows = tx.info.pop("outbox", None)
     if not rows:
         return
     await tx.flush()
+    rows.sort(key=lambda values: bool(values[2] != CARD_TYPE))
     await driver(tx).execute(INSERT, *(list(column) for column in zip(*rows, strict=True)))
     tx.info["wrote_events"] = True
 

@@ -21,6 +21,8 @@ from tests.support import api
 from tests.support.postgres import TestServer
 
 LINE = "30007732000000"
+NEW_CONNECTION_EACH = httpx.Limits(max_keepalive_connections=0)
+"""A connection that is kept could be closed by the server in the moment in which it is used again."""
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ async def panel(server: TestServer) -> AsyncIterator[Panel]:
         server.database("template_sandbox", _nothing) as url,
         open_sandbox(url, smtp_port=0, delivery_delay_s=0) as app,
         _serving(app) as port,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=NEW_CONNECTION_EACH) as http,
     ):
         yield Panel(f"http://127.0.0.1:{port}", app.state.smtp_port, http)
 

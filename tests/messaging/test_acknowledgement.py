@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from shared.clock import moved
+from shared.contracts.cards import LEADS_CONTACTS, CardVersion
 from shared.contracts.messaging import MessageDelivered, MessageHeld, MessageQueued, MessageSent
 from shared.ids import new_id
 from shared.service import Runtime
@@ -69,6 +73,23 @@ async def test_a_fact_before_its_card_waits_for_the_card(runtime: Runtime, panel
 
     assert held.reason == "awaiting_card"
     assert len(await panel.texts(SARA_PHONE)) == 1
+
+
+async def test_a_message_waits_for_the_card_that_its_fact_names_and_not_for_any(runtime: Runtime, panel: Panel) -> None:
+    old = card(first_name="کهنه")
+    await deliver(runtime, old)
+    needed = CardVersion(LEADS_CONTACTS, 1_000_000)
+    await deliver(runtime, captured(old.person_id), card=needed)
+    await acknowledge(runtime)
+    assert await panel.texts(SARA_PHONE) == []
+    [held] = await published(runtime, MessageHeld)
+
+    with moved(timedelta(minutes=11)):
+        await acknowledge(runtime)
+        [text] = await panel.texts(SARA_PHONE)
+
+    assert held.reason == "awaiting_card"
+    assert text["text"].startswith("کهنه")
 
 
 async def test_a_delivery_is_found_by_polling(runtime: Runtime) -> None:

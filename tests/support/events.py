@@ -11,7 +11,7 @@ import msgspec
 from shared.bus import Record
 from shared.clock import utcnow
 from shared.contracts import Event, registry
-from shared.contracts.cards import CUSTOMERS_CONTACTS, LEADS_CONTACTS, ContactCard
+from shared.contracts.cards import CUSTOMERS_CONTACTS, LEADS_CONTACTS, CardVersion, ContactCard
 from shared.ids import derived_id
 from shared.outbox import wire
 from shared.outbox.handling import apply_batch
@@ -49,13 +49,15 @@ async def published_cards(runtime: Runtime) -> dict[UUID, ContactCard | None]:
     return cards
 
 
-async def deliver(runtime: Runtime, *events: Event | Card, topic: str | None = None) -> None:
+async def deliver(
+    runtime: Runtime, *events: Event | Card, topic: str | None = None, card: CardVersion | None = None
+) -> None:
     """Run the service's handlers over events and cards, as the inbox does with a batch, in one transaction.
 
     Equal events get equal ids, so delivering one again is a redelivery. Cards travel on `topic`; by default an
-    agent's or lead's on the leads' topic, all others on the customers'.
+    agent's or lead's on the leads' topic, all others on the customers'. `card` is the one that the facts go with.
     """
-    records = [_record(each, topic) for each in events]
+    records = [_record(each, topic, card) for each in events]
     async with runtime.db.transaction() as tx:
         await apply_batch(tx, runtime, records)
 
@@ -65,7 +67,7 @@ def event_id(event: Event) -> UUID:
     return derived_id(event.subject, event.type, encode(event).decode())
 
 
-def _record(given: Event | Card, topic: str | None) -> Record:
+def _record(given: Event | Card, topic: str | None, card: CardVersion | None) -> Record:
     if isinstance(given, Event):
         kind, key, subject = given.type, given.key, given.subject
         body: bytes | None = encode(given)
@@ -89,7 +91,7 @@ def _record(given: Event | Card, topic: str | None) -> Record:
         "causation_id": None,
         "traceparent": None,
     }
-    return wire.record_of(row, source="/test", partition=0, position=0, body=body)
+    return wire.record_of(row, source="/test", partition=0, position=0, body=body, card=card)
 
 
 async def turn(runtime: Runtime, clock: str) -> int:

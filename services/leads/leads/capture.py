@@ -105,7 +105,7 @@ async def _capture(
     owner = await _owner(tx, by_agent, at)
     assigned = [lead.assign(owner, at=at)] if owner is not None else []
     events: list[Event] = [lead.captured(person.province), *first, *assigned]
-    rows = [*(outbox.row(event) for event in events), outbox.card_row(LEADS_CONTACTS, person.id)]
+    rows = [outbox.card_row(LEADS_CONTACTS, person.id), *(outbox.row(event) for event in events)]
     known = await store_capture(tx, person, lead, _touch(new, lead, at, recapture=False), rows)
     return Captured(lead, known, recaptured=False)
 

@@ -39,6 +39,7 @@ class Run:
     event_type: str
     payload: dict[str, Any]
     coupon: dict[str, Any] | None = None
+    card_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,7 @@ def _intent(run: Run, step: Send, place: int, templates: Mapping[str, Sendable])
         coupon_id=_id((run.coupon or {}).get("coupon_id")),
         lead_id=_id(run.payload.get("lead_id")),
         needs_topic=LEADS_CONTACTS if staff else TOPIC_OF_PRODUCER.get(registry[run.event_type].topic),
+        needs_version=0 if staff else run.card_version,
     )
 
 

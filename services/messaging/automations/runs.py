@@ -66,7 +66,8 @@ async def _begin(tx: AsyncSession, automation: Automation, events: Sequence[Rece
         payload = msgspec.to_builtins(each.event)
         seconds, place = lead_in_s(steps, payload)
         due_at = each.event.occurred_at + timedelta(seconds=automation.delay_s + seconds)
-        context = orjson.dumps({"event": each.type, "payload": payload}).decode()
+        version = each.card.version if each.card else 0
+        context = orjson.dumps({"event": each.type, "payload": payload, "card_version": version}).decode()
         rows.append((derived_id(each.id, "automation", automation.code), each.id, each.key, place, context, due_at))
     columns = [list(column) for column in zip(*rows, strict=True)]
     await driver(tx).execute(sql.BEGIN, automation.code, orjson.dumps(automation.steps).decode(), now, *columns)
@@ -129,6 +130,7 @@ def _run(row: asyncpg.Record) -> Run:
         steps=orjson.loads(row["steps"]),
         event_type=context["event"],
         payload=context["payload"],
+        card_version=context.get("card_version", 0),
         coupon=orjson.loads(row["coupon"]) if row["coupon"] else None,
     )
 

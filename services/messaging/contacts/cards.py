@@ -64,9 +64,12 @@ class Known:
         """Say whether they were erased: recorded as such, or nothing but tombstones is left."""
         return self.erased or (bool(self.cards) and all(card.erased for card in self.cards))
 
-    def awaits(self, topic: str | None, version: int) -> bool:
-        """Say whether the card that a message needs has not come yet, or only an older one."""
-        if topic is None:
+    def awaits(self, person_id: UUID, topic: str | None, version: int) -> bool:
+        """Say whether the card that a message to `person_id` needs has not come yet, or only an older one.
+
+        Who goes by another id since a merge is known by the card of that one, whose versions are its own.
+        """
+        if topic is None or any(card.person_id != person_id for card in self.cards):
             return self.card is None
         return not any(card.topic == topic and card.version >= version for card in self.cards)
 

@@ -102,7 +102,7 @@ def _facts(row: asyncpg.Record, batch: Batch, content: Content, now: datetime) -
         not_after=row["not_after"],
         card=card,
         erased=known.gone or batch.known(row["about_id"]).gone,
-        awaits_card=known.awaits(row["needs_topic"], row["needs_version"]),
+        awaits_card=known.awaits(row["person_id"], row["needs_topic"], row["needs_version"]),
         suppressed=batch.suppression_of(row["channel"], address),
         promotion_paused_until=batch.pause_of(row["person_id"]),
         promotional_day=day,

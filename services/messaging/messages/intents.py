@@ -40,6 +40,7 @@ class Intent:
     coupon_id: UUID | None = None
     lead_id: UUID | None = None
     needs_topic: str | None = None
+    needs_version: int = 0
     not_after: datetime | None = None
     id: UUID = field(default_factory=new_id)
 
@@ -83,5 +84,6 @@ def _row(intent: Intent, not_after: datetime) -> dict[str, Any]:
         "coupon_id": intent.coupon_id,
         "lead_id": intent.lead_id,
         "needs_topic": intent.needs_topic,
+        "needs_version": intent.needs_version,
         "not_after": intent.not_after or not_after,
     }

@@ -5,15 +5,15 @@ from services.messaging.messages.telling import COLUMNS
 QUEUE = f"""
 INSERT INTO messages (
     id, intent_key, person_id, about_id, channel, purpose, lane, template, variables, body, subject, automation,
-    invitation_id, coupon_id, lead_id, needs_topic, status, due_at, not_after, created_at
+    invitation_id, coupon_id, lead_id, needs_topic, needs_version, status, due_at, not_after, created_at
 )
 SELECT new.id, new.intent_key, new.person_id, new.about_id, new.channel, new.purpose, new.lane, new.template,
        new.variables, new.body, new.subject, new.automation, new.invitation_id, new.coupon_id, new.lead_id,
-       new.needs_topic, 'queued', $2, new.not_after, $2
+       new.needs_topic, new.needs_version, 'queued', $2, new.not_after, $2
 FROM jsonb_to_recordset($1::jsonb) AS new(
     id uuid, intent_key text, person_id uuid, about_id uuid, channel text, purpose text, lane smallint, template text,
     variables jsonb, body text, subject text, automation text, invitation_id uuid, coupon_id uuid, lead_id uuid,
-    needs_topic text, not_after timestamptz
+    needs_topic text, needs_version bigint, not_after timestamptz
 )
 ORDER BY new.intent_key
 ON CONFLICT (intent_key) DO NOTHING

@@ -59,6 +59,15 @@ def upgrade() -> None:
         )
     """)
     op.execute("""
+        CREATE TABLE relay_cards (
+            topic text NOT NULL,
+            key uuid NOT NULL,
+            version bigint NOT NULL,
+            CONSTRAINT pk_relay_cards PRIMARY KEY (topic, key)
+        )
+    """)
+    op.execute("COMMENT ON COLUMN relay_cards.version IS 'of the newest card or tombstone that was sent'")
+    op.execute("""
         CREATE TABLE inbox (
             consumer text NOT NULL,
             topic text NOT NULL,
@@ -133,8 +142,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table in (
-        "idempotency_keys", "skipped_effects", "parked", "inbox", "relay_positions", "relay_batch", "relay_lease",
-        "outbox",
+        "idempotency_keys", "skipped_effects", "parked", "inbox", "relay_cards", "relay_positions", "relay_batch",
+        "relay_lease", "outbox",
     ):
         op.execute(f"DROP TABLE {table}")
     op.execute("DROP SCHEMA state CASCADE")

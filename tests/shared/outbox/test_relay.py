@@ -289,3 +289,26 @@ async def test_positions_go_on_over_batches_in_every_partition(make_echo: MakeEc
     assert {place.partition: found for place, found in positions.items()} == {
         partition: list(range(1, count + 1)) for partition, count in by_partition.items()
     }
+
+
+async def test_a_fact_names_the_card_that_was_written_with_it_and_later_facts_the_newest_one(
+    make_echo: MakeEcho,
+) -> None:
+    runtime = await make_echo()
+    person, other = new_id(), new_id()
+    async with runtime.db.transaction() as tx:
+        outbox.add(tx, said(person, 1))
+        outbox.add_card(tx, CONTACTS, person)
+    await relay_all(runtime)
+    await say(runtime, said(other, 2), said(person, 3))
+    await relay_all(runtime)
+    await name(runtime, person, "سارا")
+    await say(runtime, said(person, 4))
+    await relay_all(runtime)
+
+    versions = [record.headers["version"] for record in await log_of(runtime, CONTACTS) if record.key == person]
+    facts = sorted(await log_of(runtime, FACTS), key=lambda record: int(record.headers["version"]))
+    newest = f"{CONTACTS}:{versions[-1]}"
+    first = facts[0].headers["card"]
+    assert int(first.rpartition(":")[2]) < int(facts[0].headers["version"])
+    assert [record.headers.get("card") for record in facts] == [first, None, first, newest]
