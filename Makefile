@@ -23,6 +23,7 @@ test: environment ## Run the whole suite (PYTEST="-n 2 -k name" narrows it)
 
 lint: environment ## Check style and who imports whom
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/lint-imports --no-cache
 
 types: environment ## Check types

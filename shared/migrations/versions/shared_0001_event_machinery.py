@@ -130,9 +130,7 @@ def upgrade() -> None:
             CONSTRAINT pk_idempotency_keys PRIMARY KEY (subject, route, key)
         )
     """)
-    op.execute(
-        "COMMENT ON COLUMN idempotency_keys.body IS 'the stored answer; null once the person in it was erased'"
-    )
+    op.execute("COMMENT ON COLUMN idempotency_keys.body IS 'the stored answer; null once the person in it was erased'")
     op.execute(
         "COMMENT ON COLUMN idempotency_keys.person_id IS 'whom the answer is about, so that erasing them empties it'"
     )
@@ -142,8 +140,15 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table in (
-        "idempotency_keys", "skipped_effects", "parked", "inbox", "relay_cards", "relay_positions", "relay_batch",
-        "relay_lease", "outbox",
+        "idempotency_keys",
+        "skipped_effects",
+        "parked",
+        "inbox",
+        "relay_cards",
+        "relay_positions",
+        "relay_batch",
+        "relay_lease",
+        "outbox",
     ):
         op.execute(f"DROP TABLE {table}")
     op.execute("DROP SCHEMA state CASCADE")
