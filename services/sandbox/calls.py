@@ -47,9 +47,9 @@ async def _lease(connection: asyncpg.Connection, *, now: datetime) -> list[Call]
     """Take due calls; a process that dies with them has them tried again when the lease is over."""
     rows = await connection.fetch(
         """
-        UPDATE call SET due_at = $2, attempts = attempts + 1
+        UPDATE call SET due_at = $2
         WHERE id IN (SELECT id FROM call WHERE due_at <= $1 ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED)
-        RETURNING id, line, kind, payload::text, attempts
+        RETURNING id, line, kind, payload::text, attempts + 1 AS attempts
         """,
         now, now + LEASE, AT_ONCE,
     )  # fmt: skip
@@ -76,9 +76,14 @@ async def _attempt(client: httpx.AsyncClient, call: Call) -> str | None:
 async def _record(connection: asyncpg.Connection, call: Call, error: str | None, *, now: datetime) -> None:
     if error is None:
         await connection.execute(
-            "UPDATE call SET due_at = NULL, done_at = $2, error = NULL WHERE id = $1", call.id, now
+            "UPDATE call SET due_at = NULL, done_at = $2, error = NULL, attempts = $3 WHERE id = $1",
+            call.id,
+            now,
+            call.attempts,
         )
         return
     given_up = call.hook is None or call.attempts > len(RETRY_AFTER_S)
     due_at = None if given_up else now + timedelta(seconds=RETRY_AFTER_S[call.attempts - 1])
-    await connection.execute("UPDATE call SET due_at = $2, error = $3 WHERE id = $1", call.id, due_at, error)
+    await connection.execute(
+        "UPDATE call SET due_at = $2, error = $3, attempts = $4 WHERE id = $1", call.id, due_at, error, call.attempts
+    )

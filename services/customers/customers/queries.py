@@ -28,9 +28,11 @@ LAST_PURCHASES: Final = 5
 async def read_customer(tx: AsyncSession, person_id: UUID) -> Customer:
     """Return a customer by their id or one that was merged into it; raises `PersonErased`, `CustomerNotFound`."""
     resolved = await resolve(driver(tx), person_id)
-    customer = await tx.get(Customer, resolved)
-    if customer is None:
-        raise CustomerNotFound(person_id)
+    while (customer := await tx.get(Customer, resolved)) is None:
+        now_means = await resolve(driver(tx), person_id)
+        if now_means == resolved:
+            raise CustomerNotFound(person_id)
+        resolved = now_means  # merged between the two statements
     return customer
 
 
