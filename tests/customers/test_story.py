@@ -2,15 +2,9 @@ from __future__ import annotations
 
 import httpx
 
-from services.customers.app import SERVICE
 from shared.contracts.customers import CustomerClassified, CustomerCreated, CustomerStageChanged, PurchaseRecorded
-from shared.migrate import check
 from shared.service import Runtime
 from tests.support.events import published, turn
-
-
-async def test_the_migrations_make_what_the_models_say(runtime: Runtime) -> None:
-    await check(SERVICE, runtime.settings.database_url)
 
 
 async def test_a_purchase_by_somebody_unknown_opens_a_customer_and_classifies_them(

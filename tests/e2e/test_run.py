@@ -66,7 +66,6 @@ async def refusal(*arguments: str) -> str:
     """Start it where it cannot start, and return the one sentence that it says."""
     async with running(["services.cli", "run", *arguments]) as process:
         assert await process.ended(within=30) == 1
-        await asyncio.sleep(0)
     sentence = [line for line in process.lines if not line.startswith("Starting")]
     assert len(sentence) == 1, process.lines
     return sentence[0]

@@ -15,7 +15,6 @@ from services.metrics.app import SERVICE
 from services.metrics.facts.writing import OutsideTheCalendars, within_calendars
 from services.metrics.folder import audit, fold
 from shared.contracts import Event
-from shared.migrate import check
 from shared.service import Runtime
 from tests.metrics.facts import merge, points, purchase, values
 from tests.support.events import deliver, turn
@@ -149,10 +148,6 @@ async def test_facts_at_the_ends_of_the_calendars_are_counted(runtime: Runtime, 
     await turn(runtime, "fold")
 
     assert sum(await values(client, "purchases", from_="1800-01-01", to="2245-01-01", interval="year")) == 2
-
-
-async def test_the_tables_are_what_the_models_say(runtime: Runtime) -> None:
-    await check(SERVICE, runtime.db.url)
 
 
 async def test_the_folder_skips_its_turns_while_an_audit_is_at_work(
