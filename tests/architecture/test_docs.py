@@ -1,0 +1,43 @@
+"""What the texts name exists: files, tests, and commands of the Makefile."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)")
+TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+TARGET = re.compile(r"`(?:[A-Z]+=\S+ )*make ([a-z-]+)")
+
+
+def name_of(text: Path) -> str:
+    return str(text.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=name_of)
+def test_every_link_leads_somewhere(text: Path) -> None:
+    links = [link for link in LINK.findall(text.read_text()) if "://" not in link]
+
+    assert [link for link in links if not (text.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=name_of)
+def test_every_test_that_is_named_exists(text: Path) -> None:
+    absent = [
+        f"{path}::{test}"
+        for path, test in TEST.findall(text.read_text())
+        if not (ROOT / path).exists() or (test and f"def {test}(" not in (ROOT / path).read_text())
+    ]
+
+    assert absent == []
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=name_of)
+def test_every_make_target_that_is_named_exists(text: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(TARGET.findall(text.read_text())) <= targets
