@@ -5,7 +5,7 @@ PYTEST ?= -n 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo cdnow test lint types kafka lock migration settings environment
+.PHONY: help run demo cdnow test lint types kafka bench soak lock migration settings environment
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ lint: environment ## Check style and who imports whom
 
 types: environment ## Check types
 	@$(BIN)/mypy .
+
+bench: environment ## Measure against yardsticks, at most 15 minutes (ONLY="relay purchases" narrows)
+	@$(BIN)/python -m tests.benchmarks $(ONLY)
+
+soak: environment ## Load for MINUTES=10 at half of the highest rate, and say whether anything grows
+	@$(BIN)/python -m tests.benchmarks soak --minutes $(or $(MINUTES),10)
 
 kafka: environment ## Run a Kafka broker without Docker, until Ctrl-C
 	@exec $(BIN)/peyvand kafka --data $(DATA)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,12 +26,12 @@ class TestServer:
 
     __test__ = False
 
-    def __init__(self) -> None:
+    def __init__(self, options: Mapping[str, str] = THROWAWAY) -> None:
         self.owned: EmbeddedPostgres | None = None
         self.folder: Path | None = None
         if SOCKET_DIR not in os.environ:
             self.folder = Path(tempfile.mkdtemp(prefix="peyvand-test-"))
-            self.owned = EmbeddedPostgres(self.folder / "postgres", THROWAWAY)
+            self.owned = EmbeddedPostgres(self.folder / "postgres", options)
             self.owned.start()
             os.environ[SOCKET_DIR] = str(self.owned.socket_dir)
             os.environ[FOLDER] = str(self.folder)
