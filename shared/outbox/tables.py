@@ -50,6 +50,14 @@ def declare(metadata: MetaData) -> None:
         Column("service", Text, primary_key=True),
         Column("owner", Uuid),
         Column("until", DateTime(timezone=True), nullable=False, server_default=func.now()),
+        Column("stopped", Text, comment="why the relay stands still; null while it works"),
+        Column(
+            "cards_epoch",
+            BigInteger,
+            nullable=False,
+            server_default="0",
+            comment="when all cards were last sent anew, as Unix time",
+        ),
     )
     Table(
         "relay_batch",
@@ -75,6 +83,7 @@ def declare(metadata: MetaData) -> None:
         Column("key", Uuid, primary_key=True),
         Column("version", BigInteger, nullable=False, comment="of the newest card or tombstone that was sent"),
     )
+    _declare_lost_events(metadata)
     Table(
         "inbox",
         metadata,
@@ -134,4 +143,25 @@ def declare(metadata: MetaData) -> None:
         Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Index("ix_idempotency_keys_created_at", "created_at"),
         Index("ix_idempotency_keys_person_id", "person_id"),
+    )
+
+
+def _declare_lost_events(metadata: MetaData) -> None:
+    """Events that the log holds and the database, restored from an older copy, does not know."""
+    Table(
+        "lost_events",
+        metadata,
+        Column("event_id", Uuid, primary_key=True),
+        Column("topic", Text, nullable=False),
+        Column("partition", Integer, nullable=False),
+        Column("position", BigInteger, nullable=False),
+        Column("version", BigInteger, nullable=False),
+        Column("key", Uuid, nullable=False),
+        Column("subject", Uuid, nullable=False),
+        Column("type", Text, nullable=False),
+        Column("recorded_at", DateTime(timezone=True), nullable=False),
+        Column("found_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+        Column("remade_at", DateTime(timezone=True), comment="when a handler made the event again, which was not sent"),
+        Column("restated_at", DateTime(timezone=True), comment="when what is held for the key was published"),
+        Index("ix_lost_events_key", "key", postgresql_where="restated_at IS NULL"),
     )
