@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 
@@ -18,21 +19,31 @@ from shared.main import Server, uvicorn_config
 from tests.support.api import keys, token
 from tests.support.eventually import eventually
 from tests.support.ingress import ingress
-from tests.support.postgres import TestServer
+from tests.support.postgres import Migrate
 from tests.support.processes import Running, running
-from tests.support.runtimes import SECRET, bus_database
+from tests.support.runtimes import SECRET, migrate_bus
 
 READY_S = 90.0
+
+Run = Callable[[Sequence[str], Mapping[str, str]], AbstractAsyncContextManager[Running]]
+"""How a process of a deployment is run: once, or started again whenever it ends."""
+
+
+class Databases(Protocol):
+    """A server that lends databases."""
+
+    def database(self, template: str, migrate: Migrate) -> AbstractAsyncContextManager[str]: ...
 
 
 @dataclass(slots=True)
 class Deployment:
-    """Where a deployment answers, the file of its token, and the bus that it speaks over."""
+    """Where a deployment answers, the file of its token, the bus that it speaks over, and its databases by service."""
 
     url: str
     token_file: Path
     bus: EventBus
     processes: dict[str, Running]
+    databases: dict[str, str]
 
     @property
     def headers(self) -> dict[str, str]:
@@ -43,15 +54,23 @@ class Deployment:
 
 
 @asynccontextmanager
-async def embedded(data: Path, kafka: str | None = None) -> AsyncIterator[Deployment]:
-    """Run `peyvand run` on a free port."""
-    environment = {"PEYVAND_KAFKA_BOOTSTRAP_SERVERS": kafka} if kafka else {}
-    async with running(["services.cli", "run", "--port", "0", "--data", str(data)], environment) as process:
+async def embedded(
+    data: Path,
+    kafka: str | None = None,
+    *,
+    port: int = 0,
+    run: Run = running,
+    settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[Deployment]:
+    """Run `peyvand run`, by default on a free port; `settings` are added to its environment."""
+    environment = {**(settings or {}), **({"PEYVAND_KAFKA_BOOTSTRAP_SERVERS": kafka} if kafka else {})}
+    async with run(["services.cli", "run", "--port", str(port), "--data", str(data)], environment) as process:
         url = (await process.line("ready", within=READY_S)).split()[-1]
         server = EmbeddedPostgres(data / "postgres", DURABLE)
-        bus = open_bus_of(kafka, server.url("bus"))
+        databases = {name: server.url(name) for name in (*(service.name for service in SERVICES), "sandbox", "bus")}
+        bus = open_bus_of(kafka, databases["bus"])
         try:
-            yield Deployment(url, data / "token", bus, {"peyvand": process})
+            yield Deployment(url, data / "token", bus, {"peyvand": process}, databases)
         finally:
             await bus.close()
 
@@ -71,18 +90,32 @@ def open_bus_of(kafka: str | None, database_url: str) -> EventBus:
 
 
 @asynccontextmanager
-async def apart(server: TestServer, folder: Path, kafka: str | None = None) -> AsyncIterator[Deployment]:
-    """Run five APIs, five workers and the sandbox as processes of their own, behind one origin."""
+async def apart(
+    server: Databases,
+    folder: Path,
+    kafka: str | None = None,
+    *,
+    run: Run = running,
+    settings: Mapping[str, str] | None = None,
+    outside: Databases | None = None,
+) -> AsyncIterator[Deployment]:
+    """Run five APIs, five workers and the sandbox as processes of their own, behind one origin.
+
+    The sandbox and the local bus have their databases `outside`, by default on the same server.
+    """
     async with AsyncExitStack() as stack:
-        bus_url = await stack.enter_async_context(bus_database(server))
+        outside = outside or server
+        bus_url = await stack.enter_async_context(outside.database("template_bus", migrate_bus))
         environment = {
+            **(settings or {}),
             "PEYVAND_JWT_PUBLIC_KEY": keys().public_pem,
             "PEYVAND_SECRET_KEY": SECRET,
             "PEYVAND_SANDBOX": "1",
             "PEYVAND_LOG_LEVEL": "warning",
             "PEYVAND_LOG_FORMAT": "text",
         } | ({"PEYVAND_KAFKA_BOOTSTRAP_SERVERS": kafka} if kafka else {"PEYVAND_BUS_DATABASE_URL": bus_url})
-        origins, processes = await _start(stack, server, environment)
+        databases = await _databases(stack, server, outside) | {"bus": bus_url}
+        origins, processes = await _start(stack, databases, environment, run)
         listener = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         await stack.enter_async_context(_serving(ingress(origins), listener))
@@ -91,33 +124,41 @@ async def apart(server: TestServer, folder: Path, kafka: str | None = None) -> A
         token_file.write_text(token(subject="developer"))
         bus = open_bus_of(kafka, bus_url)
         stack.push_async_callback(bus.close)
-        yield Deployment(url, token_file, bus, processes)
+        yield Deployment(url, token_file, bus, processes, databases)
+
+
+async def _databases(stack: AsyncExitStack, server: Databases, outside: Databases) -> dict[str, str]:
+    """Make an empty database for every service, and for the sandbox."""
+    lent = {service.name: server for service in SERVICES} | {"sandbox": outside}
+    return {
+        name: await stack.enter_async_context(where.database("template_empty", _leave_empty))
+        for name, where in lent.items()
+    }
 
 
 async def _start(
-    stack: AsyncExitStack, server: TestServer, environment: Mapping[str, str]
+    stack: AsyncExitStack, databases: Mapping[str, str], environment: Mapping[str, str], run: Run
 ) -> tuple[dict[str, str], dict[str, Running]]:
     """Migrate and start everything; return where each service answers, and the processes by name and role."""
     origins: dict[str, str] = {}
     processes: dict[str, Running] = {}
     for service in SERVICES:
-        url = await stack.enter_async_context(server.database("template_empty", _leave_empty))
         prefix, api_port, worker_port = service.name.upper(), free_port(), free_port()
-        own = {**environment, f"{prefix}_DATABASE_URL": url}
+        own = {**environment, f"{prefix}_DATABASE_URL": databases[service.name]}
         async with running([f"services.{service.name}", "migrate"], own) as migration:
             assert await migration.ended(within=60) == 0, migration.lines
         for role, port in (("api", api_port), ("worker", worker_port)):
-            process = running([f"services.{service.name}", role], {**own, f"{prefix}_PORT": str(port)})
+            process = run([f"services.{service.name}", role], {**own, f"{prefix}_PORT": str(port)})
             processes[f"{service.name} {role}"] = await stack.enter_async_context(process)
         origins[service.name] = f"http://127.0.0.1:{api_port}"
     sandbox_port, smtp_port = free_port(), free_port()
     sandbox = {
         **environment,
-        "SANDBOX_DATABASE_URL": await stack.enter_async_context(server.database("template_empty", _leave_empty)),
+        "SANDBOX_DATABASE_URL": databases["sandbox"],
         "SANDBOX_PORT": str(sandbox_port),
         "SANDBOX_SMTP_PORT": str(smtp_port),
     }
-    processes["sandbox"] = await stack.enter_async_context(running(["services.sandbox"], sandbox))
+    processes["sandbox"] = await stack.enter_async_context(run(["services.sandbox"], sandbox))
     origins["sandbox"] = f"http://127.0.0.1:{sandbox_port}"
     return origins, processes
 

@@ -35,7 +35,10 @@ def ingress(origins: Mapping[str, str]) -> Starlette:
         headers = [(key, value) for key, value in request.headers.items() if key not in HOP_BY_HOP]
         client: httpx.AsyncClient = request.app.state.client
         sent = client.build_request(request.method, url, headers=headers, content=await request.body())
-        answer = await client.send(sent, stream=True)
+        try:
+            answer = await client.send(sent, stream=True)
+        except httpx.TransportError:
+            return PlainTextResponse("The service does not answer.", status_code=502)
         kept = {key: value for key, value in answer.headers.items() if key not in HOP_BY_HOP}
         return StreamingResponse(_body(answer), status_code=answer.status_code, headers=kept)
 

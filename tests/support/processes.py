@@ -53,24 +53,30 @@ class Running:
         self.said.set()
 
 
-@asynccontextmanager
-async def running(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
-    """Run `python -m …` in the checkout for the length of the block."""
-    process = await asyncio.create_subprocess_exec(
+async def start(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
+    """Start `python -m …` in the checkout."""
+    return await asyncio.create_subprocess_exec(
         sys.executable, "-m", *arguments,
         cwd=ROOT, env=os.environ | (environment or {}), stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT, start_new_session=True, limit=1 << 20,
     )  # fmt: skip
+
+
+@asynccontextmanager
+async def running(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
+    """Run `python -m …` in the checkout for the length of the block."""
+    process = await start(arguments, environment)
     run = Running(process)
     reading = asyncio.create_task(run.read())
     try:
         yield run
     finally:
-        await _end(process)
+        await end(process)
         await reading
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Ask a process to end; one that does not in time is killed."""
     if process.returncode is not None:
         return
     process.terminate()

@@ -41,11 +41,12 @@ async def open_test_runtime(
 @asynccontextmanager
 async def bus_database(server: TestServer) -> AsyncIterator[str]:
     """Lend a fresh database for a local bus."""
-    async with server.database("template_bus", _migrate_bus) as url:
+    async with server.database("template_bus", migrate_bus) as url:
         yield url
 
 
-async def _migrate_bus(url: str) -> None:
+async def migrate_bus(url: str) -> None:
+    """Make the tables of a local bus."""
     bus = LocalBus(url)
     await bus.migrate()
     await bus.close()
