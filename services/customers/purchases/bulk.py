@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -168,20 +169,33 @@ async def _record(tx: AsyncSession, batch: Batch) -> None:
         return
     await outbox.flush(tx)
     connection = driver(tx)
-    rows = await connection.fetch(sql.RECORD_MANY, *_columns(values(each, batch.now) for each in new.values()))
-    written = {row["id"] for row in rows}
+    written = await _write(connection, list(new.values()), batch.now)
     recorded = {index: each for index, each in new.items() if each.id in written}
-    lines = list(_lines(recorded.values()))
-    if lines:
-        await connection.execute(sql.RECORD_LINES, *_columns(lines))
+    await connection.copy_records_to_table(
+        "purchase_lines", columns=sql.LINE_NAMES.split(", "), records=_lines(recorded.values())
+    )
     await mark(connection, {each.person_id for each in recorded.values() if each.person_id is not None})
     if recorded:
-        await connection.execute(outbox.INSERT, *_columns(outbox.row(each.event()) for each in recorded.values()))
-        outbox.written(tx)
+        await outbox.write(tx, [outbox.row(each.event()) for each in recorded.values()])
     for index, purchase in recorded.items():
         batch.settle(index, "created", purchase.id)
         if index in batch.coupons:
             outbox.add(tx, batch.coupons[index].redeem(purchase.id, at=purchase.occurred_at))
+
+
+async def _write(connection: asyncpg.Connection, purchases: list[Prepared], now: datetime) -> set[UUID]:
+    """Write purchases in the order of their external ids; return the ids of those that no other request wrote first.
+
+    COPY is the quickest way, and knows no ON CONFLICT: where it meets one, the slower way leaves those rows out.
+    """
+    purchases.sort(key=lambda purchase: purchase.external_key or ("", ""))
+    rows = [values(purchase, now) for purchase in purchases]
+    try:
+        async with connection.transaction():
+            await connection.copy_records_to_table("purchases", columns=sql.NAMES.split(", "), records=rows)
+    except asyncpg.UniqueViolationError:
+        return {row["id"] for row in await connection.fetch(sql.RECORD_MANY, *_columns(rows))}
+    return {purchase.id for purchase in purchases}
 
 
 async def _settle_repeats(tx: AsyncSession, batch: Batch) -> None:

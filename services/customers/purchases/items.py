@@ -29,7 +29,7 @@ FilledCode = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"
 _quantity = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?").fullmatch
 
 
-class LineItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LineItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One product of a purchase, as it is sent."""
 
     product: FilledCode
@@ -38,7 +38,7 @@ class LineItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     amount_minor: Amount
 
 
-class PurchaseItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PurchaseItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A purchase as it is sent. The customer is named by `person_id`, or by `phone`, `customer_external_id` or both.
 
     `customer_source` is `source` unless it is given.

@@ -11,6 +11,8 @@ NAMES: Final = (
     "coupon_id, intermediary_id, agent_id, channel, occurred_at, recorded_at"
 )
 
+LINE_NAMES: Final = "purchase_id, place, product, category, quantity, amount_minor"
+
 RECORD: Final = f"""
 WITH purchase AS (
     INSERT INTO purchases ({NAMES})
@@ -18,7 +20,7 @@ WITH purchase AS (
     ON CONFLICT (source, external_id) WHERE external_id IS NOT NULL DO NOTHING
     RETURNING id, person_id
 ), lines AS (
-    INSERT INTO purchase_lines (purchase_id, place, product, category, quantity, amount_minor)
+    INSERT INTO purchase_lines ({LINE_NAMES})
     SELECT purchase.id, line.place, line.product, line.category, line.quantity::numeric, line.amount_minor
     FROM purchase, unnest($16::text[], $17::text[], $18::text[], $19::bigint[])
          WITH ORDINALITY AS line(product, category, quantity, amount_minor, place)
@@ -36,20 +38,13 @@ SELECT id FROM purchase
 
 RECORD_MANY: Final = f"""
 INSERT INTO purchases ({NAMES})
-SELECT * FROM unnest(
+SELECT {NAMES} FROM unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
     $10::uuid[], $11::uuid[], $12::uuid[], $13::text[], $14::timestamptz[], $15::timestamptz[]
-) AS new({NAMES})
-ORDER BY source, external_id
+) WITH ORDINALITY AS new({NAMES}, place)
+ORDER BY place
 ON CONFLICT (source, external_id) WHERE external_id IS NOT NULL DO NOTHING
 RETURNING id
-"""
-
-RECORD_LINES: Final = """
-INSERT INTO purchase_lines (purchase_id, place, product, category, quantity, amount_minor)
-SELECT purchase_id, place, product, category, quantity::numeric, amount_minor
-FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[])
-     AS new(purchase_id, place, product, category, quantity, amount_minor)
 """
 
 BY_EXTERNAL_ID: Final = """
