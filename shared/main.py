@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -31,6 +31,15 @@ ROLES = {
     "migrate": "bring the database to the newest version, make the topics that are missing, and end",
 }
 GRACE_S = 8
+"""How long requests that are being answered may take to end once no new ones are taken."""
+
+KEEP_ALIVE_S = 20
+"""How long an idle connection stays open; longer than a proxy in front keeps it, so that the proxy closes it first."""
+
+SETTLE_S = 0.3
+"""How long a connection that was taken at the last moment has to send its request."""
+
+CLOSE = (b"connection", b"close")
 
 
 def main(service: Service, arguments: list[str] | None = None) -> None:
@@ -72,7 +81,9 @@ async def serve_until(
     stop: asyncio.Event, app: FastAPI, runtime: Runtime, work: Sequence[Callable[[asyncio.Event], Awaitable[None]]]
 ) -> None:
     """Serve `app` and do `work` until `stop`; if one of them ends early, end all and raise its error."""
-    server = Server(uvicorn_config(app, host=runtime.settings.host, port=runtime.settings.port))
+    settings = runtime.settings
+    config = uvicorn_config(app, host=settings.host, port=settings.port)
+    server = Server(config, runtime)
     async with asyncio.TaskGroup() as group:
         for each in work:
             group.create_task(until_stopped(each, stop))
@@ -88,7 +99,15 @@ async def until_stopped(work: Callable[[asyncio.Event], Awaitable[None]], stop: 
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that leaves signals to us, as several things stop together."""
+    """Uvicorn that leaves signals to us, as several things stop together, and that a proxy can leave without a loss.
+
+    Told to stop, the API of `runtime` turns its readiness red and goes on answering for a while, each connection once
+    more. Then it takes no new ones: whoever tries is refused before they have sent anything, and can go elsewhere.
+    """
+
+    def __init__(self, config: uvicorn.Config, runtime: Runtime | None = None) -> None:
+        super().__init__(config)
+        self._runtime = runtime
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -105,8 +124,42 @@ class Server(uvicorn.Server):
 
     async def _exit_on(self, stop: asyncio.Event) -> None:
         await stop.wait()
+        if self.started and self._runtime is not None and self._runtime.settings.drain_s:
+            await self._drain(self._runtime)
         self.should_exit = True
         end_streams()
+
+    async def _drain(self, runtime: Runtime) -> None:
+        runtime.stopping = True
+        self.config.encoded_headers.append(CLOSE)
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+        await asyncio.sleep(runtime.settings.drain_s)
+        for connection in self._take_no_more():
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        await asyncio.sleep(SETTLE_S)
+
+    def _take_no_more(self) -> list[socket.socket]:
+        """Close the doors; return who stood in them, whom the system would cut off after it had let them in."""
+        doors = [listener.dup() for server in self.servers for listener in server.sockets]
+        for server in self.servers:
+            server.close()
+        inside = [connection for door in doors for connection in _waiting(door)]
+        for door in doors:
+            door.close()
+        return inside
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+def _waiting(door: socket.socket) -> Iterator[socket.socket]:
+    """Accept until nobody is left."""
+    with suppress(BlockingIOError):
+        while True:
+            connection, _ = door.accept()
+            connection.setblocking(False)  # noqa: FBT003  (the only way to say it)
+            yield connection
 
 
 def uvicorn_config(app: object, *, host: str, port: int) -> uvicorn.Config:
@@ -118,6 +171,7 @@ def uvicorn_config(app: object, *, host: str, port: int) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
         lifespan="off",
         proxy_headers=False,

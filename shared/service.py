@@ -56,13 +56,17 @@ class Service:
 
 @dataclass(slots=True)
 class Runtime:
-    """A service at run time: its settings, its database, the bus, and `resources` opened for the process."""
+    """A service at run time: its settings, its database, the bus, and `resources` opened for the process.
+
+    `stopping` is set while a process that was told to stop still answers: readiness is red then.
+    """
 
     service: Service
     settings: Any
     db: Database
     bus: EventBus
     resources: Any = None
+    stopping: bool = False
 
 
 def runtime_behind(tx: AsyncSession) -> Runtime:

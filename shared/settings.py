@@ -94,6 +94,13 @@ class ServiceSettings(BaseSettings):
         validation_alias=common("cors_origins"),
         description="Origins whose pages may call the API, comma-separated.",
     )
+    drain_s: float = Field(
+        0,
+        ge=0,
+        le=300,
+        validation_alias=common("drain_s"),
+        description="Seconds for which an API told to stop still answers, with readiness red; 5 behind an ingress.",
+    )
     max_request_bytes: int = Field(
         16 * 1024 * 1024, ge=1024, validation_alias=common("max_request_bytes"), description="Largest request body."
     )

@@ -30,6 +30,8 @@ async def readiness(runtime: Runtime) -> dict[str, Any]:
     said: Mapping[str, str] = machinery if isinstance(machinery, Mapping) else dict.fromkeys(MACHINERY, machinery)
     if database != OK:
         said = {**said, "relay": "unknown without the database", "consumer": "unknown without the database"}
+    if runtime.stopping:
+        said = {**said, "process": "told to stop"}
     parts = {name: _part(why) for name, why in {"database": database, **said}.items()}
     return {"ready": all(part["ok"] for part in parts.values()), "service": runtime.service.name, "parts": parts}
 
