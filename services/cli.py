@@ -36,7 +36,8 @@ def run(
     data: DataOption = Path(".data"),
 ) -> None:
     """Run everything in one process, with the sandbox panel, until Ctrl-C."""
-    from services.embedded import CannotStart, run_embedded  # noqa: PLC0415  (imports every service)
+    from services.data_folder import CannotStart  # noqa: PLC0415
+    from services.embedded import run_embedded  # noqa: PLC0415  (imports every service)
 
     try:
         asyncio.run(run_embedded(data, port, say=lambda line: print(line, flush=True)))

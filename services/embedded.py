@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import html
 import os
-import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -23,6 +20,7 @@ from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.customers.app import SERVICE as CUSTOMERS
+from services.data_folder import CannotStart, hold_folder, keys_in, secret_in, write_token
 from services.leads.app import SERVICE as LEADS
 from services.messaging.app import SERVICE as MESSAGING
 from services.messaging.providers.usecases import SANDBOX_LINE, ensure_sandbox_accounts
@@ -37,18 +35,11 @@ from shared.service import Runtime, Service
 from shared.settings import ServiceSettings, load
 from shared.telemetry import configure_logging
 from shared.web.app import create_app
-from shared.web.tokens import generate_keys, sign_token
 from shared.worker import Worker
 
 SERVICES: tuple[Service, ...] = (LEADS, CUSTOMERS, SURVEYS, MESSAGING, METRICS)
-SCOPES = (*(f"{service.name}:admin" for service in SERVICES), "pii:read")
 HOST = "127.0.0.1"
-TOKEN_LIFETIME = timedelta(days=365)
 Say = Callable[[str], None]
-
-
-class CannotStart(Exception):
-    """Something outside stands in the way; the message is one plain sentence."""
 
 
 async def run_embedded(data: Path, port: int, *, say: Say) -> None:
@@ -128,7 +119,7 @@ async def open_embedded(server: EmbeddedPostgres, data: Path, address: str, say:
         apps: dict[str, ASGIApp] = {runtime.service.name: create_app(runtime) for runtime in runtimes}
         dispatcher = Dispatcher(apps | {"sandbox": sandbox})
         await _introduce(runtimes[names.index("messaging")], sandbox, address)
-        yield Embedded(tuple(runtimes), dispatcher, address, _write_token(data))
+        yield Embedded(tuple(runtimes), dispatcher, address, write_token(data))
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:
@@ -204,22 +195,6 @@ def _home(apps: dict[str, ASGIApp], *, found: bool) -> HTMLResponse:
 
 
 @contextmanager
-def hold_folder(data: Path) -> Iterator[None]:
-    """Hold the data folder for this process alone."""
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        lock = (data / "lock").open("w")
-    except OSError as error:
-        raise CannotStart(f"The data folder {data} cannot be used: {error.strerror}.") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CannotStart(f"Peyvand already runs on the data in {data}; stop it, or name another folder.") from None
-        yield
-
-
-@contextmanager
 def listen(port: int) -> Iterator[socket.socket]:
     """Take the port before anything else is started; port 0 takes a free one."""
     with socket.socket() as listener:
@@ -242,14 +217,6 @@ def postgres(data: Path, say: Say) -> Iterator[EmbeddedPostgres]:
         raise CannotStart(str(failure)) from None
 
 
-def _keys(data: Path) -> Path:
-    """Return the folder of the keys; they are made at the first start."""
-    folder = data / "keys"
-    with contextlib.suppress(FileExistsError):
-        generate_keys(folder)
-    return folder
-
-
 def settings_of(service: Service, data: Path) -> ServiceSettings:
     """Return what a service runs with on a data folder; a Kafka that the environment names is used."""
     server = EmbeddedPostgres(data / "postgres")
@@ -258,30 +225,8 @@ def settings_of(service: Service, data: Path) -> ServiceSettings:
         mode="embedded",
         database_url=server.url(service.name),
         bus_database_url=server.url("bus"),
-        jwt_public_key=(_keys(data) / "public.pem").read_text(),
-        secret_key=_secret(data),
+        jwt_public_key=keys_in(data).public_pem,
+        secret_key=secret_in(data),
         log_format="text",
         log_level=os.environ.get("PEYVAND_LOG_LEVEL", "warning"),
     )
-
-
-def _secret(data: Path) -> str:
-    """Return the secret that what is stored encrypted hangs on; made at the first start."""
-    file = data / "secret"
-    if not file.exists():
-        _write_private(file, secrets.token_urlsafe(48))
-    return file.read_text()
-
-
-def _write_token(data: Path) -> Path:
-    """Write a token with every scope, for the one who runs this."""
-    file = data / "token"
-    private = (_keys(data) / "private.pem").read_text()
-    _write_private(file, sign_token(private, subject="developer", scopes=SCOPES, lifetime=TOKEN_LIFETIME))
-    return file
-
-
-def _write_private(file: Path, text: str) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)

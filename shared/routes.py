@@ -43,6 +43,8 @@ PREFIXES: dict[str, tuple[str, ...]] = {
     "sandbox": ("/sandbox",),
 }
 
+SERVICE_NAMES = tuple(name for name in PREFIXES if name != "sandbox")
+
 OPERATIONAL = ("/docs", "/healthz", "/readyz", "/metrics", "/openapi")
 """Paths that every service has by itself; embedded they are followed by its name: `/docs/leads`."""
 
