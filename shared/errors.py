@@ -18,7 +18,7 @@ which value, and what would be right; `fa` says the same in Persian.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,6 +39,8 @@ class PeyvandError(Exception):
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
     title_fa: ClassVar[str] = "خطای داخلی"
+    headers: Mapping[str, str] = {}
+    """What the answer says beside its body."""
 
     def __init__(self, detail: str, *, fa: str | None = None, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)

@@ -104,6 +104,54 @@ class ServiceSettings(BaseSettings):
     max_request_bytes: int = Field(
         16 * 1024 * 1024, ge=1024, validation_alias=common("max_request_bytes"), description="Largest request body."
     )
+    request_deadline_s: float = Field(
+        30,
+        gt=0,
+        validation_alias=common("request_deadline_s"),
+        description="A request that is not answered after this many seconds is broken off with 503.",
+    )
+    bulk_deadline_s: float = Field(
+        55,
+        gt=0,
+        validation_alias=common("bulk_deadline_s"),
+        description="The same for bulk requests. Below what the ingress waits for an answer.",
+    )
+    body_deadline_s: float = Field(
+        10,
+        gt=0,
+        validation_alias=common("body_deadline_s"),
+        description="Seconds that a caller may take to send a body, and one more for every 16 KiB; else 408.",
+    )
+    requests_per_s: float = Field(
+        200,
+        ge=0,
+        validation_alias=common("requests_per_s"),
+        description="Requests a second that one process takes from a token's subject, or a panel's webhook; 0: any.",
+    )
+    requests_burst: int = Field(
+        2_000,
+        ge=1,
+        validation_alias=common("requests_burst"),
+        description="How many of them may come at once.",
+    )
+    public_requests_per_s: float = Field(
+        50,
+        ge=0,
+        validation_alias=common("public_requests_per_s"),
+        description="Requests a second that one process takes from an address at a path that needs no token; 0: any.",
+    )
+    public_requests_burst: int = Field(
+        500,
+        ge=1,
+        validation_alias=common("public_requests_burst"),
+        description="How many of them may come at once.",
+    )
+    old_sends_expire_s: float = Field(
+        60,
+        gt=0,
+        validation_alias=common("old_sends_expire_s"),
+        description="After how long a send that was given up cannot arrive any more; the topics refuse older records.",
+    )
     stale_effect_hours: int = Field(
         24,
         ge=1,

@@ -13,10 +13,12 @@ from shared.service import Runtime
 from shared.settings import ServiceSettings
 from shared.web import handlers, openapi
 from shared.web.auth import principal_of
+from shared.web.deadlines import Deadlines
 from shared.web.docs import docs_router
 from shared.web.health import health_router
 from shared.web.idempotency import HEADER, REPLAYED
 from shared.web.keys import key_source
+from shared.web.limits import Limits
 from shared.web.metrics import MachineryMetrics, RequestMetrics
 from shared.web.middleware import Requests, SizeLimit
 from shared.web.verification import Verifier
@@ -47,6 +49,7 @@ def _build(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
     )
     app.state.runtime = runtime
     app.state.verifier = Verifier(key_source(settings), settings, principal_of)
+    app.state.limits = Limits(settings)
     app.state.metrics = RequestMetrics()
     app.state.machinery = MachineryMetrics(app.state.metrics.registry)
     for router in (*routers, health_router(), docs_router()):
@@ -59,8 +62,9 @@ def _build(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
 
 
 def _surround(app: FastAPI, settings: ServiceSettings) -> None:
-    """Add the middleware, the innermost first. Deadlines and rate limits have their place between these two."""
+    """Add the middleware, the innermost first. Rate limits are kept where it is known who calls (`auth.admit`)."""
     app.add_middleware(SizeLimit, most=settings.max_request_bytes)
+    app.add_middleware(Deadlines, settings=settings)
     app.add_middleware(Requests, metrics=app.state.metrics)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, **_cors(settings))
@@ -71,6 +75,6 @@ def _cors(settings: ServiceSettings) -> dict[str, Any]:
         "allow_origins": settings.cors_origins,
         "allow_methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
         "allow_headers": ["Authorization", "Content-Type", HEADER, "If-Match", "X-Request-ID", "X-Correlation-ID"],
-        "expose_headers": ["ETag", "Location", "Retry-After", "X-Request-ID", REPLAYED],
+        "expose_headers": ["ETag", "Location", "RateLimit", "Retry-After", "X-Request-ID", REPLAYED],
         "max_age": 600,
     }

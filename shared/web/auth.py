@@ -16,9 +16,11 @@ from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 
 from shared.errors import Forbidden, Unauthorized
+from shared.web.limits import Limits, address_of
 from shared.web.verification import BadToken, Verifier
 
 PUBLIC = "public"
+MACHINES = "public:machines"
 PERSONAL_DATA = "pii:read"
 IMPLIED = {"admin": ("admin", "write", "read"), "write": ("write", "read")}
 
@@ -72,24 +74,60 @@ async def authenticate(request: Request) -> Principal:
     known = request.scope.get(_PRINCIPAL)
     if known is None:
         verifier: Verifier[Principal] = request.app.state.verifier
-        known = request.scope[_PRINCIPAL] = await verifier.principal(_bearer(request))
+        token = _bearer(request)
+        known = verifier.remembered(token) or await _verified(request, verifier, token)
+        request.scope[_PRINCIPAL] = known
     return cast("Principal", known)
 
 
-async def authorize(request: Request, scope: str) -> Principal:
-    """Return the request's principal, or refuse one whose token does not reach as far as `scope` with 403."""
+async def _verified(request: Request, verifier: Verifier[Principal], token: str) -> Principal:
+    """Return whose new token it is; an address that sends many that do not verify has no more of them looked at."""
+    limits: Limits = request.app.state.limits
+    stranger = (BadToken.code, address_of(request.scope))
+    limits.strangers.refuse_spent(stranger)
+    try:
+        return await verifier.verify(token)
+    except BadToken:
+        limits.strangers.take(stranger)
+        raise
+
+
+async def admit(request: Request, scopes: Sequence[str], route: str) -> Principal | None:
+    """Return whom a request comes from, where `route` asks for that.
+
+    Refuses with 401 whoever shows no token that verifies, with 429 whoever asks too often, and with 403 whoever's
+    token does not reach as far as `scopes`.
+    """
+    limits: Limits = request.app.state.limits
+    if is_public(scopes):
+        limit = limits.machines if MACHINES in scopes else limits.strangers
+        limit.take((route, address_of(request.scope)))
+        return None
     principal = await authenticate(request)
+    limits.tokens.take(principal.subject)
+    for scope in scopes:
+        _refuse_without(principal, scope)
+    return principal
+
+
+def is_public(scopes: Sequence[str]) -> bool:
+    """Tell whether a route that declares `scopes` asks for no token."""
+    return list(scopes) in ([PUBLIC], [MACHINES])
+
+
+def _refuse_without(principal: Principal, scope: str) -> None:
     if not principal.may(scope):
         raise Forbidden(
             f"This needs a token with the scope {scope}.", fa=f"برای این کار توکنی با دسترسی {scope} لازم است."
         )
-    return principal
 
 
 @cache
 def _checking(scope: str) -> Callable[[Request], Awaitable[Principal]]:
     async def check(request: Request) -> Principal:
-        return await authorize(request, scope)
+        principal = await authenticate(request)
+        _refuse_without(principal, scope)
+        return principal
 
     check.declared_scope = scope  # type: ignore[attr-defined]
     return check
@@ -102,21 +140,28 @@ async def _open_to_all() -> None:
 _open_to_all.declared_scope = PUBLIC  # type: ignore[attr-defined]
 
 
+async def _open_to_machines() -> None:
+    """Ask for no token; callers are programs that call as often as something happens."""
+
+
+_open_to_machines.declared_scope = MACHINES  # type: ignore[attr-defined]
+
+
 def requires(scope: str) -> Any:
     """Return the dependency of a route that asks for `scope`, such as `leads:write`."""
     return Depends(_checking(scope))
 
 
-def public() -> Any:
-    """Return the dependency of a route that needs no token: a webhook, a hosted page."""
-    return Depends(_open_to_all)
+def public(*, by_machines: bool = False) -> Any:
+    """Return the dependency of a route that needs no token: a hosted page, or, called `by_machines`, a webhook."""
+    return Depends(_open_to_machines if by_machines else _open_to_all)
 
 
 PrincipalDep = Annotated[Principal, Depends(authenticate)]
 
 
 def declared_scopes(route: Any) -> list[str]:
-    """Return every scope that a route declares; `public` stands for a declared absence of any."""
+    """Return every scope that a route declares; `public` and `public:machines` stand for a declared absence of any."""
     known: Sequence[str] = getattr(getattr(route, "original_route", route), "scopes", ())
     dependant: Dependant | None = getattr(route, "dependant", None)
     return list(dict.fromkeys([*known, *(_scopes_of(dependant) if dependant is not None else ())]))

@@ -11,7 +11,9 @@ import msgspec
 from fastapi import Request
 
 from shared.errors import FieldError, Invalid, PayloadTooLarge
+from shared.web.deadlines import extend
 from shared.web.idempotency import keep_hash_only
+from shared.web.transactions import runtime_of
 from shared.web.validation import NO_NUL, Unreadable, unkeepable
 
 MOST = 10_000
@@ -61,6 +63,7 @@ async def read_items(request: Request, item: type[S], *, most: int = MOST) -> li
     Only the hash of the request is kept with an `Idempotency-Key`: items carry ids that make a repeat harmless.
     """
     keep_hash_only(request)
+    extend(request, runtime_of(request).settings.bulk_deadline_s)
     body = await request.body()
     lines = "ndjson" in request.headers.get("content-type", "")
     if len(body) > OFF_LOOP_BYTES:

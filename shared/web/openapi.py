@@ -12,7 +12,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from shared.web.auth import PUBLIC, declared_scopes
+from shared.web.auth import declared_scopes, is_public
 from shared.web.idempotency import AnswerErased, IdempotencyKeyInFlight, IdempotencyKeyReused
 from shared.web.problems import Problem, ProblemField, problem_response, problems
 from shared.web.routing import Route
@@ -102,7 +102,7 @@ def _complete(operation: dict[str, Any], method: str, scopes: list[str]) -> None
     responses = operation["responses"]
     if "application/json" in responses.get("422", {}).get("content", {}):
         responses["422"] = problem_response(422)
-    if scopes != [PUBLIC]:
+    if not is_public(scopes):
         operation["security"] = [{"bearer": scopes}]
         for status in (401, 403):
             responses.setdefault(str(status), problem_response(status))

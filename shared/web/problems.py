@@ -138,4 +138,4 @@ def _headers(error: PeyvandError) -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     passes = error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
     wait_s = getattr(error, "retry_after_s", RETRY_AFTER_S if passes else None)
-    return {"Retry-After": str(wait_s)} if wait_s is not None else {}
+    return {**error.headers, **({"Retry-After": str(wait_s)} if wait_s is not None else {})}

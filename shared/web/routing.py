@@ -14,7 +14,7 @@ from fastapi.params import Depends
 from fastapi.routing import APIRoute
 
 from shared.web import idempotency
-from shared.web.auth import PUBLIC, Principal, authorize, declared_scopes, scope_of
+from shared.web.auth import admit, declared_scopes, scope_of
 from shared.web.transactions import end_with
 from shared.web.validation import Unreadable, refuse_unkeepable
 
@@ -63,7 +63,7 @@ class Route(APIRoute):
 
         async def handle(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
-            principal = await _admit(request, scopes)
+            principal = await admit(request, scopes, self.path_format)
             _refuse_nul_in_address(request)
             if posts and idempotency.HEADER in request.headers:
                 return await idempotency.once(request, name, principal, answer)
@@ -72,15 +72,6 @@ class Route(APIRoute):
                 return await answer(request)
 
         return handle
-
-
-async def _admit(request: Request, scopes: Sequence[str]) -> Principal | None:
-    """Return whom the request comes from, where the route asks; refuse whom it does not take."""
-    principal = None
-    for scope in scopes:
-        if scope != PUBLIC:
-            principal = await authorize(request, scope)
-    return principal
 
 
 def _refuse_nul_in_address(request: Request) -> None:

@@ -44,15 +44,16 @@ class Verifier(Generic[P]):
         self._make = make
         self._known: OrderedDict[bytes, tuple[P, float]] = OrderedDict()
 
-    async def principal(self, token: str) -> P:
+    def remembered(self, token: str) -> P | None:
+        """Return whom `token` was given to, if it was verified lately and has not expired since."""
+        known = self._known.get(_digest(token))
+        return known[0] if known is not None and known[1] > utcnow().timestamp() else None
+
+    async def verify(self, token: str) -> P:
         """Return whom `token` was given to; raises `BadToken`."""
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        known = self._known.get(digest)
-        if known is not None and known[1] > utcnow().timestamp():
-            return known[0]
-        claims = await self._verify(token)
+        claims = await self._claims(token)
         made = self._make(claims)
-        self._remember(digest, made, float(claims["exp"]))
+        self._remember(_digest(token), made, float(claims["exp"]))
         return made
 
     def _remember(self, digest: bytes, made: P, expires_at: float) -> None:
@@ -61,7 +62,7 @@ class Verifier(Generic[P]):
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
-    async def _verify(self, token: str) -> Mapping[str, Any]:
+    async def _claims(self, token: str) -> Mapping[str, Any]:
         if len(token) > MAX_TOKEN_CHARS:
             raise BadToken("The token is too long.", fa="توکن بیش از اندازه بلند است.")
         header = _header(token)
@@ -88,6 +89,10 @@ class Verifier(Generic[P]):
             audience = claims.get("aud")
             if self._audience not in (audience if isinstance(audience, list) else [audience]):
                 raise BadToken("The token is meant for another audience (`aud`).", fa="توکن برای جای دیگری است (aud).")
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _header(token: str) -> Mapping[str, Any]:

@@ -33,6 +33,8 @@ async def open_test_runtime(
             "jwt_public_key": keys().public_pem,
             "secret_key": SECRET,
             "mode": "embedded",
+            "requests_per_s": 0,
+            "public_requests_per_s": 0,
         }
         loaded = load(service.settings, **given | settings)
         yield await stack.enter_async_context(open_runtime(service, loaded))

@@ -42,7 +42,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     summary="Take a webhook by its query",
     response_class=PlainTextResponse,
     responses=RESPONSES,
-    dependencies=[public()],
+    dependencies=[public(by_machines=True)],
 )
 async def take_webhook_query(
     account_id: UUID, secret: str, kind: Kind, request: Request, tx: Tx, runtime: RuntimeDep
@@ -58,7 +58,7 @@ async def take_webhook_query(
     summary="Take a webhook",
     response_class=PlainTextResponse,
     responses=RESPONSES,
-    dependencies=[public()],
+    dependencies=[public(by_machines=True)],
     openapi_extra={
         "requestBody": {
             "content": {

@@ -172,8 +172,12 @@ async def touch_two(first: UUID, second: UUID, tx: Tx, request: Request) -> None
 
 
 @router.post("/bulk", dependencies=[requires("notes:write")])
-async def write_many(request: Request, tx: Tx) -> dict[str, Any]:
+async def write_many(request: Request, tx: Tx, *, wait: bool = False) -> dict[str, Any]:
     read = await read_items(request, NoteIn)
+    if wait:
+        started, go_on = request.app.state.gate
+        started.set()
+        await go_on.wait()
     notes = [item for item in read if not isinstance(item, ItemError)]
     for note in notes:
         await driver(tx).execute(INSERT, new_id(), note.text, note.external_id, utcnow())
@@ -234,6 +238,11 @@ async def cause() -> dict[str, str | None]:
     context = outbox.writing._cause.get()
     assert context is not None
     return {"correlation_id": context.correlation_id, "traceparent": context.traceparent}
+
+
+@router.get("/asleep", dependencies=[requires("notes:read")])
+async def sleep_in_the_database(tx: Tx) -> None:
+    await driver(tx).execute("SELECT pg_sleep(60)")
 
 
 @router.get("/broken", dependencies=[requires("notes:read")])
