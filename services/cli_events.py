@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import pkgutil
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,13 +14,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import services
 from shared.errors import PeyvandError
 from shared.outbox import deadletters
 from shared.outbox.deadletters import Place
 from shared.outbox.rebuild import RebuildFailed
 from shared.outbox.rebuild import rebuild as rebuild_state
 from shared.outbox.topics import all_topics, make_topics
+from shared.routes import SERVICE_NAMES
 from shared.runtime import open_runtime
 from shared.service import Runtime, Service
 from shared.settings import ServiceSettings, SettingsError, load
@@ -38,7 +37,7 @@ DataOption = Annotated[Path, typer.Option(help="Data folder of a running `peyvan
 @dlq.command("list")
 def list_events(
     service: ServiceArgument,
-    state: Annotated[str | None, typer.Option(help="parked, dead or discarded; all by default.")] = None,
+    state: Annotated[str | None, typer.Option(help="parked, unknown, dead or discarded; all by default.")] = None,
     followers: Annotated[bool, typer.Option(help="Also those that only wait behind another of their key.")] = False,
     most: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
     data: DataOption = Path(".data"),
@@ -159,8 +158,7 @@ def _service(name: str) -> Service:
 
 
 def _names() -> list[str]:
-    found = [module.name for module in pkgutil.iter_modules(services.__path__) if module.ispkg]
-    return sorted(name for name in found if name not in {"sandbox", "demo"})
+    return sorted(SERVICE_NAMES)
 
 
 def _any_service() -> str:

@@ -1,0 +1,1 @@
+"""The distributed deployment on one machine without Docker: what `make up-local` runs."""
