@@ -45,6 +45,23 @@ def run(
         sys.exit(str(obstacle))
 
 
+@app.command("up-local")
+def up_local(
+    port: Annotated[int, typer.Option(help="Port of the ingress; 0 takes a free one.")] = 8000,
+    first_port: Annotated[int, typer.Option(help="First of the ports behind it; 0 takes free ones.")] = 8100,
+    replicas: Annotated[int, typer.Option(min=1, max=4, help="Processes of each API.")] = 1,
+    data: DataOption = Path(".data"),
+) -> None:
+    """Run everything distributed, each process by itself, without Docker, until Ctrl-C."""
+    from services.data_folder import CannotStart  # noqa: PLC0415
+    from services.local.running import run_local  # noqa: PLC0415
+
+    try:
+        run_local(data, port, first_port, replicas, say=lambda line: print(line, flush=True))
+    except CannotStart as obstacle:
+        sys.exit(str(obstacle))
+
+
 @app.command()
 def token(
     private_key: Annotated[Path, typer.Option(help="Private key in PEM that the services know the public half of.")],
