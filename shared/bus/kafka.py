@@ -115,6 +115,16 @@ class KafkaBus:
             for each in partitions
         }
 
+    async def committed(self, consumer: str) -> Mapping[TopicPartition, int]:
+        """Return the offsets that `consumer` last committed; Kafka forgets them when a group is empty for a week."""
+        async with self._admin() as admin:
+            offsets = await admin.list_consumer_group_offsets(self.prefix + consumer)
+        return {
+            TopicPartition(each.topic.removeprefix(self.prefix), each.partition): found.offset
+            for each, found in offsets.items()
+            if found.offset >= 0
+        }
+
     async def ping(self) -> None:
         """Raise `BusUnavailable` if no broker answers."""
         async with self._admin() as admin:

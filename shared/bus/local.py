@@ -190,6 +190,14 @@ class LocalBus:
             )
         return {TopicPartition(topic, partition): (0, end) for topic, partition, end in rows}
 
+    async def committed(self, consumer: str) -> Mapping[TopicPartition, int]:
+        """Return the offsets that `consumer` last committed."""
+        async with self.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT topic, partition, next_offset FROM commits WHERE consumer = $1", consumer
+            )
+        return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+
     async def ping(self) -> None:
         """Raise `BusUnavailable` if the database does not answer."""
         async with self.connection() as connection:

@@ -74,7 +74,7 @@ class LocalSubscription:
         self._paused.add(partition)
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Keep how far the consumer is, for displays."""
+        """Keep how far the consumer is, for displays and to know a restored consumer by."""
         async with self._bus.connection() as connection:
             await connection.execute(
                 _COMMIT, self._consumer, [p.topic for p in offsets], [p.partition for p in offsets], [*offsets.values()]

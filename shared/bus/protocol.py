@@ -72,7 +72,7 @@ class Subscription(Protocol):
         ...
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Tell the transport how far effects are stored; for its own displays, nobody reads from it."""
+        """Tell the transport how far effects are stored: nobody reads on from it, but it shows a restored database."""
         ...
 
     async def close(self) -> None: ...
@@ -106,6 +106,10 @@ class EventBus(Protocol):
 
     async def bounds(self, topics: Collection[str]) -> Mapping[TopicPartition, tuple[int, int]]:
         """Return the first offset and the one after the last of every partition."""
+        ...
+
+    async def committed(self, consumer: str) -> Mapping[TopicPartition, int]:
+        """Return the offsets that `consumer` last committed; nothing of partitions where it never did."""
         ...
 
     async def ping(self) -> None:

@@ -30,7 +30,7 @@ _ATTEMPT = """
 UPDATE inbox SET attempts = CASE WHEN $4 THEN 1 ELSE attempts + 1 END
 FROM (SELECT set_config('synchronous_commit', 'off', true)) AS fast
 WHERE consumer = $1 AND topic = $2 AND partition = $3
-RETURNING next_offset, attempts, careful_until
+RETURNING next_offset, attempts, careful_until, restored_until
 """
 _CAREFUL = """
 UPDATE inbox SET careful_until = $4, attempts = 1 WHERE consumer = $1 AND topic = $2 AND partition = $3
@@ -43,6 +43,14 @@ UPDATE inbox SET next_offset = $4, position = $5, attempts = 0, stopped = NULL, 
 WHERE consumer = $1 AND topic = $2 AND partition = $3
 """
 _STOP = "UPDATE inbox SET stopped = $4, attempts = 0 WHERE consumer = $1 AND topic = $2 AND partition = $3"
+
+
+def leave_behind(parking: Parking, record: Record, error: Exception) -> None:
+    """Park a record: until code knows it, or, with its error, as one that failed."""
+    if isinstance(error, wire.NotKnownYet):
+        parking.wait(record, error)
+    else:
+        parking.fail(record, error)
 
 
 class Moved(Exception):
@@ -103,7 +111,11 @@ async def apply_partition(
             attempts, careful_until = 1, records[-1].offset + 1
             await connection.execute(_CAREFUL, name, *partition, careful_until)
     careful = records[0].offset < careful_until
-    batch = Batch(runtime, partition, records[:1] if careful else records, deadly=careful and attempts > 1)
+    restored = records[0].offset < row["restored_until"]
+    if restored:
+        records = [record for record in records if record.offset < row["restored_until"]]
+    mine = records[:1] if careful else records
+    batch = Batch(runtime, partition, mine, deadly=careful and attempts > 1, restored=restored)
     await batch.store(expected)
     return len(batch.records)
 
@@ -118,11 +130,17 @@ class Batch:
     """Records of one partition on their way through the handlers."""
 
     def __init__(
-        self, runtime: Runtime, partition: TopicPartition, records: Sequence[Record], *, deadly: bool = False
+        self,
+        runtime: Runtime,
+        partition: TopicPartition,
+        records: Sequence[Record],
+        *,
+        deadly: bool = False,
+        restored: bool = False,
     ) -> None:
         self.runtime, self.partition, self.records = runtime, partition, records
         self.consumer = runtime.service.consumer
-        self.deadly = deadly
+        self.deadly, self.restored = deadly, restored
         self.wrote_events = False
 
     async def store(self, expected: int) -> None:
@@ -166,13 +184,13 @@ class Batch:
             return
         try:
             async with transaction_on(connection) as tx:
-                await apply_batch(tx, self.runtime, records, kinds)
+                await apply_batch(tx, self.runtime, records, kinds, restored=self.restored)
             self.wrote_events |= bool(tx.info.get("wrote_events"))
         except Exception as error:
             if not is_events_fault(error):
                 raise
             if len(records) == 1:
-                parking.fail(records[0], error)
+                leave_behind(parking, records[0], error)
                 return
         else:
             return

@@ -11,8 +11,11 @@ from shared.db import Database
 from shared.errors import Invalid, NotFound
 
 _LIST = """
-SELECT topic, partition, "offset", key, type, state, attempts, next_attempt_at, parked_at, error FROM parked
-WHERE consumer = $1 AND ($2::text IS NULL OR state = $2) AND (error IS NOT NULL OR $3)
+SELECT topic, partition, "offset", key, type, called.state, attempts, next_attempt_at, parked_at, error
+FROM parked CROSS JOIN LATERAL (
+    SELECT CASE WHEN unknown AND state = 'parked' THEN 'unknown' ELSE state END
+) AS called (state)
+WHERE consumer = $1 AND ($2::text IS NULL OR called.state = $2) AND (error IS NOT NULL OR $3)
 ORDER BY topic, partition, "offset" LIMIT $4
 """
 _SHOW = 'SELECT * FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4'
@@ -64,7 +67,10 @@ class Place(NamedTuple):
 async def listed(
     db: Database, consumer: str, *, state: str | None = None, followers: bool = False, most: int = 100
 ) -> list[asyncpg.Record]:
-    """Return parked events without their bodies; `followers` too, which only wait behind another of their key."""
+    """Return parked events without their bodies; `followers` too, which only wait behind another of their key.
+
+    `state` is `parked`, `unknown` (parked until code knows it), `dead` or `discarded`.
+    """
     async with db.connection() as connection:
         return list(await connection.fetch(_LIST, consumer, state, followers, most))
 

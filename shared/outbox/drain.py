@@ -20,14 +20,17 @@ from shared.service import Runtime
 
 TRIES = 5
 BACKOFF_S = (2, 10, 60, 300, 900)
+ASK_AGAIN = timedelta(seconds=60)
+"""How long an event waits that holds a code that is not known yet: only reading it can tell whether it is by now."""
+
 AT_ONCE = 200
 """Keys in a turn, and events of a key in a transaction."""
 
 _DUE = """
 SELECT topic, partition, key, "offset" FROM (
-    SELECT DISTINCT ON (topic, partition, key) topic, partition, key, "offset", next_attempt_at
+    SELECT DISTINCT ON (topic, partition, key) topic, partition, key, "offset", next_attempt_at, type, unknown
     FROM parked WHERE consumer = $1 AND state = 'parked' ORDER BY topic, partition, key, "offset"
-) AS first WHERE next_attempt_at <= $2 LIMIT $3
+) AS first WHERE next_attempt_at <= $2 AND (NOT unknown OR type = ANY($4::text[])) LIMIT $3
 """
 _ATTEMPT = """
 UPDATE parked SET attempts = attempts + 1, next_attempt_at = $6
@@ -38,14 +41,18 @@ _UNCOUNT = """
 UPDATE parked SET attempts = greatest(attempts - 1, 0)
 WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4
 """
-_LOCK = "SELECT FROM inbox WHERE consumer = $1 AND topic = $2 AND partition = $3 FOR UPDATE"
+_LOCK = "SELECT restored_until FROM inbox WHERE consumer = $1 AND topic = $2 AND partition = $3 FOR UPDATE"
 _QUEUE = """
 SELECT * FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND key = $4 AND state = 'parked'
 ORDER BY "offset" LIMIT $5
 """
 _DONE = 'DELETE FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = ANY($4::bigint[])'
 _FAILED = """
-UPDATE parked SET error = $5, state = $6, attempts = greatest(attempts, 1), next_attempt_at = $7
+UPDATE parked SET error = $5, state = $6, attempts = greatest(attempts, 1), next_attempt_at = $7, unknown = false
+WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4
+"""
+_WAIT = """
+UPDATE parked SET error = $5, attempts = 0, next_attempt_at = $6, unknown = true
 WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4
 """
 
@@ -55,7 +62,7 @@ log = structlog.get_logger(__name__)
 async def drain(runtime: Runtime, *, backoff_s: Sequence[float] = BACKOFF_S) -> int:
     """Try every parked key that is due once; return how many events were handled or given up."""
     async with runtime.db.connection() as connection:
-        due = await connection.fetch(_DUE, runtime.service.consumer.service, utcnow(), AT_ONCE)
+        due = await connection.fetch(_DUE, runtime.service.consumer.service, utcnow(), AT_ONCE, wire.known_types())
     moved = 0
     for row in due:
         partition = TopicPartition(row["topic"], row["partition"])
@@ -85,14 +92,19 @@ async def _handle_queue(runtime: Runtime, partition: TopicPartition, key: UUID, 
     name, wrote_events = runtime.service.consumer.service, False
     async with runtime.db.engine.connect() as connection, transaction_on(connection) as outer:
         raw = driver(outer)
-        await raw.execute(_LOCK, name, *partition)
+        restored_until = await raw.fetchval(_LOCK, name, *partition) or 0
         queue = await raw.fetch(_QUEUE, name, *partition, key, AT_ONCE)
         done: list[int] = []
         failed = 0
         for row in queue:
+            record = parked_record(row)
             try:
+                wire.refuse_unknown(record)
                 async with transaction_on(connection) as tx:
-                    await apply_batch(tx, runtime, [parked_record(row)])
+                    await apply_batch(tx, runtime, [record], restored=record.offset < restored_until)
+            except wire.NotKnownYet as unknown:
+                await raw.execute(_WAIT, name, *partition, record.offset, str(unknown), utcnow() + ASK_AGAIN)
+                break
             except Exception as error:
                 if not is_events_fault(error):
                     raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,30 +16,38 @@ from shared.contracts import Received
 from shared.contracts.cards import ReceivedCard
 from shared.db import driver
 from shared.outbox import erasure, wire
-from shared.outbox.consumer import Consumer, Handler, Kind
-from shared.outbox.writing import Cause, caused_by, flush
+from shared.outbox.consumer import Consumer, Handler, Kind, occurred_at
+from shared.outbox.writing import RESTATED, Cause, caused_by, flush
 from shared.service import Runtime
 
 ALL_KINDS = (Kind.STATE, Kind.OWN, Kind.EFFECT)
 
 _SKIP = """
 INSERT INTO skipped_effects (consumer, handler, event_id, type, due_at, reason, skipped_at)
-SELECT $1, $2, id, type, due_at, 'stale', $6
+SELECT $1, $2, id, type, due_at, $7, $6
 FROM unnest($3::uuid[], $4::text[], $5::timestamptz[]) AS s(id, type, due_at)
 ON CONFLICT DO NOTHING
 """
 
 
 def wanted(consumer: Consumer, record: Record) -> bool:
-    """Tell whether anybody listens to a record; asked before anything is decoded."""
+    """Tell whether anybody listens to a record; asked before anything is decoded.
+
+    Nobody can say that of a type that the running contracts do not know, so it is wanted, to be parked.
+    """
     kind = wire.type_of(record)
     if wire.is_card(record):
         return any(handler.topic == record.topic for handler in consumer.card_handlers)
-    return kind in consumer.by_type or kind in erasure.TYPES
+    return kind in consumer.by_type or kind in erasure.TYPES or not wire.is_known(kind)
 
 
 async def apply_batch(
-    tx: AsyncSession, runtime: Runtime, records: Sequence[Record], kinds: Collection[Kind] = ALL_KINDS
+    tx: AsyncSession,
+    runtime: Runtime,
+    records: Sequence[Record],
+    kinds: Collection[Kind] = ALL_KINDS,
+    *,
+    restored: bool = False,
 ) -> None:
     """Run `records`, in their order, through the handlers of `runtime.service`, as part of the transaction `tx`.
 
@@ -45,10 +55,11 @@ async def apply_batch(
     what a running service does. State handlers come first, then own, then effect. Within a kind, batch handlers come
     before the others and get all their events at once (so what they write may not depend on the order between two
     of them); the others run event by event. What was added to the outbox is written before this returns. A record
-    that no handler wants is skipped, undecoded. Raises whatever a handler raised: nothing of the batch may then stand.
+    that no handler wants is skipped, undecoded. `restored` says that the records were handled before, by a database
+    that is gone: effects are recorded as skipped. Raises whatever a handler raised: nothing of the batch may stand.
     """
     consumer = runtime.service.consumer
-    tx.info["runtime"] = runtime
+    tx.info["runtime"], tx.info["restored"] = runtime, restored
     records = [record for record in records if wanted(consumer, record)]
     events = [
         wire.received(record, contract)
@@ -107,21 +118,33 @@ async def _each(tx: AsyncSession, runtime: Runtime, events: Sequence[Received[An
 async def _due(
     tx: AsyncSession, runtime: Runtime, handler: Handler, events: list[Received[Any]]
 ) -> list[Received[Any]]:
-    """Return what a handler may still do; an effect that comes too late is recorded as skipped."""
-    if handler.kind is not Kind.EFFECT or handler.due_at is None or not events:
+    """Return what a handler may still do; an effect that is not to be is recorded as skipped, with the reason."""
+    if handler.kind is not Kind.EFFECT or not events:
         return events
     now = utcnow()
     oldest = now - timedelta(hours=runtime.settings.stale_effect_hours)
-    stale = {event.id: event for event in events if handler.due_at(event) < oldest}
-    if not stale:
-        return events
-    await driver(tx).execute(
-        _SKIP,
-        runtime.service.consumer.service,
-        handler.name,
-        list(stale),
-        [event.type for event in stale.values()],
-        [handler.due_at(event) for event in stale.values()],
-        now,
-    )
-    return [event for event in events if event.id not in stale]
+    skipped: defaultdict[str, dict[UUID, Received[Any]]] = defaultdict(dict)
+    for event in events:
+        if reason := _reason_to_skip(handler, event, oldest, restored=tx.info["restored"]):
+            skipped[reason][event.id] = event
+    due_at = handler.due_at or occurred_at
+    for reason, those in skipped.items():
+        await driver(tx).execute(
+            _SKIP,
+            runtime.service.consumer.service,
+            handler.name,
+            list(those),
+            [event.type for event in those.values()],
+            [due_at(event) for event in those.values()],
+            now,
+            reason,
+        )
+    return [event for event in events if not any(event.id in those for those in skipped.values())]
+
+
+def _reason_to_skip(handler: Handler, event: Received[Any], oldest: datetime, *, restored: bool) -> str | None:
+    if restored:
+        return "restored"
+    if event.causation_id == RESTATED:
+        return "restated"
+    return "stale" if handler.due_at is not None and handler.due_at(event) < oldest else None

@@ -20,10 +20,18 @@ LONG_TURN_S = 5.0
 FETCH_WAIT_S = 1.0
 RETRY_STOPPED_S = 60.0
 
-_ROWS = "SELECT topic, partition, next_offset FROM inbox WHERE consumer = $1"
+_ROWS = "SELECT topic, partition, next_offset, restored_until FROM inbox WHERE consumer = $1"
 _MAKE = """
 INSERT INTO inbox (consumer, topic, partition, next_offset, position)
 SELECT $1, *, -1 FROM unnest($2::text[], $3::integer[], $4::bigint[]) ON CONFLICT DO NOTHING
+"""
+
+_RESTORED = """
+UPDATE inbox SET restored_until = committed."offset"
+FROM unnest($2::text[], $3::integer[], $4::bigint[]) AS committed (topic, partition, "offset")
+WHERE consumer = $1 AND inbox.topic = committed.topic AND inbox.partition = committed.partition
+    AND next_offset < committed."offset" AND restored_until < committed."offset"
+RETURNING inbox.topic, inbox.partition, next_offset, restored_until
 """
 
 log = structlog.get_logger(__name__)
@@ -45,12 +53,17 @@ class Inbox:
         self.retry_stopped_s = retry_stopped_s
         self.consumer = runtime.service.consumer
         self._next: dict[TopicPartition, int] = {}
+        self._restored_until: dict[TopicPartition, int] = {}
         self._stopped: dict[TopicPartition, float] = {}
         self._failed: set[TopicPartition] = set()
         self._subscription: Subscription | None = None
 
     async def start(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Return where our own rows say to read on; a new row starts at the log's first record."""
+        """Return where our own rows say to read on; a new row starts at the log's first record.
+
+        What was committed is asked before our rows: another member that moves a row commits it afterwards.
+        """
+        committed = await self.runtime.bus.committed(self.consumer.service)
         offsets = await self._offsets()
         if new := set(partitions) - offsets.keys():
             bounds = await self.runtime.bus.bounds({partition.topic for partition in new})
@@ -63,9 +76,33 @@ class Inbox:
                     [bounds[partition][0] for partition in new],
                 )
             offsets = await self._offsets()
+        await self._note_restored(
+            {each: committed[each] for each in partitions if committed.get(each, 0) > offsets[each]}
+        )
         mine = {partition: offsets[partition] for partition in partitions}
         self._next.update(mine)
         return mine
+
+    async def _note_restored(self, committed: Mapping[TopicPartition, int]) -> None:
+        """Note that our rows stand before what we committed: the database was restored from an older copy.
+
+        What the log no longer holds was lost with it, and what comes in its place was never handled.
+        """
+        if not committed:
+            return
+        bounds = await self.runtime.bus.bounds({partition.topic for partition in committed})
+        until = {each: min(offset, bounds[each][1]) for each, offset in committed.items()}
+        async with self.runtime.db.connection() as connection:
+            rows = await connection.fetch(
+                _RESTORED,
+                self.consumer.service,
+                [each.topic for each in until],
+                [each.partition for each in until],
+                list(until.values()),
+            )
+        for row in rows:
+            log.error("consumer_restored", consumer=self.consumer.service, **dict(row))
+        await self._offsets()
 
     async def turn(self) -> int:
         """Fetch once and handle what came; return how many records. Errors that pass close the subscription."""
@@ -88,9 +125,13 @@ class Inbox:
         self._failed -= fetched.keys()
         moved = {partition: self._next[partition] for partition, count in done.items() if count}
         if moved:
-            await subscription.commit(moved)
+            await subscription.commit(self._to_commit(moved))
         self._adapt(sum(done.values()), time.monotonic() - began)
         return sum(done.values())
+
+    def _to_commit(self, moved: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Return what to commit: never less than before a restore, as the same copy may be restored once more."""
+        return {each: max(offset, self._restored_until.get(each, 0)) for each, offset in moved.items()}
 
     def _adapt(self, handled: int, took_s: float) -> None:
         """Keep turns, and with them transactions and locks, short whatever the handlers cost."""
@@ -120,7 +161,8 @@ class Inbox:
     async def _offsets(self) -> dict[TopicPartition, int]:
         async with self.runtime.db.connection() as connection:
             rows = await connection.fetch(_ROWS, self.consumer.service)
-        return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+        self._restored_until = {TopicPartition(topic, partition): until for topic, partition, _, until in rows}
+        return {TopicPartition(topic, partition): offset for topic, partition, offset, _ in rows}
 
     async def _handle(self, subscription: Subscription, partition: TopicPartition, records: Sequence[Record]) -> int:
         """Handle a partition's records; return how many were, before something stood in the way."""

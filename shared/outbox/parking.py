@@ -23,15 +23,15 @@ MOST_FAILING_KEYS = 10
 
 _KEYS = """
 SELECT key, bool_or(state = 'parked') AS blocked,
-    max("offset") FILTER (WHERE "offset" > $4 AND error IS NOT NULL AND state <> 'discarded') AS failed
+    max("offset") FILTER (WHERE "offset" > $4 AND error IS NOT NULL AND NOT unknown AND state <> 'discarded') AS failed
 FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND (state = 'parked' OR "offset" > $4)
 GROUP BY key
 """
 _PARK = """
-INSERT INTO parked (consumer, topic, partition, "offset", position, key, type, headers, body, error, next_attempt_at,
-    parked_at)
-SELECT $1, $2, $3, * , $11, $12 FROM unnest(
-    $4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::jsonb[], $9::bytea[], $10::text[]
+INSERT INTO parked (consumer, topic, partition, "offset", position, key, type, headers, body, error, unknown,
+    next_attempt_at, parked_at)
+SELECT $1, $2, $3, * , $12, $13 FROM unnest(
+    $4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::jsonb[], $9::bytea[], $10::text[], $11::boolean[]
 )
 ON CONFLICT DO NOTHING
 """
@@ -45,22 +45,34 @@ class CodeAtFault(Exception):
 class Parking:
     """What a batch leaves behind: `keys` that are blocked, and the records to park, with the errors of those at fault.
 
-    `failing` are the keys that failed of themselves within the window, in this batch and before.
+    `failing` are the keys that failed of themselves within the window, in this batch and before. `unknown` are the
+    offsets of records that newer code wrote than reads them: nobody's fault, so they count as no failure.
     """
 
     keys: set[UUID] = field(default_factory=set)
     failing: dict[UUID, int] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+    unknown: set[int] = field(default_factory=set)
 
     def leave_out(self, records: Sequence[Record]) -> list[Record]:
-        """Return what may be handled; what follows for a parked key is parked behind it."""
-        if not self.keys:
-            return list(records)
+        """Return what may be handled; unknown types are parked, and behind each what follows for its key."""
         free: list[Record] = []
         for record in records:
-            (self.records if record.key in self.keys else free).append(record)
+            if record.key in self.keys:
+                self.records.append(record)
+            elif not wire.is_known(wire.type_of(record)):
+                self.wait(record, wire.NotKnownYet(wire.type_of(record)))
+            else:
+                free.append(record)
         return free
+
+    def wait(self, record: Record, why: wire.NotKnownYet) -> None:
+        """Park a record until code knows it."""
+        self.keys.add(record.key)
+        self.records.append(record)
+        self.errors[record.offset] = str(why)
+        self.unknown.add(record.offset)
 
     def fail(self, record: Record, error: Exception | str) -> None:
         """Park a record that failed. Raises `CodeAtFault` when too many keys have."""
@@ -98,6 +110,7 @@ async def park(connection: asyncpg.Connection, consumer: str, partition: TopicPa
         [orjson.dumps(record.headers).decode() for record in records],
         [record.body for record in records],
         [parking.errors.get(record.offset) for record in records],
+        [record.offset in parking.unknown for record in records],
         now,
         now,
     )

@@ -24,7 +24,14 @@ SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS counted) AS waitin
     (SELECT recorded_at FROM outbox ORDER BY seq LIMIT 1) AS oldest
 """
 _INBOX = "SELECT topic, partition, next_offset, stopped, moved_at FROM inbox WHERE consumer = $1"
-_PARKED = "SELECT state, count(*) AS count FROM parked WHERE consumer = $1 GROUP BY state"
+_PARKED = """
+SELECT CASE WHEN unknown AND state = 'parked' THEN 'unknown' ELSE state END AS state, count(*) AS count
+FROM parked WHERE consumer = $1 GROUP BY 1
+"""
+_UNKNOWN = """
+SELECT type, count(*) AS count FROM parked WHERE consumer = $1 AND unknown AND state = 'parked'
+GROUP BY type ORDER BY type
+"""
 
 OK = "ok"
 
@@ -72,9 +79,22 @@ async def consumer_lag(db: Database, bus: EventBus, consumer: Consumer) -> dict[
 
 
 async def parked_counts(db: Database, consumer: str) -> dict[str, int]:
-    """Return how many events are parked, dead and discarded."""
+    """Return how many events are parked, unknown (parked until code knows them), dead and discarded."""
     async with db.connection() as connection:
         return {row["state"]: row["count"] for row in await connection.fetch(_PARKED, consumer)}
+
+
+async def waiting_for_code(db: Database, consumer: str) -> str | None:
+    """Say which types wait for code that knows them; None where none does.
+
+    That is no reason to be taken out of service: everything else is handled, and what is needed is a newer release.
+    """
+    async with db.connection() as connection:
+        rows = await connection.fetch(_UNKNOWN, consumer)
+    if not rows:
+        return None
+    said = ", ".join(f"{row['count']} of {row['type']}" for row in rows)
+    return f"Events wait for code that knows them: {said}."
 
 
 async def machinery_status(runtime: Runtime) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -23,6 +24,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 MAX_BODY_BYTES = 256 * 1024
 """Largest body of an event, so that a batch always fits into one request to the broker."""
+
+RESTORED_UNTIL = "offset up to which a database that is gone had handled the partition: no effects before it"
+UNKNOWN = "written by newer code than read it: waits, without tries, until the contracts know it"
 
 
 def declare(metadata: MetaData) -> None:
@@ -95,6 +99,7 @@ def declare(metadata: MetaData) -> None:
         Column("attempts", Integer, nullable=False, server_default="0"),
         Column("careful_until", BigInteger, nullable=False, server_default="0"),
         Column("stopped", Text, comment="why the partition stands still; null while it flows"),
+        Column("restored_until", BigInteger, nullable=False, server_default="0", comment=RESTORED_UNTIL),
         Column("moved_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     )
     Table(
@@ -113,6 +118,7 @@ def declare(metadata: MetaData) -> None:
         Column("attempts", Integer, nullable=False, server_default="0"),
         Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Column("error", Text),
+        Column("unknown", Boolean, nullable=False, server_default="false", comment=UNKNOWN),
         Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         CheckConstraint("state in ('parked', 'dead', 'discarded')", name="state"),
         Index("ix_parked_key", "consumer", "topic", "partition", "key", "offset"),

@@ -11,15 +11,44 @@ import asyncpg
 import msgspec
 
 from shared.bus import Record
-from shared.contracts import Event, Received
+from shared.contracts import Event, Received, registry
 from shared.contracts.cards import CardVersion, ContactCard, ReceivedCard
 from shared.outbox.writing import CARD_TYPE
 
 TICK_TYPE = "log.tick"
 """Type of a record that says nothing: it makes a quiet partition of a compacted topic roll its segment."""
 
+MACHINERY_TYPES = "log."
+"""How the types of records begin that the machinery writes for itself: no contract knows them, and none has to."""
+
+NEW_CODE = "Invalid enum value"
+"""How the decoder's complaint begins where a field holds a code that its contract does not list."""
+
 _cards = msgspec.json.Decoder(ContactCard)
 _decoders: dict[type[Event], msgspec.json.Decoder[Any]] = {}
+
+
+class NotKnownYet(Exception):
+    """The running contracts do not know a type, or a code in a field: newer code wrote the event."""
+
+    def __init__(self, kind: str, code: str = "") -> None:
+        super().__init__(f"Waits for code that knows {kind}{f': {code}' if code else ''}.")
+
+
+def known_types() -> list[str]:
+    """Return every type that the running code can tell what to do with."""
+    return [*registry, CARD_TYPE]
+
+
+def is_known(kind: str) -> bool:
+    """Tell whether the running code knows a type of record, wanted or not."""
+    return kind in registry or kind == CARD_TYPE or kind.startswith(MACHINERY_TYPES)
+
+
+def refuse_unknown(record: Record) -> None:
+    """Raise `NotKnownYet` for a record of a type that the running contracts do not know."""
+    if not is_known(type_of(record)):
+        raise NotKnownYet(type_of(record))
 
 
 def instant(at: datetime) -> str:
@@ -76,14 +105,17 @@ def position_of(record: Record) -> int:
 
 
 def received(record: Record, contract: type[Event]) -> Received[Any]:
-    """Decode a record by its contract. Raises `msgspec.DecodeError` where it does not fit."""
+    """Decode a record by its contract.
+
+    Raises `msgspec.DecodeError` where it does not fit, `NotKnownYet` where it holds a code that is newer than we are.
+    """
     decoder = _decoders.get(contract)
     if decoder is None:
         decoder = _decoders[contract] = msgspec.json.Decoder(contract)
     headers = record.headers
     causation = headers.get("causation_id")
     return Received(
-        event=decoder.decode(record.body or b""),
+        event=_decoded(decoder, record),
         id=UUID(headers["ce_id"]),
         type=headers["ce_type"],
         topic=record.topic,
@@ -100,6 +132,15 @@ def received(record: Record, contract: type[Event]) -> Received[Any]:
     )
 
 
+def _decoded(decoder: msgspec.json.Decoder[Any], record: Record) -> Any:
+    try:
+        return decoder.decode(record.body or b"")
+    except msgspec.ValidationError as error:
+        if not str(error).startswith(NEW_CODE):
+            raise
+        raise NotKnownYet(type_of(record), "" if is_card(record) else str(error)) from error
+
+
 def _card_version(header: str | None) -> CardVersion | None:
     topic, _, version = (header or "").rpartition(":")
     return CardVersion(topic, int(version)) if topic else None
@@ -109,7 +150,7 @@ def received_card(record: Record) -> ReceivedCard:
     """Decode a contact card; no body is a tombstone."""
     return ReceivedCard(
         key=record.key,
-        card=_cards.decode(record.body) if record.body is not None else None,
+        card=_decoded(_cards, record) if record.body is not None else None,
         topic=record.topic,
         version=int(record.headers["version"]),
         recorded_at=datetime.fromisoformat(record.headers["recorded_at"]),

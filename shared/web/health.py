@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, Request, Response
 
-from shared.outbox.status import OK, machinery_status
+from shared.outbox.status import OK, machinery_status, waiting_for_code
 from shared.service import Runtime
 from shared.web.auth import public
 from shared.web.metrics import exposition
@@ -33,7 +33,15 @@ async def readiness(runtime: Runtime) -> dict[str, Any]:
     if runtime.stopping:
         said = {**said, "process": "told to stop"}
     parts = {name: _part(why) for name, why in {"database": database, **said}.items()}
+    if parts["consumer"]["ok"] and (note := await _noted(runtime)):
+        parts["consumer"]["note"] = note
     return {"ready": all(part["ok"] for part in parts.values()), "service": runtime.service.name, "parts": parts}
+
+
+async def _noted(runtime: Runtime) -> str | None:
+    """Return what an operator should know of a consumer that does its work."""
+    said = await _asked(waiting_for_code(runtime.db, runtime.service.consumer.service))
+    return said if isinstance(said, str) else None
 
 
 async def _database(runtime: Runtime) -> str:

@@ -67,7 +67,7 @@ class MachineryMetrics:
         parked = await parked_counts(runtime.db, consumer.service)
         self._waiting.set(relay.waiting)
         self._oldest.set(relay.oldest_s)
-        for state in ("parked", "dead"):
+        for state in ("parked", "unknown", "dead"):
             self._parked.labels(state).set(parked.get(state, 0))
         for (topic, partition), lag in partitions.items():
             self._behind.labels(topic, str(partition)).set(lag.behind)
