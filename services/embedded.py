@@ -28,6 +28,7 @@ from services.metrics.app import SERVICE as METRICS
 from services.postgres import EmbeddedPostgres, PostgresFailed
 from services.sandbox.app import hook_line, open_sandbox
 from services.surveys.app import SERVICE as SURVEYS
+from shared.garbage import settle_collector
 from shared.main import Server, prepare, stop_on_signals, until_stopped, uvicorn_config
 from shared.routes import OPERATIONAL, service_for
 from shared.runtime import open_runtime
@@ -68,6 +69,7 @@ class Embedded:
     async def serve(self, listener: socket.socket, stop: asyncio.Event, say: Say) -> None:
         """Serve and work until `stop`; whatever ends early ends all."""
         server = Server(uvicorn_config(self.dispatcher, host=HOST, port=0))
+        settle_collector()
         async with asyncio.TaskGroup() as group:
             for runtime in self.runtimes:
                 group.create_task(until_stopped(Worker(runtime).run, stop))

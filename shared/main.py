@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from shared.bus import open_bus
+from shared.garbage import settle_collector
 from shared.migrate import migrate
 from shared.outbox.topics import make_topics
 from shared.runtime import open_runtime
@@ -55,7 +57,7 @@ def main(service: Service, arguments: list[str] | None = None) -> None:
     if role == "migrate":
         asyncio.run(prepare(service, settings))
     else:
-        asyncio.run(run(service, settings, role))
+        uvloop.run(run(service, settings, role))
 
 
 async def prepare(service: Service, settings: ServiceSettings) -> None:
@@ -74,6 +76,7 @@ async def run(service: Service, settings: ServiceSettings, role: str) -> None:
         stop = stop_on_signals()
         app = create_operational_app(runtime) if role == "worker" else create_app(runtime)
         work = [] if role == "api" else [Worker(runtime).run]
+        settle_collector()
         await serve_until(stop, app, runtime, work)
 
 

@@ -6,7 +6,6 @@ Ends with 1 where a goal was missed. The long load (`soak --minutes 10`) runs on
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib
 import logging
 import os
@@ -16,8 +15,10 @@ import time
 from pathlib import Path
 
 import structlog
+import uvloop
 
 from services.postgres import DURABLE
+from shared.garbage import settle_collector
 from tests.benchmarks import machine, report
 from tests.benchmarks.harness import Bench, LeftOut, Row
 from tests.support.postgres import TestServer
@@ -38,7 +39,8 @@ def main() -> None:
     server = TestServer(DURABLE | {"shared_buffers": "512MB", "max_connections": "300"})
     bench = Bench(server, results, rounds=options.rounds, quick=options.quick, minutes=options.minutes)
     try:
-        rows = asyncio.run(run(bench, names))
+        settle_collector()
+        rows = uvloop.run(run(bench, names))
     finally:
         bench.close()
         server.stop()

@@ -35,8 +35,8 @@ class Consuming:
             await connection.execute("TRUNCATE inbox, purchases, dirty")
         inbox = Inbox(self.runtime, fetch_wait_s=0.2)
         try:
-            subscription = await inbox._subscribed()
-            while not subscription._client.assignment():
+            await inbox._subscribed()
+            while not inbox._next:
                 await inbox.turn()
             began = time.perf_counter()
             await self._read_all(inbox)

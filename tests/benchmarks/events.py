@@ -62,9 +62,14 @@ async def raw_producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer
 async def send_raw(producer: AIOKafkaProducer, topic: str, records: Sequence[Record]) -> float:
     """Send records one `send()` after the other, wait until all are acknowledged, and return records a second."""
     wire = [
-        (each.partition, str(each.key).encode(), each.body, [(name, text.encode()) for name, text in each.headers.items()])
-        for each in records
-    ]  # fmt: skip
+        (
+            record.partition,
+            str(record.key).encode(),
+            record.body,
+            [(name, text.encode()) for name, text in record.headers.items()],
+        )
+        for record in records
+    ]
     began = time.perf_counter()
     sent = [
         await producer.send(topic, body, key=key, partition=partition, headers=headers)
