@@ -5,7 +5,7 @@ PYTEST ?= -n 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo cdnow test lint types kafka bench soak lock migration settings environment
+.PHONY: help run up-local demo cdnow test lint types kafka bench soak lock migration settings environment
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,9 +14,13 @@ run: ## Run everything in one process, with the sandbox (PORT=8000, DATA=.data)
 	@bin/environment run
 	@exec $(BIN)/peyvand run --port $(PORT) --data $(DATA)
 
-demo: ## Play the story against what `make run` started (ARGS="--cdnow" feeds the CDNOW purchases)
+demo: ## Play the story against what `make run` or `make up-local` started (ARGS="--cdnow" feeds the CDNOW purchases)
 	@bin/environment dev
 	@$(BIN)/peyvand demo --url http://127.0.0.1:$(PORT) --token-file $(DATA)/token $(ARGS)
+
+up-local: ## Run it distributed, each process by itself, without Docker: Kafka, PostgreSQL, nginx (PORT, DATA)
+	@bin/environment dev
+	@exec $(BIN)/peyvand up-local --port $(PORT) --data $(DATA) $(ARGS)
 
 test: environment ## Run the whole suite (PYTEST="-n 2 -k name" narrows it)
 	@$(BIN)/pytest $(PYTEST)
