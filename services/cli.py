@@ -10,6 +10,7 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
+import uvloop
 
 from services import cli_events
 from services.demo import cli as demo_cli
@@ -40,7 +41,7 @@ def run(
     from services.embedded import run_embedded  # noqa: PLC0415  (imports every service)
 
     try:
-        asyncio.run(run_embedded(data, port, say=lambda line: print(line, flush=True)))
+        uvloop.run(run_embedded(data, port, say=lambda line: print(line, flush=True)))
     except CannotStart as obstacle:
         sys.exit(str(obstacle))
 

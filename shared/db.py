@@ -1,8 +1,8 @@
 """Databases: one pool a process and service, and transactions that serve the ORM and written SQL alike.
 
-The transaction belongs to asyncpg, and SQLAlchemy runs its statements inside it: the engine is in AUTOCOMMIT mode,
-so it emits no BEGIN or COMMIT of its own. So `driver(tx)` may be used for hot paths beside the session at any time,
-and a nested `driver(tx).transaction()` is a savepoint.
+The transaction is begun on asyncpg's connection, and SQLAlchemy runs its statements inside it: the engine is in
+AUTOCOMMIT mode, so it emits no BEGIN or COMMIT of its own. So `driver(tx)` may be used for hot paths beside the session
+at any time; what is nested is a `savepoint`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from itertools import count
+from typing import Any, Self, cast
 
 import asyncpg
-from sqlalchemy import MetaData, event
+from sqlalchemy import Connection, MetaData, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
@@ -28,6 +29,8 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+_savepoints = count()
+
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
 
 
@@ -40,7 +43,8 @@ class Database:
     """A service's database: a pool, and transactions from it.
 
     `state_schema` is where unqualified names of state tables are found, and what `schema="state"` in models means:
-    a rebuild opens a `Database` whose `state_schema` is the one being filled.
+    a rebuild opens a `Database` whose `state_schema` is the one being filled. `connects` counts the connections made:
+    behind a new one may be another database, restored from a copy.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Database:
     ) -> None:
         self.url = url
         self.events_written = asyncio.Event()
+        self.connects = 0
         self.engine: AsyncEngine = create_async_engine(
             url.replace("postgresql://", "postgresql+asyncpg://", 1),
             isolation_level="AUTOCOMMIT",
@@ -68,12 +73,17 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        event.listen(self.engine.sync_engine, "connect", self._count_connect)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Open a transaction: committed at the end of the block, rolled back if the block raises."""
-        async with self.engine.connect() as connection:
-            async with transaction_on(connection) as tx:
+    async def transaction(self, first: str = "") -> AsyncIterator[AsyncSession]:
+        """Open a transaction: committed at the end of the block, rolled back if the block raises.
+
+        `first` is a statement without parameters that goes out with BEGIN, so that it costs no round trip of its own;
+        the number of its rows is `rows_of_first(tx)`.
+        """
+        async with self._lent() as connection:
+            async with transaction_on(connection, first) as tx:
                 yield tx
             if tx.info.get("wrote_events"):
                 self.events_written.set()
@@ -81,31 +91,97 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a driver connection outside any transaction, for statements that stand alone."""
-        async with self.engine.connect() as connection:
-            yield await _driver_of(connection)
+        async with self._lent() as connection:
+            yield _driver_of(connection)
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection of the pool. One without work of SQLAlchemy's own goes back without a greenlet."""
+        connection = await self.engine.connect()
+        try:
+            yield connection
+        finally:
+            if connection.in_transaction() or connection.invalidated:
+                await asyncio.shield(connection.close())
+            else:
+                cast("Connection", connection.sync_connection).close()
 
     async def close(self) -> None:
         """Close the pool."""
         await self.engine.dispose()
 
+    def _count_connect(self, _connection: Any, _record: Any) -> None:
+        self.connects += 1
+
 
 @asynccontextmanager
-async def transaction_on(connection: AsyncConnection) -> AsyncIterator[AsyncSession]:
+async def transaction_on(connection: AsyncConnection, first: str = "") -> AsyncIterator[AsyncSession]:
     """Open a transaction on `connection`; inside an open one it is a savepoint."""
-    raw = await _driver_of(connection)
-    async with raw.transaction():
+    raw = _driver_of(connection)
+    async with savepoint(raw) if raw.is_in_transaction() else _Transaction(raw, first) as block:
         tx = AsyncSession(bind=connection, expire_on_commit=False)
-        tx.info["driver"] = raw
+        tx.info["driver"], tx.info["first"] = raw, block.began
         try:
             yield tx
-            await _flush(tx)
+            await flush(tx)
             for hook in tx.info.get("before_commit", ()):
                 await hook(tx)
         finally:
             await _close(tx)
 
 
-async def _flush(tx: AsyncSession) -> None:
+class _Transaction:
+    """A transaction, or within one a savepoint: kept at the end of its block, undone if the block raises.
+
+    asyncpg's own would send its BEGIN alone.
+    """
+
+    BEGIN, KEEP, UNDO = "BEGIN; {}", "COMMIT", "ROLLBACK"
+
+    def __init__(self, connection: asyncpg.Connection, first: str = "") -> None:
+        self._connection = connection
+        self._name = first
+        self.began = ""
+
+    async def start(self) -> None:
+        """Begin; what the server says of the last statement is `began`."""
+        try:
+            self.began = await self._connection.execute(self.BEGIN.format(self._name))
+        except BaseException:
+            if self._connection.is_in_transaction():
+                await self.rollback()
+            raise
+
+    async def commit(self) -> None:
+        await self._connection.execute(self.KEEP.format(self._name))
+
+    async def rollback(self) -> None:
+        await self._connection.execute(self.UNDO.format(self._name))
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
+        if kind is None:
+            await self.commit()
+        elif not self._connection.is_closed():
+            await self.rollback()
+
+
+class Savepoint(_Transaction):
+    """A part of a transaction that can be undone alone."""
+
+    BEGIN, KEEP, UNDO = "SAVEPOINT {}", "RELEASE SAVEPOINT {}", "ROLLBACK TO {}"
+
+
+def savepoint(connection: asyncpg.Connection) -> Savepoint:
+    """Return a savepoint in the transaction that `connection` is in."""
+    return Savepoint(connection, f"s{next(_savepoints)}")
+
+
+async def flush(tx: AsyncSession) -> None:
+    """Write what the session holds that is not written yet; costs nothing where that is nothing."""
     if tx.new or tx.dirty or tx.deleted:
         await tx.flush()
 
@@ -129,6 +205,11 @@ def driver(tx: AsyncSession) -> asyncpg.Connection:
     return cast("asyncpg.Connection", tx.info["driver"])
 
 
+def rows_of_first(tx: AsyncSession) -> int:
+    """Return how many rows the statement had that went out with BEGIN."""
+    return int(tx.info["first"].rpartition(" ")[2])
+
+
 def before_commit(tx: AsyncSession, hook: BeforeCommit) -> None:
     """Run `hook` once, after the session's last flush and before the commit."""
     hooks = tx.info.setdefault("before_commit", [])
@@ -136,6 +217,7 @@ def before_commit(tx: AsyncSession, hook: BeforeCommit) -> None:
         hooks.append(hook)
 
 
-async def _driver_of(connection: AsyncConnection) -> asyncpg.Connection:
-    raw = await connection.get_raw_connection()
-    return cast("asyncpg.Connection", raw.driver_connection)
+def _driver_of(connection: AsyncConnection) -> asyncpg.Connection:
+    """Return the driver's connection of one that was lent; no greenlet, as it is connected already."""
+    lent = cast("Connection", connection.sync_connection)
+    return cast("asyncpg.Connection", lent.connection.driver_connection)

@@ -2,7 +2,8 @@
 
 Key and answer are stored in the transaction of the effect, by subject and route. An advisory lock is tried first and
 the look-up follows in a later statement, whose snapshot is younger than the lock: so whoever gets the lock sees
-what its last holder committed. An insert alone would wait for the other request and hold a connection meanwhile.
+what its last holder committed. Both are one function of the database, called with BEGIN (docs/adr/0020). An insert
+alone would wait for the other request and hold a connection meanwhile.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import utcnow
-from shared.db import driver
+from shared.db import driver, flush, rows_of_first
 from shared.errors import Conflict, FieldError, Gone, Invalid
 from shared.web.auth import Principal
 from shared.web.transactions import opened, runtime_of
@@ -34,7 +35,10 @@ OFF_LOOP_BYTES = 1024 * 1024
 _HASH_ONLY = "peyvand.idempotency.hash_only"
 _ABOUT = "idempotency.person_id"
 
-LOCK = "SELECT pg_try_advisory_xact_lock($1)"
+IN_FLIGHT, NEW, KNOWN = 0, 1, 2
+CLAIM = "SELECT FROM generate_series(1, claim_idempotency_key({lock}, {subject}, {route}, {key}))"
+"""Tries the key's lock and looks the key up; the number of its rows says what became of it."""
+
 FIND = """
 SELECT request_hash, status, headers::text, body FROM idempotency_keys
 WHERE subject = $1 AND route = $2 AND key = $3 AND created_at > $4
@@ -116,6 +120,12 @@ class Attempt:
         name = f"{self.subject}\x00{self.route}\x00{self.key}".encode()
         return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), signed=True)
 
+    @property
+    def claim(self) -> str:
+        """Return the statement that claims the key."""
+        names = {name: _literal(getattr(self, name)) for name in ("subject", "route", "key")}
+        return CLAIM.format(lock=self.lock, **names)
+
 
 def about(tx: AsyncSession, person_id: UUID) -> None:
     """Say whom the answer of this request is about, so that erasing them empties it."""
@@ -142,10 +152,11 @@ async def once(request: Request, route: str, principal: Principal | None, handle
     )
     runtime = runtime_of(request)
     now = utcnow()
-    async with runtime.db.transaction() as tx:
-        if not await driver(tx).fetchval(LOCK, attempt.lock):
+    async with runtime.db.transaction(attempt.claim) as tx:
+        claimed = rows_of_first(tx)
+        if claimed == IN_FLIGHT:
             raise IdempotencyKeyInFlight
-        stored = await _stored_answer(tx, attempt, now)
+        stored = await _stored_answer(tx, attempt, now) if claimed == KNOWN else None
         if stored is not None:
             return stored
         opened(request, tx)
@@ -153,6 +164,11 @@ async def once(request: Request, route: str, principal: Principal | None, handle
         if answer.status_code // 100 == 2:  # noqa: PLR2004
             await _store(tx, attempt, answer, now, hash_only=bool(request.scope.get(_HASH_ONLY)))
         return answer
+
+
+def _literal(text: str) -> str:
+    """Return a text as SQL that holds none of its characters, whatever they are."""
+    return f"convert_from('\\x{text.encode().hex()}', 'UTF8')"
 
 
 def _key(request: Request) -> str:
@@ -196,7 +212,7 @@ async def _store(tx: AsyncSession, attempt: Attempt, answer: Response, now: date
     kept: tuple[Any, ...] = (None, None, None)
     if not hash_only and body is not None:
         kept = (answer.status_code, orjson.dumps(_headers(answer)).decode(), bytes(body))
-    await tx.flush()
+    await flush(tx)
     stored = await driver(tx).fetchval(
         STORE,
         attempt.subject,

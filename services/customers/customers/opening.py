@@ -35,7 +35,7 @@ from services.customers.people.identity import (
 from shared import outbox
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.contracts.customers import CustomerCreated, CustomerUpdated
-from shared.db import driver
+from shared.db import driver, savepoint
 from shared.errors import Conflict, Unavailable
 from shared.ids import new_id
 
@@ -97,7 +97,7 @@ async def admit(tx: AsyncSession, drafts: Sequence[Draft], *, at: datetime) -> N
     connection = driver(tx)
     for _ in range(ATTEMPTS):
         try:
-            async with connection.transaction():
+            async with savepoint(connection):
                 plan = await _plan(connection, drafts, at)
                 await _write(connection, plan)
         except SomebodyWasFaster:

@@ -22,7 +22,7 @@ from shared import outbox
 from shared.clock import utcnow
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.contracts.customers import CustomerUpdated
-from shared.db import driver
+from shared.db import driver, savepoint
 from shared.errors import Unavailable
 from shared.web import check_if_match
 
@@ -107,7 +107,7 @@ async def _take(tx: AsyncSession, phones: Sequence[PhoneClaim]) -> None:
     wanted = [each._replace(shared=True) if each.phone in known.shared else each for each in phones]
     _refuse_taken(wanted, known.customers)
     try:
-        async with connection.transaction():
+        async with savepoint(connection):
             await claim(connection, [each for each in wanted if not each.shared])
     except SomebodyWasFaster:
         _refuse_taken(wanted, (await look_up(connection, [each.phone for each in wanted])).customers)

@@ -1,8 +1,9 @@
 """Who gets a lead: the agent on duty with the fewest open leads for their capacity; ties go to who waited longest.
 
-Shares are counted on the agents' rows. One transaction at a time chooses, so that each sees what the one before it
-did; and a transaction that changes more than one agent's count does so as a chooser, so that no two ever wait for
-each other.
+Shares are counted on the agents' rows. Captures choose side by side, each of them among the agents whom no other is
+choosing at that moment, so that none waits for another's commit; the counts are exact, so whoever got one too many is
+passed over next. A transaction that changes more than one agent's count does so in turn, so that no two ever wait
+for each other.
 """
 
 from __future__ import annotations
@@ -18,24 +19,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.db import before_commit, driver
 
 TURN = 4_911_027_365_001
-"""Advisory lock of whoever chooses, until it commits."""
-
-AVAILABLE = "active AND on_duty AND role = 'agent' AND id <> ALL($1::uuid[])"
+"""Advisory lock of whoever changes the counts of several agents, until it commits."""
 
 TAKE_TURN = "SELECT pg_advisory_xact_lock($1)"
 
-TAKE_TURN_IF_ANYBODY = f"""
-SELECT true, pg_advisory_xact_lock($2) FROM (SELECT FROM agents WHERE {AVAILABLE} LIMIT 1) AS anybody
+FEWEST = """
+SELECT id FROM agents WHERE active AND on_duty AND role = 'agent' AND id <> ALL($1::uuid[])
+ORDER BY open_leads::float8 / capacity, last_assigned_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE
 """
 
 CHOOSE = f"""
 UPDATE agents SET open_leads = open_leads + 1, last_assigned_at = $2
-WHERE id = (
-    SELECT id FROM agents WHERE {AVAILABLE}
-    ORDER BY open_leads::float8 / capacity, last_assigned_at NULLS FIRST, id LIMIT 1
-)
+WHERE id = coalesce(({FEWEST} SKIP LOCKED), ({FEWEST}))
 RETURNING id
 """
+"""Waits only where all agents on duty are being chosen."""
 
 CHANGE = """
 UPDATE agents SET open_leads = open_leads + change.by
@@ -46,12 +44,14 @@ FROM unnest($1::uuid[], $2::int[]) AS change (id, by) WHERE agents.id = change.i
 async def choose_agent(tx: AsyncSession, *, at: datetime, besides: Collection[UUID] = ()) -> UUID | None:
     """Give a lead to an agent and return who it is; None if nobody but `besides` is on duty.
 
-    The choice is a statement of its own after the lock, since a statement sees what was committed when it began.
+    The last thing that a transaction waits for, as it keeps the agent from others; more than one is chosen in turn.
     """
-    excluded = list(besides)
-    if not await driver(tx).fetchval(TAKE_TURN_IF_ANYBODY, excluded, TURN):
-        return None
-    return cast("UUID | None", await driver(tx).fetchval(CHOOSE, excluded, at))
+    return cast("UUID | None", await driver(tx).fetchval(CHOOSE, list(besides), at))
+
+
+async def take_turn(tx: AsyncSession) -> None:
+    """Keep others from changing the counts of several agents until `tx` ends; before the first of them is changed."""
+    await driver(tx).execute(TAKE_TURN, TURN)
 
 
 def change_load(tx: AsyncSession, agent_id: UUID | None, by: int) -> None:
@@ -65,6 +65,6 @@ def change_load(tx: AsyncSession, agent_id: UUID | None, by: int) -> None:
 async def _write_load(tx: AsyncSession) -> None:
     changes = {agent_id: by for agent_id, by in tx.info.pop("agent_load").items() if by}
     if len(changes) > 1:
-        await driver(tx).execute(TAKE_TURN, TURN)
+        await take_turn(tx)
     if changes:
         await driver(tx).execute(CHANGE, list(changes), list(changes.values()))

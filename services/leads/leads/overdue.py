@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.leads.agents.assignment import change_load, choose_agent
+from services.leads.agents.assignment import change_load, choose_agent, take_turn
 from services.leads.agents.models import Agent
 from services.leads.leads.models import IS_OPEN, Lead
 from shared import outbox
@@ -27,6 +27,8 @@ async def publish_overdue(tx: AsyncSession, *, at: datetime, reassign: bool) -> 
     )
     leads = (await tx.scalars(statement)).all()
     managers = await _managers(tx, {lead.agent_id for lead in leads if lead.agent_id is not None})
+    if reassign and leads:
+        await take_turn(tx)
     for lead in leads:
         outbox.add(tx, lead.fall_due(at=at, manager_id=managers.get(lead.agent_id) if lead.agent_id else None))
         if reassign and lead.agent_id is not None:
@@ -45,7 +47,10 @@ async def assign_waiting(tx: AsyncSession, *, at: datetime) -> int:
         .with_for_update(skip_locked=True)
     )
     assigned = 0
-    for lead in await tx.scalars(statement):
+    waiting = (await tx.scalars(statement)).all()
+    if waiting:
+        await take_turn(tx)
+    for lead in waiting:
         agent_id = await choose_agent(tx, at=at)
         if agent_id is None:
             break

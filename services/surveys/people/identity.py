@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.surveys.answers.models import Reply
 from services.surveys.invitations.models import Invitation
 from services.surveys.people.models import Person
-from shared.db import driver
+from shared.db import driver, savepoint
 
 _MEANT = func.coalesce(Person.merged_into, Person.person_id)
 
@@ -56,7 +56,7 @@ async def lock_people(tx: AsyncSession, person_ids: Iterable[UUID]) -> dict[UUID
     while True:
         meant = await _meant(tx, ids)
         rows = select(Person.person_id).where(_family(meant.values())).order_by(Person.person_id)
-        locks = driver(tx).transaction()
+        locks = savepoint(driver(tx))
         await locks.start()
         locked = list(await tx.scalars(rows.with_for_update()))
         if meant == await _meant(tx, ids) and locked == list(await tx.scalars(rows)):
