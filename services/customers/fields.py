@@ -8,13 +8,13 @@ from typing import Annotated, Final
 from zoneinfo import available_timezones
 
 from pydantic import Field, StringConstraints
-from pydantic.types import AwareDatetime
 
 from shared.clock import utcnow
 from shared.errors import Invalid
 from shared.persian.calendar import JalaliDate, from_jalali, to_jalali
 from shared.persian.fields import read_by
 from shared.persian.text import Text
+from shared.web.fields import Instant
 
 MOST_MONEY: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps."""
@@ -95,8 +95,7 @@ Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^
 ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 LongText = Annotated[Text, StringConstraints(min_length=1, max_length=10_000)]
 ExternalName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Instant = AwareDatetime
-PastInstant = Annotated[AwareDatetime, read_by(past_instant)]
+PastInstant = Annotated[Instant, read_by(past_instant)]
 BirthDate = Annotated[date, read_by(birth_day)]
 JalaliBirthDate = Annotated[JalaliDate, read_by(jalali_birth_day)]
 TimeZone = Annotated[str, Field(max_length=64), read_by(time_zone)]

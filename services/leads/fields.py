@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from shared.clock import utcnow
@@ -15,6 +15,7 @@ from shared.persian.digits import to_latin
 from shared.persian.fields import read_by
 from shared.persian.phone import mobile
 from shared.persian.text import clean
+from shared.web.fields import Instant
 
 NAME_LENGTH, NOTE_LENGTH = 100, 5000
 T = TypeVar("T")
@@ -115,4 +116,4 @@ CodeText = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern
 
 Amount = Annotated[int, Field(strict=True, ge=0, le=BIGGEST_AMOUNT)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-PastInstant = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]
+PastInstant = Annotated[Instant, AfterValidator(_not_in_the_future)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import asyncpg
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -12,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from shared.errors import Invalid, NotFound, PayloadTooLarge, PeyvandError, Unavailable
 from shared.web.languages import PERSIAN, language
+from shared.web.openapi import operations
 from shared.web.problems import render
 from shared.web.validation import Unreadable, refusal
 
@@ -93,15 +96,38 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _does_not_fit(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
+    if request.method not in allowed_methods(request):
+        return _not_allowed(request)
     return render(request, refusal(error, persian=language(request) == PERSIAN))
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _not_allowed(request)
     answer = render(request, _named(request, error))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
+
+
+def _not_allowed(request: Request) -> Response:
+    path, method = request.url.path, request.method
+    answer = render(
+        request, MethodNotAllowed(f"{path} does not take {method}.", fa=f"نشانی {path} متد {method} را نمی‌پذیرد.")
+    )
+    answer.headers["Allow"] = ", ".join(sorted(allowed_methods(request)))
+    return answer
+
+
+def allowed_methods(request: Request) -> set[str]:
+    """Return the methods that the request's path takes, of all routes that answer there.
+
+    A path that a route writes out, such as `/v1/customers/lookup`, is not also a value of `/v1/customers/{person_id}`.
+    """
+    matching = [route for route in operations(request.app) if route.path_regex.match(request.url.path)]
+    written_out = [route for route in matching if not route.param_convertors]
+    return {method for route in written_out or matching for method in route.methods}
 
 
 def _named(request: Request, error: HTTPException) -> PeyvandError:
@@ -111,10 +137,6 @@ def _named(request: Request, error: HTTPException) -> PeyvandError:
     match error.status_code:
         case 404:
             return NoSuchPath(f"There is nothing at {path}.", fa=f"در نشانی {path} چیزی نیست.")
-        case 405:
-            return MethodNotAllowed(
-                f"{path} does not take {request.method}.", fa=f"نشانی {path} متد {request.method} را نمی‌پذیرد."
-            )
         case 413:
             return PayloadTooLarge("The body is too large.", fa="بدنهٔ درخواست بیش از اندازه بزرگ است.")
         case _:

@@ -39,7 +39,13 @@ async def issue_coupon(body: CouponCreate, tx: Tx, runtime: RuntimeDep) -> Coupo
     return coupon
 
 
-@router.get("", summary="List coupons", response_model=CouponPage, dependencies=[requires("customers:read")])
+@router.get(
+    "",
+    summary="List coupons",
+    response_model=CouponPage,
+    dependencies=[requires("customers:read")],
+    responses=problems(PersonErased),
+)
 async def list_coupons(
     tx: Tx,
     page: PageDep,

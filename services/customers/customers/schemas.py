@@ -31,6 +31,7 @@ from shared.contracts.customers import CustomerType, LifecycleStage
 from shared.persian.calendar import from_jalali
 from shared.persian.phone import Phone
 from shared.web import Page
+from shared.web.fields import Flag
 
 HandType = Literal["internal", "intermediary"]
 Email = Annotated[
@@ -68,8 +69,8 @@ class Profile(BaseModel):
     birth_date: BirthDate | None = Field(None, description="Gregorian.", examples=[None])
     birth_date_jalali: JalaliBirthDate | None = Field(None, examples=["1369-02-22"])
     gender: Literal["female", "male", "other"] | None = None
-    accepts_service: bool | None = Field(None, description="False: no service messages either.")
-    accepts_promotional: bool | None = Field(None, description="True needs the customer's yes.")
+    accepts_service: Flag | None = Field(None, description="False: no service messages either.")
+    accepts_promotional: Flag | None = Field(None, description="True needs the customer's yes.")
     consent_source: Code | None = Field(None, description="Where they said so.", examples=["web_form"])
     consent_at: PastInstant | None = None
     hand_types: list[HandType] | None = Field(None, description="Types that cannot be computed.", examples=[[]])

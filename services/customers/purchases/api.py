@@ -15,7 +15,7 @@ from services.customers.coupons.errors import (
     CouponOfAnotherCurrency,
 )
 from services.customers.customers.schemas import BulkOut
-from services.customers.fields import Code, Instant
+from services.customers.fields import Code
 from services.customers.people.errors import CustomerNotFound, PersonErased, PhoneIsShared
 from services.customers.purchases import bulk, queries, recording, usecases
 from services.customers.purchases.errors import (
@@ -28,6 +28,7 @@ from services.customers.purchases.items import past, prepare
 from services.customers.purchases.schemas import BULK_BODY, PurchaseCreate, PurchaseOut, PurchasePage, RefundCreate
 from shared.clock import utcnow
 from shared.web import PageDep, RuntimeDep, Tx, problems, requires, router_for
+from shared.web.fields import Instant
 from shared.web.idempotency import about
 
 router = router_for("customers", prefix="/v1/purchases", tags=["purchases"])
@@ -83,7 +84,13 @@ async def import_purchases(request: Request, tx: Tx, runtime: RuntimeDep) -> Res
     return await bulk.import_purchases(request, tx, runtime.settings.currencies)
 
 
-@router.get("", summary="List purchases", response_model=PurchasePage, dependencies=[requires("customers:read")])
+@router.get(
+    "",
+    summary="List purchases",
+    response_model=PurchasePage,
+    dependencies=[requires("customers:read")],
+    responses=problems(PersonErased),
+)
 async def list_purchases(
     tx: Tx,
     page: PageDep,

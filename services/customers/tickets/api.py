@@ -51,7 +51,13 @@ async def open_ticket(body: TicketCreate, tx: Tx, principal: PrincipalDep) -> Ti
     return TicketOut.of(ticket, personal=principal.sees_personal_data)
 
 
-@router.get("", summary="List tickets", response_model=TicketPage, dependencies=[requires("customers:read")])
+@router.get(
+    "",
+    summary="List tickets",
+    response_model=TicketPage,
+    dependencies=[requires("customers:read")],
+    responses=problems(PersonErased),
+)
 async def list_tickets(
     tx: Tx,
     page: PageDep,

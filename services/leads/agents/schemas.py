@@ -12,6 +12,7 @@ from services.leads.agents.models import Agent, Role
 from services.leads.fields import CodeText, Email, Name, not_null
 from shared.persian.phone import Mobile
 from shared.web import Principal
+from shared.web.fields import Flag, Whole
 from shared.web.masking import mask_email, mask_phone
 
 EXAMPLE: dict[str, Any] = {
@@ -36,7 +37,7 @@ EXAMPLE_OUT: dict[str, Any] = EXAMPLE | {
     "updated_at": "2026-11-01T05:30:00Z",
 }
 
-Capacity = Annotated[int, Field(ge=1, le=10_000, description="Open leads that are a full share; a weight, no limit.")]
+Capacity = Annotated[Whole, Field(ge=1, le=10_000, description="Open leads that are a full share; a weight, no limit.")]
 
 
 class AgentCreate(BaseModel):
@@ -52,8 +53,8 @@ class AgentCreate(BaseModel):
     team: CodeText | None = None
     manager_id: UUID | None = None
     capacity: Capacity = 50
-    on_duty: bool = True
-    active: bool = True
+    on_duty: Flag = True
+    active: Flag = True
 
 
 class AgentPatch(BaseModel):
@@ -69,8 +70,8 @@ class AgentPatch(BaseModel):
     team: CodeText | None = None
     manager_id: UUID | None = None
     capacity: Capacity | None = None
-    on_duty: bool | None = None
-    active: bool | None = None
+    on_duty: Flag | None = None
+    active: Flag | None = None
 
     _given = field_validator("role", "capacity", "on_duty", "active")(not_null)
 

@@ -6,7 +6,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import AwareDatetime
 
 from services.leads.agents.errors import UnknownAgent
 from services.leads.fields import CodeText, MobileAsTyped, Name
@@ -33,6 +32,7 @@ from shared.web import (
     requires,
     router_for,
 )
+from shared.web.fields import Instant
 from shared.web.idempotency import about
 
 router = router_for("leads", prefix="/v1/leads", tags=["leads"])
@@ -46,8 +46,8 @@ async def _filters(
     product: Annotated[CodeText | None, Query(description="What they want.")] = None,
     phone: Annotated[MobileAsTyped | None, Query(description="The person's number, typed in any way.")] = None,
     overdue: Annotated[bool | None, Query(description="Whether something is unanswered past its time.")] = None,
-    captured_from: Annotated[AwareDatetime | None, Query(description="Captured at or after.")] = None,
-    captured_to: Annotated[AwareDatetime | None, Query(description="Captured before.")] = None,
+    captured_from: Annotated[Instant | None, Query(description="Captured at or after.")] = None,
+    captured_to: Annotated[Instant | None, Query(description="Captured before.")] = None,
     q: Annotated[Name | None, Query(description="Beginnings of words of the name, in any spelling.")] = None,
 ) -> LeadFilters:
     return LeadFilters(

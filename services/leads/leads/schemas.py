@@ -15,6 +15,7 @@ from services.leads.leads.touches import Touch, TouchKind
 from services.leads.persons.models import Person
 from shared.contracts.leads import Channel, LeadSource
 from shared.web import Principal
+from shared.web.fields import Flag
 from shared.web.masking import mask_email, mask_name, mask_phone
 
 LEAD_ID = "0193a1c0-7d00-7000-8000-000000000001"
@@ -113,7 +114,7 @@ class LeadCreate(BaseModel):
     currency: Currency = "IRR"
     note: Note | None = None
     referrer_person_id: UUID | None = None
-    accepts_promotional: bool = Field(default=False, description="They said yes to promotional messages.")
+    accepts_promotional: Flag = Field(default=False, description="They said yes to promotional messages.")
 
 
 class LeadPatch(BaseModel):
@@ -236,7 +237,7 @@ class TouchCreate(BaseModel):
     channel: Channel
     by: By | None = Field(None, description="`human` or `automatic` outbound, `person` inbound.")
     agent_id: UUID | None = Field(None, description="Who it was; the token's agent, else the lead's, if left out.")
-    reached: bool = Field(default=True, description="False for a call that was not taken.")
+    reached: Flag = Field(default=True, description="False for a call that was not taken.")
     note: Note | None = None
     occurred_at: PastInstant | None = Field(None, description="Now, if left out. Response times count from recording.")
 

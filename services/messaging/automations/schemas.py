@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.messaging.automations.steps import Step
+from shared.web.fields import Flag, Whole
 
 _STEPS: list[Any] = [
     {"type": "wait", "days": 3, "by_product": {"sample": 60}},
@@ -20,12 +21,12 @@ class AutomationPatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"active": True, "steps": _STEPS}})
 
-    active: bool | None = None
+    active: Flag | None = None
     trigger: str | None = Field(None, max_length=64, examples=["purchase.recorded"])
     condition: dict[str, Any] | None = Field(
         None, description="A condition tree over the event's fields; null: every such event."
     )
-    delay_s: int | None = Field(None, ge=0, le=31_536_000)
+    delay_s: Whole | None = Field(None, ge=0, le=31_536_000)
     steps: list[Step] | None = Field(None, min_length=1, max_length=50)
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from services.messaging.templates.schemas import TemplateCode
 from shared.contracts.envelope import Code
+from shared.web.fields import Whole
 
 CodeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:\-]{1,64}$")]
 
@@ -20,10 +21,10 @@ class Wait(_Step):
     """Go on after a time; `by_product` gives other times, in seconds, for what was bought."""
 
     type: Literal["wait"]
-    seconds: int = Field(0, ge=0, le=31_536_000)
-    hours: int = Field(0, ge=0, le=8_760)
-    days: int = Field(0, ge=0, le=365)
-    by_product: dict[CodeName, Annotated[int, Field(ge=0, le=31_536_000)]] = Field(default={}, max_length=1_000)
+    seconds: Whole = Field(0, ge=0, le=31_536_000)
+    hours: Whole = Field(0, ge=0, le=8_760)
+    days: Whole = Field(0, ge=0, le=365)
+    by_product: dict[CodeName, Annotated[Whole, Field(ge=0, le=31_536_000)]] = Field(default={}, max_length=1_000)
 
     @property
     def usual_s(self) -> int:
@@ -35,8 +36,8 @@ class Coupon(_Step):
     """Ask for a coupon and wait for it; refused or too late, go on without it, or end."""
 
     type: Literal["coupon"]
-    discount_percent: int = Field(ge=1, le=100, examples=[10])
-    valid_days: int = Field(30, ge=1, le=365)
+    discount_percent: Whole = Field(ge=1, le=100, examples=[10])
+    valid_days: Whole = Field(30, ge=1, le=365)
     otherwise: Literal["continue", "end"] = "continue"
 
 
@@ -59,7 +60,7 @@ class PausePromotion(_Step):
     """Let the person have no promotion for some days."""
 
     type: Literal["pause_promotion"]
-    days: int = Field(14, ge=1, le=365)
+    days: Whole = Field(14, ge=1, le=365)
 
 
 Step = Annotated[Wait | Coupon | Survey | Send | PausePromotion, Field(discriminator="type")]

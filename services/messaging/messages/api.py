@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime
 from sqlalchemy import Select, select
 
 from services.messaging.messages import usecases
@@ -34,6 +33,7 @@ from shared.web import (
     requires,
     router_for,
 )
+from shared.web.fields import Instant
 from shared.web.idempotency import about
 from shared.web.masking import mask_email, mask_phone
 
@@ -51,8 +51,8 @@ async def list_messages(
     status: Annotated[StatusName | None, Query()] = None,
     template: Annotated[str | None, Query(max_length=64)] = None,
     automation: Annotated[str | None, Query(max_length=64)] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="Created at this time or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Created before this time.")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="Created at this time or later.")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="Created before this time.")] = None,
 ) -> MessagePage:
     """Return messages, the newest first, by receiver, status, template, automation and time."""
     equal = {"person_id": person_id, "status": status, "template": template, "automation": automation}

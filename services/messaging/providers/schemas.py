@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.messaging import Purpose
+from shared.web.fields import Flag, Number, Whole
 
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["08:00"])]
 
@@ -66,8 +67,8 @@ class ProviderCreate(BaseModel):
     username: str = Field("", max_length=254)
     secret: str = Field(max_length=1000)
     security: Literal["starttls", "tls", "none"] = Field("starttls", description="Of the connection to a mail server.")
-    rate_per_s: float = Field(100, gt=0, le=10_000, description="Messages a second.")
-    priority: int = Field(100, ge=0, le=1000, description="Of the accounts that fit, the lowest is used.")
+    rate_per_s: Number = Field(100, gt=0, le=10_000, description="Messages a second.")
+    priority: Whole = Field(100, ge=0, le=1000, description="Of the accounts that fit, the lowest is used.")
     fields: FieldMapping = FieldMapping()
     lines: list[LineIn] = Field(min_length=1, max_length=100)
 
@@ -82,12 +83,12 @@ class ProviderPatch(BaseModel):
     username: str | None = Field(None, max_length=254)
     secret: str | None = Field(None, max_length=1000)
     security: Literal["starttls", "tls", "none"] | None = None
-    rate_per_s: float | None = Field(None, gt=0, le=10_000)
-    priority: int | None = Field(None, ge=0, le=1000)
+    rate_per_s: Number | None = Field(None, gt=0, le=10_000)
+    priority: Whole | None = Field(None, ge=0, le=1000)
     fields: FieldMapping | None = None
     lines: list[LineIn] | None = Field(None, min_length=1, max_length=100)
-    active: bool | None = None
-    paused: bool | None = None
+    active: Flag | None = None
+    paused: Flag | None = None
 
 
 class LineOut(BaseModel):

@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime
 from sqlalchemy import Select, select
 from sqlalchemy.orm import contains_eager
 
@@ -21,6 +20,7 @@ from services.surveys.people.identity import ids_of
 from shared.clock import utcnow
 from shared.contracts.surveys import Category
 from shared.web import Keyset, PageDep, Tx, page_of, problems, requires, router_for
+from shared.web.fields import Instant
 from shared.web.idempotency import about
 
 router = router_for("surveys", prefix="/v1/answers", tags=["answers"])
@@ -55,8 +55,8 @@ async def list_answers(
     touchpoint: Annotated[str | None, Query(max_length=64)] = None,
     product: Annotated[str | None, Query(max_length=64)] = None,
     agent_id: Annotated[UUID | None, Query()] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="Answered then or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Answered before.")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="Answered then or later.")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="Answered before.")] = None,
 ) -> dict[str, object]:
     """List answers."""
     asked = {"survey": survey, "touchpoint": touchpoint, "product": product, "agent_id": agent_id}

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.surveys.fields import Codes
+from shared.web.fields import Whole
 
 
 class FatiguePatch(BaseModel):
@@ -16,7 +17,7 @@ class FatiguePatch(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"days": 30, "exempt_touchpoints": ["support", "ticket"]}]}
     )
 
-    days: int = Field(30, ge=0, le=3650, description="Days in which a person is asked at most once, by any survey.")
+    days: Whole = Field(30, ge=0, le=3650, description="Days in which a person is asked at most once, by any survey.")
     exempt_touchpoints: Codes = Field(
         [], description="Touchpoints whose requests do not wait for that: a question after support."
     )

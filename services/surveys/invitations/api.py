@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime
 from sqlalchemy import select
 
 from services.surveys.answers.models import Reply
@@ -28,6 +27,7 @@ from services.surveys.surveys.usecases import survey_by_code
 from shared.clock import utcnow
 from shared.ids import new_id
 from shared.web import Keyset, PageDep, Tx, page_of, problems, requires, router_for
+from shared.web.fields import Instant
 from shared.web.idempotency import about
 
 router = router_for("surveys", prefix="/v1/invitations", tags=["invitations"])
@@ -58,8 +58,8 @@ async def list_invitations(
     person_id: Annotated[UUID | None, Query(description="The person, by any id that means them.")] = None,
     status: Annotated[Status | None, Query(description="What became of it.")] = None,
     reason: Annotated[str | None, Query(max_length=64, description="Why it was refused.")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="Requested then or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Requested before.")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="Requested then or later.")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="Requested before.")] = None,
 ) -> dict[str, object]:
     """List the requests to ask people, refused ones too."""
     filters = {"survey": survey, "status": status, "reason": reason}

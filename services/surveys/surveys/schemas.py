@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from services.surveys.fields import Code, Title
 from services.surveys.scales import Kind, Scale
 from shared.web import Page
+from shared.web.fields import Flag, Whole
 
 Channel = Literal["sms", "email", "api"]
 NPS_INTERVAL_DAYS = 90
@@ -53,12 +54,12 @@ class SurveyCreate(BaseModel):
     touchpoint: Code | None = Field(
         None, description="Where in the customer's journey it is asked, unless a request says."
     )
-    sampling_percent: int = Field(100, ge=0, le=100, description="Share of the people that are asked.")
-    interval_days: int | None = Field(
+    sampling_percent: Whole = Field(100, ge=0, le=100, description="Share of the people that are asked.")
+    interval_days: Whole | None = Field(
         None, ge=1, le=3650, description="Days before a person is asked this again; 90 for nps unless it is given."
     )
-    valid_days: int = Field(14, ge=1, le=365, description="Days within which an answer is taken.")
-    active: bool = True
+    valid_days: Whole = Field(14, ge=1, le=365, description="Days within which an answer is taken.")
+    active: Flag = True
 
     @model_validator(mode="after")
     def _ask_for_recommendations_seldom(self) -> Self:
@@ -79,10 +80,10 @@ class SurveyPatch(BaseModel):
     channel: Channel = "sms"
     template: Code | None = None
     touchpoint: Code | None = None
-    sampling_percent: int = Field(100, ge=0, le=100)
-    interval_days: int | None = Field(None, ge=1, le=3650)
-    valid_days: int = Field(14, ge=1, le=365)
-    active: bool = True
+    sampling_percent: Whole = Field(100, ge=0, le=100)
+    interval_days: Whole | None = Field(None, ge=1, le=3650)
+    valid_days: Whole = Field(14, ge=1, le=365)
+    active: Flag = True
 
     def changes(self) -> dict[str, Any]:
         """Return what the request says, and nothing of what it leaves out."""

@@ -206,7 +206,16 @@ async def test_an_unknown_path_and_method_are_problems(client: httpx.AsyncClient
 
     assert (nowhere.status_code, nowhere.json()["code"]) == (404, "no_such_path")
     assert (method.status_code, method.json()["code"]) == (405, "method_not_allowed")
-    assert method.headers["allow"]
+    assert method.headers["allow"] == "GET, POST"
+
+
+async def test_a_path_that_is_written_out_is_no_id_of_a_pattern(client: httpx.AsyncClient) -> None:
+    changed = await client.patch("/v1/notes/bulk", json={"text": "x"})
+    erased = await client.delete("/v1/notes/me")
+
+    assert (changed.status_code, changed.headers["allow"]) == (405, "POST")
+    assert (erased.status_code, erased.headers["allow"]) == (405, "GET")
+    assert (await client.patch("/v1/notes/everything", json={"text": "x"})).status_code == 422
 
 
 async def test_a_fault_of_ours_says_nothing_of_its_cause(

@@ -1,0 +1,32 @@
+"""Fields that requests of all services have, taken as the API's description says and in no other way."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool
+from pydantic_core import PydanticCustomError
+
+_BEGINS_WITH_A_DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}").match
+
+
+def _written_out(value: Any) -> Any:
+    """Refuse a number: pydantic would take it for seconds since 1970, or for milliseconds where it is large."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _BEGINS_WITH_A_DATE(value)):
+        return value
+    raise PydanticCustomError("datetime_parsing", "not a time")
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+"""A time with its zone, as RFC 3339 writes it; for bodies and for the query."""
+
+Whole = Annotated[int, Field(strict=True)]
+"""A whole number in a body: neither a text nor `true`."""
+
+Number = Annotated[float, Field(strict=True)]
+"""A number in a body: neither a text nor `true`."""
+
+Flag = StrictBool
+"""`true` or `false` in a body: neither a text nor a number."""
