@@ -11,6 +11,7 @@ from contextlib import suppress
 import structlog
 
 from shared.bus import EMBEDDED_POLL_S, BusUnavailable
+from shared.outbox.alignment import OldSendsPending
 from shared.outbox.drain import drain
 from shared.outbox.faults import sentence
 from shared.outbox.housekeeping import FIRST_WITHIN_S, housekeeping
@@ -78,7 +79,7 @@ class Worker:
                 return poll_s
             try:
                 await relay.turn()
-            except LeaseLost:
+            except (LeaseLost, OldSendsPending):
                 return STANDBY_S
             return 0.0
 

@@ -42,6 +42,7 @@ class KafkaBus:
     def __init__(self, bootstrap_servers: str, *, prefix: str = "", send_timeout_s: float = SEND_TIMEOUT_S) -> None:
         self.bootstrap_servers, self.prefix = bootstrap_servers, prefix
         self.send_timeout_s = send_timeout_s
+        self.connects = 0
         self._producer: AIOKafkaProducer | None = None
         self._reader: AIOKafkaConsumer | None = None
         self._read_to: dict[KafkaPartition, int] = {}
@@ -102,6 +103,28 @@ class KafkaBus:
             if not messages or messages[-1].offset + 1 >= end:
                 reader.pause(kafka_partition)  # else it would go on asking
             return [record_of(message, partition) for message in messages]
+
+    async def read_many(
+        self, offsets: Mapping[TopicPartition, int], *, most: int
+    ) -> dict[TopicPartition, list[Record]]:
+        """Return up to `most` records of each of several partitions, as they are now."""
+        wanted = {KafkaPartition(self.prefix + each.topic, each.partition): each for each in offsets}
+        found: dict[TopicPartition, list[Record]] = {each: [] for each in offsets}
+        async with self._lent_reader() as reader:
+            ends = await reader.end_offsets(list(wanted))
+            reader.assign([each for each in wanted if offsets[wanted[each]] < ends[each]])
+            self._read_to = {}
+            for each in reader.assignment():
+                reader.seek(each, offsets[wanted[each]])
+            try:
+                async for each, messages in _read_all(reader, ends):
+                    ours = wanted[each]
+                    found[ours] += [record_of(message, ours) for message in messages[: most - len(found[ours])]]
+                    if len(found[ours]) >= most:
+                        reader.pause(each)
+            except OffsetOutOfRangeError as error:
+                raise OffsetOutOfRange(offsets) from error
+        return {partition: records for partition, records in found.items() if records}
 
     async def bounds(self, topics: Collection[str]) -> Mapping[TopicPartition, tuple[int, int]]:
         """Return the first offset and the one after the last of every partition."""
@@ -195,6 +218,7 @@ class KafkaBus:
         producer, self._producer = self._producer, None
         if producer is None:
             return
+        self.connects += 1  # the next one's
         producer._closed = True  # noqa: SLF001  (its own stop() waits for a broker that may be gone)
         sender = producer._sender.sender_task  # noqa: SLF001
         if sender is not None:
@@ -245,6 +269,21 @@ async def _read_on(reader: AIOKafkaConsumer, partition: KafkaPartition, end: int
         if messages := fetched.get(partition):
             return list(messages)
     return []
+
+
+async def _read_all(
+    reader: AIOKafkaConsumer, ends: Mapping[KafkaPartition, int]
+) -> AsyncIterator[tuple[KafkaPartition, Sequence[Any]]]:
+    """Yield what is read of each partition until all that are not paused have reached their ends."""
+    while True:
+        for each in reader.assignment() - reader.paused():
+            if await reader.position(each) >= ends[each]:
+                reader.pause(each)
+        left = reader.assignment() - reader.paused()
+        if not left:
+            return
+        for each, messages in (await reader.getmany(*left, timeout_ms=500)).items():
+            yield each, messages
 
 
 async def _within(seconds: float, closing: Any) -> None:

@@ -106,6 +106,7 @@ class LocalBus:
 
     def __init__(self, url: str, *, poll_s: float = POLL_S) -> None:
         self.url, self.poll_s = url, poll_s
+        self.connects = 0
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
@@ -234,9 +235,13 @@ class LocalBus:
                     max_size=4,
                     timeout=5,
                     command_timeout=30,
+                    init=self._count_connect,
                     server_settings={"application_name": "peyvand bus", "timezone": "UTC"},
                 )
             return self._pool
+
+    async def _count_connect(self, _connection: asyncpg.Connection) -> None:
+        self.connects += 1
 
 
 async def _lock_heads(

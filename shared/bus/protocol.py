@@ -79,7 +79,13 @@ class Subscription(Protocol):
 
 
 class EventBus(Protocol):
-    """A log of records by topic and partition, and consumers that share its partitions out."""
+    """A log of records by topic and partition, and consumers that share its partitions out.
+
+    `connects` counts the connections made, as far as the transport sees them: behind a new one may be another log,
+    restored from a copy.
+    """
+
+    connects: int
 
     async def create_topics(self, topics: Mapping[str, bool], *, partitions: int) -> None:
         """Make the topics that do not exist; the value says whether a topic is compacted (contact cards)."""
@@ -102,6 +108,12 @@ class EventBus(Protocol):
 
     async def read(self, partition: TopicPartition, offset: int, *, most: int) -> Sequence[Record]:
         """Return records of one partition from `offset` on, without a group; for rebuilds and audits."""
+        ...
+
+    async def read_many(
+        self, offsets: Mapping[TopicPartition, int], *, most: int
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Return up to `most` records of each of several partitions, as they are now; for looking at their ends."""
         ...
 
     async def bounds(self, topics: Collection[str]) -> Mapping[TopicPartition, tuple[int, int]]:

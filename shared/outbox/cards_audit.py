@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 from uuid import UUID
 
-from shared.bus import Record, TopicPartition
-from shared.clock import utcnow
+from shared.bus import TopicPartition
 from shared.db import driver
-from shared.ids import new_id
 from shared.outbox import wire
 from shared.outbox.writing import add_card
 from shared.service import CardReader, Runtime
@@ -32,32 +30,13 @@ async def audit_cards(runtime: Runtime) -> int:
 async def tick(runtime: Runtime) -> int:
     """Append a record that says nothing to each partition of the service's contact topics."""
     partitions = [each for topic in runtime.service.card_readers for each in await _partitions(runtime, topic)]
-    await runtime.bus.send([_tick(runtime.service.name, partition) for partition in partitions])
+    name = runtime.service.name
+    await runtime.bus.send([wire.record_of_machinery(wire.TICK_TYPE, name, each) for each in partitions])
     return 0
 
 
 async def _partitions(runtime: Runtime, topic: str) -> list[TopicPartition]:
     return sorted(await runtime.bus.bounds([topic]))
-
-
-def _tick(service: str, partition: TopicPartition) -> Record:
-    """Make the tick of a partition: always the same key, so that compaction keeps one."""
-    key, now = UUID(int=partition.partition), utcnow()
-    row = {
-        "id": new_id(),
-        "type": wire.TICK_TYPE,
-        "topic": partition.topic,
-        "key": key,
-        "subject": key,
-        "occurred_at": now,
-        "recorded_at": now,
-        "seq": 0,
-        "correlation_id": None,
-        "causation_id": None,
-        "traceparent": None,
-    }
-    source = f"/peyvand/{service}"
-    return wire.record_of(row, source=source, partition=partition.partition, position=0, body=b"{}")
 
 
 async def _audit(runtime: Runtime, partition: TopicPartition, reader: CardReader) -> None:

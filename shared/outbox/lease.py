@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
@@ -9,25 +10,41 @@ import asyncpg
 LEASE_S = 10.0
 
 _MAKE = "INSERT INTO relay_lease (service) VALUES ($1) ON CONFLICT DO NOTHING"
-_TAKE = """
-UPDATE relay_lease SET owner = $2, until = clock_timestamp() + $3 * interval '1 second'
-WHERE service = $1 AND (owner = $2 OR until < clock_timestamp()) RETURNING true
+_LOCK = """
+SELECT owner, until < clock_timestamp() AS over, stopped, cards_epoch FROM relay_lease WHERE service = $1 FOR UPDATE
 """
+_TAKE = "UPDATE relay_lease SET owner = $2, until = clock_timestamp() + $3 * interval '1 second' WHERE service = $1"
 _RELEASE = "UPDATE relay_lease SET until = clock_timestamp() - interval '1 second' WHERE service = $1 AND owner = $2"
 _OWNED = "SELECT EXISTS (SELECT FROM relay_lease WHERE service = $1 AND owner = $2 AND until >= clock_timestamp())"
+_SAY = "UPDATE relay_lease SET stopped = $2 WHERE service = $1"
 
 
 class LeaseLost(Exception):
     """Another relay of this service is at work."""
 
 
-async def hold(connection: asyncpg.Connection, service: str, owner: UUID, lease_s: float) -> None:
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The lease as it was taken or prolonged: whether another relay had it before, and what stands in its row."""
+
+    taken_over: bool
+    stopped: str | None
+    cards_epoch: int
+
+
+async def hold(connection: asyncpg.Connection, service: str, owner: UUID, lease_s: float) -> Lease:
     """Take or prolong the lease, and lock its row to the transaction's end; raise `LeaseLost` if another has it."""
-    if await connection.fetchval(_TAKE, service, owner, lease_s):
-        return
-    await connection.execute(_MAKE, service)
-    if not await connection.fetchval(_TAKE, service, owner, lease_s):
+    row = await connection.fetchrow(_LOCK, service) or await _made(connection, service)
+    mine = row["owner"] == owner
+    if not (mine or row["over"] or row["owner"] is None):
         raise LeaseLost(service)
+    await connection.execute(_TAKE, service, owner, lease_s)
+    return Lease(not mine, row["stopped"], row["cards_epoch"])
+
+
+async def _made(connection: asyncpg.Connection, service: str) -> asyncpg.Record:
+    await connection.execute(_MAKE, service)
+    return (await connection.fetch(_LOCK, service))[0]
 
 
 async def release(connection: asyncpg.Connection, service: str, owner: UUID) -> None:
@@ -38,3 +55,8 @@ async def release(connection: asyncpg.Connection, service: str, owner: UUID) -> 
 async def owned(connection: asyncpg.Connection, service: str, owner: UUID) -> bool:
     """Tell whether `owner` holds the lease at present."""
     return bool(await connection.fetchval(_OWNED, service, owner))
+
+
+async def say_why(connection: asyncpg.Connection, service: str, stopped: str | None) -> None:
+    """Record why the relay stands still, for readiness; None where it works."""
+    await connection.execute(_SAY, service, stopped)

@@ -1,7 +1,8 @@
 """The relay: outbox rows become records, in order, with dense positions, each at least once.
 
 A batch is stored before it is sent and deleted after, so whoever sends it again gives it the same positions. Every
-step is a transaction that holds the lease's row. What commits late comes in a later batch.
+step is a transaction that holds the lease's row. What commits late comes in a later batch. Whenever the database or the
+log may be another one than before, restored from a copy, the two are compared first (`alignment`).
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import asyncpg
 
 from shared.bus import BusUnavailable, Record, TopicPartition
 from shared.bus.partitions import partition_of
+from shared.clock import utcnow
 from shared.contracts.cards import CardVersion
 from shared.db import driver
 from shared.ids import new_id
 from shared.outbox import wire
+from shared.outbox.alignment import Alignment
 from shared.outbox.lease import LEASE_S, hold, release
 from shared.outbox.writing import CARD_TYPE
 from shared.service import Runtime
@@ -54,8 +57,15 @@ WHERE seq = ANY($1::bigint[]) AND type = $2 GROUP BY topic, key ORDER BY topic, 
 ON CONFLICT (topic, key) DO UPDATE SET version = greatest(relay_cards.version, excluded.version)
 """
 _CARD_VERSIONS = "SELECT key, topic, version FROM relay_cards WHERE key = ANY($1::uuid[])"
+_MADE_AGAIN = """
+WITH again AS (
+    DELETE FROM outbox USING lost_events WHERE outbox.id = lost_events.event_id AND seq = ANY($1::bigint[])
+    RETURNING seq, outbox.id
+), noted AS (UPDATE lost_events SET remade_at = $2 FROM again WHERE event_id = again.id)
+SELECT seq FROM again
+"""
 _SENT = "DELETE FROM outbox WHERE seq = ANY($1::bigint[])"
-_SETTLED = "DELETE FROM relay_batch WHERE seqs = $1"
+_SETTLED = "DELETE FROM relay_batch WHERE seqs = $1 RETURNING true"
 
 
 @dataclass(slots=True)
@@ -65,6 +75,7 @@ class Batch:
     seqs: list[int] = field(default_factory=list)
     partitions: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
+    cards_epoch: int = 0
     records: list[Record] = field(default_factory=list)
 
 
@@ -76,11 +87,12 @@ class Relay:
         self.service = runtime.service.name
         self.owner = new_id()
         self.lease_s, self.rows = lease_s, rows
+        self.alignment = Alignment(runtime, self.owner, lease_s=lease_s)
         self._sent: Batch | None = None
 
     async def pending(self) -> bool:
         """Tell cheaply whether there is anything to do; writes nothing, so idling costs no log and no flush."""
-        if self._sent is not None:
+        if self._sent is not None or self.alignment.doubtful:
             return True
         async with self.db.connection() as connection:
             return bool(await connection.fetchval(_PENDING))
@@ -88,7 +100,8 @@ class Relay:
     async def turn(self) -> int:
         """Settle the batch sent before, take the next, send it; return how many records were sent.
 
-        Raises `LeaseLost` where another relay is at work, `BusUnavailable` where the batch stays to be sent again.
+        Raises `LeaseLost` where another relay is at work, `BusUnavailable` where the batch stays to be sent again,
+        `OldSendsPending` and `LogBehind` where the database or the log was restored.
         """
         batch = await self.take(settling=self._sent)
         self._sent = None
@@ -100,17 +113,16 @@ class Relay:
 
     async def take(self, settling: Batch | None = None) -> Batch | None:
         """In one transaction under the lease: delete what was sent, then load the stored batch or store the next."""
-        async with self.db.transaction() as tx:
-            connection = driver(tx)
-            await hold(connection, self.service, self.owner, self.lease_s)
-            if settling is not None:
-                await connection.execute(_SENT, settling.seqs)
-                await connection.execute(_SETTLED, settling.seqs)
-            stored = await connection.fetchrow(_STORED)
-            batch = Batch(*stored) if stored else await self._store_next(connection)
-            if batch is not None:
-                batch.records = await self._records(connection, batch)
-            return batch
+        if self.alignment.rested:
+            self.alignment.doubt()
+        while True:
+            if self.alignment.doubtful:
+                await self.alignment.assure()
+            async with self.db.transaction() as tx:
+                lease = await hold(driver(tx), self.service, self.owner, self.lease_s)
+                if not (lease.taken_over or self.alignment.doubtful):
+                    return await self._take(driver(tx), settling, lease.cards_epoch)
+            self.alignment.doubt()
 
     async def send(self, batch: Batch) -> None:
         """Send a batch within the time that the lease leaves."""
@@ -118,20 +130,36 @@ class Relay:
             async with asyncio.timeout(self.lease_s * 0.6):
                 await self.bus.send(batch.records)
         except TimeoutError as error:
+            self.alignment.doubt()
             raise BusUnavailable("The bus did not take a batch in time; it is sent again.") from error
+        except BusUnavailable:
+            self.alignment.doubt()
+            raise
+        self.alignment.trust()
 
     async def release(self) -> None:
         """Settle what was sent and let another relay begin at once."""
         async with self.db.transaction() as tx:
-            if self._sent is not None:
+            if self._sent is not None and not self.alignment.doubtful:
                 await hold(driver(tx), self.service, self.owner, self.lease_s)
-                await driver(tx).execute(_SENT, self._sent.seqs)
-                await driver(tx).execute(_SETTLED, self._sent.seqs)
-                self._sent = None
+                await _settle(driver(tx), self._sent)
+            self._sent = None
             await release(driver(tx), self.service, self.owner)
+
+    async def _take(self, connection: asyncpg.Connection, settling: Batch | None, cards_epoch: int) -> Batch | None:
+        if settling is not None:
+            await _settle(connection, settling)
+        stored = await connection.fetchrow(_STORED)
+        batch = Batch(*stored) if stored else await self._store_next(connection)
+        if batch is not None:
+            batch.cards_epoch = cards_epoch
+            batch.records = await self._records(connection, batch)
+        return batch
 
     async def _store_next(self, connection: asyncpg.Connection) -> Batch | None:
         rows = await connection.fetch(_OLDEST, self.rows, CARD_BYTES)
+        if rows and self.alignment.any_lost:
+            rows = await _new_only(connection, rows)
         if not rows:
             return None
         partitions = self.runtime.settings.partitions
@@ -155,8 +183,11 @@ class Relay:
             body = cards.get((row["topic"], row["key"])) if row["type"] == CARD_TYPE else row["body"]
             card = needed.get(row["key"]) if row["type"] != CARD_TYPE else None
             records.append(
-                wire.record_of(row, source=source, partition=partition, position=position, body=body, card=card)
-            )
+                wire.record_of(
+                    row, source=source, partition=partition, position=position, body=body, card=card,
+                    cards_epoch=batch.cards_epoch,
+                )
+            )  # fmt: skip
         return records
 
     async def _needed_cards(
@@ -198,19 +229,34 @@ def _fitting(rows: Sequence[asyncpg.Record], places: Sequence[TopicPartition]) -
     return len(rows)
 
 
+async def _settle(connection: asyncpg.Connection, sent: Batch) -> None:
+    """Delete what was sent, if it still is the stored batch: in a restored database its numbers may be others'."""
+    if await connection.fetchval(_SETTLED, sent.seqs):
+        await connection.execute(_SENT, sent.seqs)
+
+
+async def _new_only(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
+    """Take out of the outbox what a handler made again, with the same id, after a restore: the log holds it."""
+    again = await connection.fetch(_MADE_AGAIN, [row["seq"] for row in rows], utcnow())
+    passed = {row["seq"] for row in again}
+    return [row for row in rows if row["seq"] not in passed]
+
+
 async def _positions(
     connection: asyncpg.Connection, rows: Sequence[asyncpg.Record], places: Sequence[TopicPartition]
 ) -> list[int]:
-    """Give each fact the next position of its partition; cards get 0, as their topics are compacted."""
-    facts = {place for row, place in zip(rows, places, strict=True) if row["type"] != CARD_TYPE}
-    topics, partitions = [place.topic for place in facts], [place.partition for place in facts]
-    last = dict.fromkeys(facts, 0)
+    """Give each fact the next position of its partition.
+
+    Cards get 0, as their topics are compacted; what is kept of theirs is the highest version.
+    """
+    last = dict.fromkeys(places, 0)
+    topics, partitions = [place.topic for place in last], [place.partition for place in last]
     for topic, partition, position in await connection.fetch(_POSITIONS, topics, partitions):
         last[TopicPartition(topic, partition)] = position
     given = []
     for row, place in zip(rows, places, strict=True):
-        if row["type"] != CARD_TYPE:
-            last[place] += 1
-        given.append(last[place] if row["type"] != CARD_TYPE else 0)
-    await connection.execute(_MOVE, topics, partitions, [last[place] for place in facts])
+        is_card = row["type"] == CARD_TYPE
+        last[place] = max(last[place], row["seq"]) if is_card else last[place] + 1
+        given.append(0 if is_card else last[place])
+    await connection.execute(_MOVE, topics, partitions, list(last.values()))
     return given

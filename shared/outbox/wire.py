@@ -10,13 +10,18 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from shared.bus import Record
+from shared.bus import Record, TopicPartition
+from shared.clock import utcnow
 from shared.contracts import Event, Received, registry
 from shared.contracts.cards import CardVersion, ContactCard, ReceivedCard
+from shared.ids import new_id
 from shared.outbox.writing import CARD_TYPE
 
 TICK_TYPE = "log.tick"
 """Type of a record that says nothing: it makes a quiet partition of a compacted topic roll its segment."""
+
+GAP_TYPE = "log.gap"
+"""Type of a record that stands for all positions from `missing_from` to its own, which the log has lost."""
 
 MACHINERY_TYPES = "log."
 """How the types of records begin that the machinery writes for itself: no contract knows them, and none has to."""
@@ -64,8 +69,12 @@ def record_of(
     position: int,
     body: bytes | None,
     card: CardVersion | None = None,
+    cards_epoch: int = 0,
 ) -> Record:
-    """Make the record of an outbox row; `position` is 0 on contact topics, where nobody compares it."""
+    """Make the record of an outbox row; `position` is 0 on contact topics, where nobody compares it.
+
+    A fact names the `card` that it goes with; a card says when all of them were last sent anew, if ever.
+    """
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(row["id"]),
@@ -80,6 +89,8 @@ def record_of(
     }
     if card is not None:
         headers["card"] = f"{card.topic}:{card.version}"
+    if cards_epoch and row["type"] == CARD_TYPE:
+        headers["cards_epoch"] = str(cards_epoch)
     if row["correlation_id"] is not None:
         headers["correlation_id"] = row["correlation_id"]
     if row["causation_id"] is not None:
@@ -87,6 +98,28 @@ def record_of(
     if row["traceparent"] is not None:
         headers["traceparent"] = row["traceparent"]
     return Record(row["topic"], partition, row["key"], headers, body)
+
+
+def record_of_machinery(
+    kind: str, service: str, partition: TopicPartition, *, position: int = 0, missing_from: int | None = None
+) -> Record:
+    """Make a record that no contract knows; always of the same key, so that compaction keeps one of its kind."""
+    key, now = UUID(int=partition.partition), instant(utcnow())
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(new_id()),
+        "ce_source": f"/peyvand/{service}",
+        "ce_type": kind,
+        "ce_time": now,
+        "ce_subject": str(key),
+        "content-type": "application/json",
+        "recorded_at": now,
+        "position": str(position),
+        "version": "0",
+    }
+    if missing_from is not None:
+        headers["missing_from"] = str(missing_from)
+    return Record(*partition, key, headers, b"{}")
 
 
 def type_of(record: Record) -> str:
@@ -97,6 +130,31 @@ def type_of(record: Record) -> str:
 def is_card(record: Record) -> bool:
     """Tell a contact card or its tombstone from everything else."""
     return type_of(record) == CARD_TYPE
+
+
+def is_gap(record: Record) -> bool:
+    """Tell whether a record stands for positions that the log has lost."""
+    return type_of(record) == GAP_TYPE
+
+
+def missing_from(record: Record) -> int:
+    """Return the first position that a record stands for: its own, unless it is a gap."""
+    return int(record.headers.get("missing_from", "0")) or position_of(record)
+
+
+def cards_epoch_of(record: Record) -> int:
+    """Return when, as Unix time, all cards of the topic had been sent anew before this one; 0 for never."""
+    return int(record.headers.get("cards_epoch", "0"))
+
+
+def id_of(record: Record) -> UUID:
+    """Return the id of the event that a record carries."""
+    return UUID(record.headers["ce_id"])
+
+
+def version_of(record: Record) -> int:
+    """Return the outbox's number of the event that a record carries; 0 for the machinery's own."""
+    return int(record.headers["version"])
 
 
 def position_of(record: Record) -> int:

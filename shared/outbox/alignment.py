@@ -1,0 +1,160 @@
+"""When the relay asks the log whether its database still tells the same history, and what it does with the answer.
+
+It asks at its start, when it took the lease over, after a failed send, after every new connection to the database or
+the bus that could be seen, and before it sends after a rest. In between it asks nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+import structlog
+
+from shared.bus import BusUnavailable, TopicPartition
+from shared.db import driver
+from shared.outbox import restoring
+from shared.outbox.lease import LEASE_S, hold, release, say_why
+from shared.outbox.restoring import Standing, Tails
+from shared.outbox.tails import read_tails
+from shared.service import Runtime
+
+TRUST_S = 5.0
+"""For how long after an acknowledged send the log is taken for the same; a broker cannot be restored faster."""
+
+_ANY_LOST = "SELECT EXISTS (SELECT FROM lost_events)"
+
+Connects = tuple[int, int]
+"""How many connections were made to the database and to the bus."""
+
+log = structlog.get_logger(__name__)
+
+
+class OldSendsPending(Exception):
+    """The database was restored, and what was sent before may still arrive: the relay waits until it has expired."""
+
+
+class LogBehind(BusUnavailable):
+    """The log lacks what was published: it was restored from an older copy, or made anew."""
+
+    code = "log_behind"
+
+
+class Alignment:
+    """What one relay knows of the log and the database being of one history.
+
+    `any_lost` says whether there are events on the log that the database does not know: a handler may make one again.
+    """
+
+    def __init__(self, runtime: Runtime, owner: UUID, *, lease_s: float = LEASE_S) -> None:
+        self.runtime, self.owner, self.lease_s = runtime, owner, lease_s
+        self.service = runtime.service
+        self.contacts = restoring.published_topics(runtime.service)[1]
+        self.any_lost = False
+        self._seen: Connects | None = None
+        self._trusted_until = 0.0
+        self._expired_at: float | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        """Tell whether the database or the log may be another one than when they were compared."""
+        return self._seen != self._connects()
+
+    @property
+    def rested(self) -> bool:
+        """Tell whether nothing was heard of the log for so long that it may be another one."""
+        return time.monotonic() > self._trusted_until
+
+    def trust(self) -> None:
+        """Note that the log has just acknowledged a send."""
+        self._trusted_until = time.monotonic() + TRUST_S
+
+    def doubt(self) -> None:
+        """Ask the log before anything else is done."""
+        self._seen = None
+
+    async def assure(self) -> None:
+        """Compare log and database, and take over what the log has more of.
+
+        Raises `LeaseLost`, `OldSendsPending` where the database was restored shortly before, `LogBehind`.
+        """
+        if self._expired_at is not None and time.monotonic() < self._expired_at:
+            await self._hold()
+            raise OldSendsPending(self.service.name)
+        while not await self._compared():
+            pass
+
+    async def _compared(self) -> bool:
+        """Return whether both tell one history; False where they were brought together just now."""
+        seen, stopped, standings, tails = await self._look()
+        if restoring.ahead_of(standings, tails, self.contacts):
+            await self._take_over(seen, standings, tails)
+            return False
+        self._expired_at = None
+        lacking = restoring.behind(standings, tails, self.contacts)
+        wider = await restoring.surely_behind(self.runtime.bus, standings, lacking)
+        if lacking := restoring.behind({each: standings[each] for each in wider}, wider, self.contacts):
+            await self._stand_still(lacking)
+        if stopped is not None:
+            await self._say(None)
+        self._seen = seen
+        self.trust()
+        return True
+
+    async def _look(self) -> tuple[Connects, str | None, dict[TopicPartition, Standing], Tails]:
+        async with self.runtime.db.transaction() as tx:
+            lease = await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+            seen = self._connects()
+            standings = await restoring.read_standings(driver(tx), self.service)
+            self.any_lost = await driver(tx).fetchval(_ANY_LOST)
+            cards = await restoring.newest_cards(driver(tx), self.service)
+        facts, contacts = restoring.published_topics(self.service)
+        tails = await read_tails(self.runtime.bus, [*facts, *contacts])
+        for partition in tails.keys() - standings.keys():
+            if partition.topic in cards:
+                standings[partition] = Standing(cards[partition.topic], unsure=True)
+        return seen, lease.stopped, standings, tails
+
+    async def _take_over(self, seen: Connects, standings: dict[TopicPartition, Standing], tails: Tails) -> None:
+        """Wait until what was sent before has expired, then bring the database to where the log is."""
+        if self._expired_at is None:
+            wait_s = self.runtime.settings.old_sends_expire_s
+            self._expired_at = time.monotonic() + wait_s
+            await self._say(
+                "The log is ahead of the database, which was restored from an older copy: what was sent before may "
+                f"arrive for another {wait_s:.0f} s, and the relay waits for so long. Nothing has to be done."
+            )
+            log.error("log_ahead_of_database", service=self.service.name, waits_s=wait_s)
+            raise OldSendsPending(self.service.name)
+        found = await restoring.read_on(self.runtime.bus, standings, tails, self.contacts)
+        async with self.runtime.db.transaction() as tx:
+            lease = await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+            if lease.taken_over or seen != self._connects():
+                return
+            await restoring.take_over(driver(tx), found)
+            await say_why(driver(tx), self.service.name, None)
+
+    async def _stand_still(self, lacking: Tails) -> None:
+        places = ", ".join(map(str, lacking))
+        why = (
+            f"The log lacks what was published to {places}: Kafka, or the bus database, was restored from an older "
+            f"copy or made anew. `peyvand topics realign {self.service.name}` lets consumers go on and sends all cards "
+            "again."
+        )
+        async with self.runtime.db.transaction() as tx:
+            await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+            await say_why(driver(tx), self.service.name, why)
+            await release(driver(tx), self.service.name, self.owner)
+        raise LogBehind(why)
+
+    async def _say(self, why: str | None) -> None:
+        async with self.runtime.db.transaction() as tx:
+            await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+            await say_why(driver(tx), self.service.name, why)
+
+    async def _hold(self) -> None:
+        async with self.runtime.db.transaction() as tx:
+            await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+
+    def _connects(self) -> Connects:
+        return self.runtime.db.connects, self.runtime.bus.connects
