@@ -101,10 +101,9 @@ EVERYTHING_RECEIVED = "pack, message, inbound, call, mail"
 
 
 async def make(connection: asyncpg.Connection) -> None:
-    """Make what is missing; two starts at once wait for each other."""
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('peyvand.sandbox', 0))")
-        await connection.execute(SCHEMA)
+    """Make what is missing, inside the transaction that `connection` is in; two starts at once wait for each other."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('peyvand.sandbox', 0))")
+    await connection.execute(SCHEMA)
 
 
 async def clear(connection: asyncpg.Connection) -> None:
