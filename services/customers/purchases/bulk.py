@@ -26,7 +26,7 @@ from services.customers.purchases.items import Prepared, PurchaseItem, prepare
 from services.customers.purchases.recording import values
 from shared import outbox
 from shared.clock import utcnow
-from shared.db import driver
+from shared.db import driver, savepoint
 from shared.errors import FieldError, Invalid, PeyvandError
 from shared.web.bulk import ItemError, read_items
 
@@ -191,7 +191,7 @@ async def _write(connection: asyncpg.Connection, purchases: list[Prepared], now:
     purchases.sort(key=lambda purchase: purchase.external_key or ("", ""))
     rows = [values(purchase, now) for purchase in purchases]
     try:
-        async with connection.transaction():
+        async with savepoint(connection):
             await connection.copy_records_to_table("purchases", columns=sql.NAMES.split(", "), records=rows)
     except asyncpg.UniqueViolationError:
         return {row["id"] for row in await connection.fetch(sql.RECORD_MANY, *_columns(rows))}
