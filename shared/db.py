@@ -133,7 +133,9 @@ async def transaction_on(connection: AsyncConnection, first: str = "") -> AsyncI
 class _Transaction:
     """A transaction, or within one a savepoint: kept at the end of its block, undone if the block raises.
 
-    asyncpg's own would send its BEGIN alone.
+    asyncpg's own would send its BEGIN alone. Where a statement of ours or the block itself is cut off (cancelled, or
+    the connection lost), nobody knows what the server has done: the connection is given up, for the next that gets
+    it from the pool would be inside this transaction, and what it commits would be lost.
     """
 
     BEGIN, KEEP, UNDO = "BEGIN; {}", "COMMIT", "ROLLBACK"
@@ -146,17 +148,26 @@ class _Transaction:
     async def start(self) -> None:
         """Begin; what the server says of the last statement is `began`."""
         try:
-            self.began = await self._connection.execute(self.BEGIN.format(self._name))
-        except BaseException:
+            self.began = await self._executed(self.BEGIN)
+        except asyncpg.PostgresError:
             if self._connection.is_in_transaction():
                 await self.rollback()
             raise
 
     async def commit(self) -> None:
-        await self._connection.execute(self.KEEP.format(self._name))
+        await self._executed(self.KEEP)
 
     async def rollback(self) -> None:
-        await self._connection.execute(self.UNDO.format(self._name))
+        await self._executed(self.UNDO)
+
+    async def _executed(self, statement: str) -> str:
+        try:
+            return await self._connection.execute(statement.format(self._name))
+        except asyncpg.PostgresError:
+            raise
+        except BaseException:
+            self._connection.terminate()
+            raise
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -165,6 +176,8 @@ class _Transaction:
     async def __aexit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
         if kind is None:
             await self.commit()
+        elif not issubclass(kind, Exception):
+            self._connection.terminate()
         elif not self._connection.is_closed():
             await self.rollback()
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 
 import asyncpg
 
+from shared.db import driver
 from shared.service import Runtime
 from tests.shared.web.notes import SERVICE
 from tests.support.eventually import eventually
@@ -31,3 +33,29 @@ async def test_connections_that_the_server_closed_are_replaced(
     await eventually(lambda: all(connection.is_closed() for connection in lent))
 
     await asyncio.gather(*(borrow() for _ in range(30)))
+
+
+async def test_what_is_committed_after_others_were_cancelled_is_kept(
+    make_runtime: Callable[..., Awaitable[Runtime]],
+) -> None:
+    """A connection that a cancelled block leaves in its transaction would swallow every later commit on it."""
+    runtime = await make_runtime(SERVICE, pool_size=2)
+    db, chance = runtime.db, random.Random(7)
+
+    async def write(number: int) -> None:
+        async with db.transaction() as tx:
+            await driver(tx).execute("INSERT INTO kept VALUES ($1)", number)
+
+    async with db.connection() as connection:
+        await connection.execute("CREATE TABLE kept (number integer)")
+    for number in range(200):
+        cut_off = asyncio.create_task(write(-number - 1))
+        await asyncio.wait([cut_off], timeout=chance.uniform(0, 0.006))
+        cut_off.cancel()
+        await asyncio.gather(cut_off, return_exceptions=True)
+    for number in range(20):
+        await write(number)
+
+    other = await asyncpg.connect(runtime.settings.database_url)
+    assert await other.fetchval("SELECT count(*) FROM kept WHERE number >= 0") == 20
+    await other.close()
