@@ -14,7 +14,8 @@ from fastapi.params import Depends
 from fastapi.routing import APIRoute
 
 from shared.web import idempotency
-from shared.web.auth import admit, declared_scopes, scope_of
+from shared.web.auth import admit, declared_scopes, is_public, scope_of
+from shared.web.queries import parameters_of, refuse_unknown
 from shared.web.transactions import end_with
 from shared.web.validation import Unreadable, refuse_unkeepable
 
@@ -58,6 +59,7 @@ class Route(APIRoute):
     def get_route_handler(self) -> Handler:
         answer = super().get_route_handler()
         scopes = declared_scopes(self)
+        parameters = None if is_public(scopes) else parameters_of(self.dependant)
         posts = "POST" in (self.methods or ())
         name = f"POST {self.path_format}"
 
@@ -65,6 +67,8 @@ class Route(APIRoute):
             request = StrictRequest(request.scope, request.receive)
             principal = await admit(request, scopes, self.path_format)
             _refuse_nul_in_address(request)
+            if parameters is not None:
+                refuse_unknown(request, parameters)
             if posts and idempotency.HEADER in request.headers:
                 return await idempotency.once(request, name, principal, answer)
             async with AsyncExitStack() as endings:
