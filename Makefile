@@ -2,10 +2,12 @@
 PORT ?= 8000
 DATA ?= .data
 PYTEST ?= -n 2
+SEED ?= 1
+MINUTES ?= 4
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run up-local demo cdnow test lint types kafka bench soak lock migration settings environment
+.PHONY: help run up-local demo cdnow test faults fuzz lint types kafka bench soak lock migration settings environment
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +26,12 @@ up-local: ## Run it distributed, each process by itself, without Docker: Kafka, 
 
 test: environment ## Run the whole suite (PYTEST="-n 2 -k name" narrows it)
 	@$(BIN)/pytest $(PYTEST)
+
+fuzz: environment ## Try every operation of every API with a thousand examples (ARGS="-k leads" narrows it)
+	@$(BIN)/pytest tests/fuzz -m fuzz_long -s -p no:cacheprovider $(ARGS)
+
+faults: environment ## Kill, freeze and starve deployments under load, then compare all (SEED=1 MINUTES=4 ARGS="-k kafka")
+	@SEED=$(SEED) MINUTES=$(MINUTES) $(BIN)/pytest tests/faults -m faults_long -s -p no:cacheprovider $(ARGS)
 
 lint: environment ## Check style and who imports whom
 	@$(BIN)/ruff check .
