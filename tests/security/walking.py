@@ -45,6 +45,11 @@ class Walked:
     def parameters(self) -> list[str]:
         return PARAMETER.findall(self.path)
 
+    @property
+    def listed(self) -> str:
+        """Return the path of the list that what it is about is in."""
+        return self.path.partition("/{")[0]
+
     def at(self, values: Mapping[str, str]) -> str:
         """Return its path with `values` for its parameters, by default an id that nothing has."""
         return PARAMETER.sub(lambda found: values.get(found[1], SOME_ID), self.path)

@@ -1,0 +1,144 @@
+"""What a token without `pii:read`, and an agent who is not the lead's, see of a person who went through the story."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.embedded import SERVICES
+from shared.ids import new_id
+from shared.web.tokens import sign_token
+from tests.security.walking import Walked, walk, without_database
+from tests.support.api import ALL_SCOPES
+from tests.support.deployments import Deployment, embedded
+from tests.support.processes import running
+
+pytestmark = pytest.mark.timeout(240)
+
+FULL = ALL_SCOPES
+MASKED = tuple(scope for scope in ALL_SCOPES if scope != "pii:read")
+ABOUT_PEOPLE = {
+    "GET /v1/leads", "GET /v1/leads/{lead_id}", "GET /v1/agents", "GET /v1/customers",
+    "GET /v1/customers/lookup", "GET /v1/customers/{person_id}", "GET /v1/messages", "GET /v1/messages/{message_id}",
+    "GET /v1/inbound",
+}  # fmt: skip
+"""Routes that show personal data to whoever may see it; so the walk would find what is not masked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A deployment in which the story was played, its lead, and by the path of a list the id of something in it."""
+
+    url: str
+    private_pem: str
+    lead: Mapping[str, Any]
+    ids: Mapping[str, str]
+
+    def client(self, scopes: tuple[str, ...], **claims: Any) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {sign_token(self.private_pem, 'tester', scopes, **claims)}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20)
+
+    def path_of(self, route: Walked) -> str:
+        """Return the path of a route that leads to something."""
+        return route.at(dict.fromkeys(route.parameters, self.ids.get(route.listed, "")))
+
+    @property
+    def personal(self) -> list[str]:
+        """Return what nobody may read of the person without `pii:read`, as an answer would hold it."""
+        number = self.lead["phone"].removeprefix("+98")
+        return [number, self.lead["first_name"], self.lead["last_name"], EMAIL, STAFF_EMAIL, NOTE]
+
+
+EMAIL, STAFF_EMAIL, NOTE = "sara@example.org", "staff@example.org", "یادداشت محرمانه"
+
+
+def routes() -> Iterator[Walked]:
+    for service in SERVICES:
+        yield from walk(without_database(service), service.name)
+
+
+def reading() -> Iterator[Walked]:
+    """Yield the routes that show what a service keeps."""
+    return (route for route in routes() if route.method == "GET" and not route.is_public)
+
+
+async def get(http: httpx.AsyncClient, route: Walked, played: Played) -> tuple[int, str]:
+    """Return an answer's status and text; of a stream the beginning."""
+    query = {"phone": played.lead["phone"]} if route.path.endswith("/lookup") else {}
+    async with http.stream("GET", played.path_of(route), params=query) as answer:
+        if "event-stream" in answer.headers["content-type"]:
+            return answer.status_code, await anext(answer.aiter_text())
+        return answer.status_code, (await answer.aread()).decode()
+
+
+@pytest.fixture
+async def played(tmp_path: Path) -> AsyncIterator[Played]:
+    async with embedded(tmp_path) as deployment:
+        arguments = ["services.cli", "demo", "--url", deployment.url, "--token-file", str(deployment.token_file)]
+        async with running(arguments) as demo:
+            assert await demo.ended(within=90) == 0, "\n".join(demo.lines)
+        async with deployment.client() as http:
+            await _tell_more(http)
+            yield await _played(deployment, http, tmp_path)
+
+
+async def _tell_more(http: httpx.AsyncClient) -> None:
+    """Add what the story leaves out: a lead with a note and an address, an agent with an address, an opt-out."""
+    new = {"first_name": "نازنین", "last_name": "آزمایشی", "email": EMAIL, "source": "website", "note": NOTE}
+    (await http.post("/v1/leads", json=new)).raise_for_status()
+    staff = {"first_name": "نیما", "last_name": "آزمایشی", "email": STAFF_EMAIL, "phone": "09990009998"}
+    (await http.post("/v1/agents", json=staff)).raise_for_status()
+    refused = {"phone": "09990009997"}
+    (await http.post("/v1/suppressions", json=refused)).raise_for_status()
+
+
+async def _played(deployment: Deployment, http: httpx.AsyncClient, data: Path) -> Played:
+    leads = (await http.get("/v1/leads")).json()["items"]
+    lead = next(lead for lead in leads if lead["phone"])
+    ids = {"/v1/leads": lead["id"], "/v1/customers": lead["person_id"], "/v1/metrics": "retention"}
+    for route in reading():
+        if route.parameters and route.listed not in ids:
+            item = (await http.get(route.listed)).json()["items"][-1]
+            ids[route.listed] = item.get(route.parameters[0]) or item["id"]
+    return Played(deployment.url, (data / "keys" / "private.pem").read_text(), lead, ids)
+
+
+async def test_a_person_is_shown_to_those_only_who_may_see_them(played: Played) -> None:
+    shown: set[str] = set()
+    async with played.client(FULL) as seeing, played.client(MASKED) as masked:
+        for route in reading():
+            status, text = await get(seeing, route, played)
+            assert status == 200, (str(route), text)
+            shown |= {str(route)} if any(each in text for each in played.personal) else set()
+            status, text = await get(masked, route, played)
+            assert (status, [each for each in played.personal if each in text]) == (200, []), str(route)
+        await _writing_shows_no_more(masked, played)
+
+    assert shown >= ABOUT_PEOPLE
+    await _another_agent_sees_nothing(played)
+
+
+async def _writing_shows_no_more(masked: httpx.AsyncClient, played: Played) -> None:
+    for path in (f"/v1/leads/{played.lead['id']}", f"/v1/customers/{played.lead['person_id']}"):
+        answer = await masked.patch(path, json={})
+        assert answer.status_code == 200, answer.text
+        assert [each for each in played.personal if each in answer.text] == []
+
+
+async def _another_agent_sees_nothing(played: Played) -> None:
+    """Every path of a lead is that of no lead, for an agent whose lead it is not; lists and searches show none."""
+    async with played.client(("leads:write", "pii:read"), agent_id=new_id()) as stranger:
+        theirs = [route for route in routes() if "lead_id" in route.parameters and route.scopes != ("leads:admin",)]
+        assert len(theirs) >= 8
+        for route in theirs:
+            answer = await stranger.request(route.method, played.path_of(route), json=route.example)
+            assert answer.status_code == 404, (str(route), answer.text)
+        for query in ({}, {"phone": played.lead["phone"]}, {"q": played.lead["first_name"]}):
+            listed = (await stranger.get("/v1/leads", params={**query, "agent_id": played.lead["agent_id"]})).json()
+            assert listed["items"] == [], json.dumps(listed)
