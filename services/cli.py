@@ -14,6 +14,9 @@ import uvloop
 
 from services import cli_events
 from services.demo import cli as demo_cli
+from shared.main import prepare
+from shared.migrate import MigrationError
+from shared.settings import SettingsError, load
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Peyvand, the customer back end."
@@ -61,6 +64,21 @@ def up_local(
         run_local(data, port, first_port, replicas, say=lambda line: print(line, flush=True))
     except CannotStart as obstacle:
         sys.exit(str(obstacle))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring all databases to the newest version and make the topics that are missing, by the environment's settings."""
+    from services.embedded import SERVICES  # noqa: PLC0415  (imports every service)
+
+    async def run() -> None:
+        for service in SERVICES:
+            await prepare(service, load(service.settings))
+
+    try:
+        asyncio.run(run())
+    except (SettingsError, MigrationError) as refusal:
+        sys.exit(str(refusal))
 
 
 @app.command()
