@@ -53,6 +53,12 @@ def own_kafka(tmp_path: Path) -> Iterator[str]:
         yield bootstrap_servers
 
 
+@pytest.fixture
+def needs_kafka() -> None:
+    """Skip a test that starts a broker by itself where there is no Java."""
+    _skip_without_kafka()
+
+
 def _skip_without_kafka() -> None:
     absent = missing()
     if absent and os.environ.get("CI") != "true":

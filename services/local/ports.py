@@ -37,7 +37,7 @@ def ports(ingress: int, first: int, replicas: int) -> Ports:
     numbers = itertools.count(first) if first else _free()
     postgres, kafka, kafka_controller, sandbox, mail = itertools.islice(numbers, 5)
     return Ports(
-        ingress=ingress or next(_free()),
+        ingress=ingress or unused(),
         postgres=postgres,
         kafka=kafka,
         kafka_controller=kafka_controller,
@@ -57,6 +57,11 @@ def refuse_taken(wanted: Ports) -> None:
                 probe.bind((HOST, port))
             except OSError as error:
                 raise CannotStart(f"Port {port} cannot be used: {error.strerror}. Name others.") from None
+
+
+def unused() -> int:
+    """Return a port that nobody listens on."""
+    return next(_free())
 
 
 def listens(port: int) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from services.data_folder import keys_in, secret_in
 from services.kafka import KafkaBroker
-from services.local.ingress import render, variables
+from services.local.ingress import command, variables
 from services.local.ports import HOST, Ports
 from services.postgres import DURABLE, EmbeddedPostgres
 from shared.routes import SERVICE_NAMES
@@ -109,12 +109,8 @@ class Machine:
         return Program("sandbox", (sys.executable, "-m", "services.sandbox"), environment)
 
     def _ingress(self) -> Program:
-        prefix = self.folder / "nginx"
-        prefix.mkdir(parents=True, exist_ok=True)
-        configuration = prefix / "nginx.conf"
-        configuration.write_text(render(variables(self.ports)))
-        command = ("nginx", "-p", f"{prefix}/", "-c", str(configuration), "-g", "daemon off;")
-        return Program("nginx", command, stop_signal="QUIT")
+        servers = {**self.ports.apis, "sandbox": (self.ports.sandbox,)}
+        return Program("nginx", command(self.folder / "nginx", variables(self.ports.ingress, servers)))
 
     def _url(self, role: str, database: str) -> str:
         return f"postgresql://{role}:{self._password(role)}@{HOST}:{self.ports.postgres}/{database}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import signal
@@ -126,27 +127,24 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def _migrate(machine: Machine) -> None:
-    """Migrate all databases at once, each as its own role."""
-    running = {
-        name: subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", f"services.{name}", "migrate"],
-            env={"PATH": "/usr/bin:/bin", **machine.of_migration(name)},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROLES.parents[2],
-        )
-        for name in SERVICE_NAMES
-    }  # fmt: skip
-    said = {name: process.communicate()[0] for name, process in running.items()}
-    failed = [f"{name} did not migrate: {said[name][-1000:]}" for name in said if running[name].returncode]
-    if failed:
-        raise CannotStart("\n".join(failed))
+    """Migrate all databases, each as the role that may change its tables, and make the topics."""
+    environment = {"PATH": os.environ["PATH"], **_settings(machine)}
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "migrate"], env=environment, cwd=ROLES.parents[2],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise CannotStart(f"The databases could not be migrated: {done.stdout[-1000:]}")
 
 
 def _operators(machine: Machine) -> str:
-    """Return the settings of all services for a shell, the roles that may change tables included."""
-    everything: dict[str, str] = {}
-    for name in SERVICE_NAMES:
-        everything |= machine.of_migration(name)
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in everything.items())
+    """Return the settings of all services for a shell."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in _settings(machine).items())
+
+
+def _settings(machine: Machine) -> dict[str, str]:
+    """Return the settings of all services, the roles that may change tables included."""
+    return {name: value for service in SERVICE_NAMES for name, value in machine.of_migration(service).items()}
 
 
 def _await_ready(chosen: Ports) -> None:

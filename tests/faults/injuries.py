@@ -106,15 +106,15 @@ async def ready(trial: Trial, *, within: float) -> None:
     async with trial.deployment.client() as http:
 
         async def all_ready() -> bool:
-            answers = [await _readiness(http, service.name) for service in SERVICES]
+            answers = [await _readiness(http, trial.deployment.readiness(service.name)) for service in SERVICES]
             return all(answers)
 
         await eventually(all_ready, within=within, every=0.2)
 
 
-async def _readiness(http: httpx.AsyncClient, service: str) -> bool:
+async def _readiness(http: httpx.AsyncClient, address: str) -> bool:
     try:
-        answer = await http.get(f"/readyz/{service}")
+        answer = await http.get(address)
     except httpx.TransportError:
         return False
     assert answer.is_success, answer.text[:300]

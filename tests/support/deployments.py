@@ -1,12 +1,13 @@
-"""Whole deployments for tests: everything in one process, or api and worker processes apart behind an ingress."""
+"""Whole deployments for tests: everything in one process, or api and worker processes apart behind nginx."""
 
 from __future__ import annotations
 
 import asyncio
+import shlex
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,6 @@ import httpx
 from services.embedded import SERVICES
 from services.postgres import DURABLE, EmbeddedPostgres
 from shared.bus import EventBus, open_bus
-from shared.main import Server, uvicorn_config
 from tests.support.api import keys, token
 from tests.support.eventually import eventually
 from tests.support.ingress import ingress
@@ -24,6 +24,8 @@ from tests.support.processes import Running, running
 from tests.support.runtimes import SECRET, migrate_bus
 
 READY_S = 90.0
+UP_LOCAL_READY_S = 150.0
+UP_LOCAL_STOPS_S = 60.0
 
 Run = Callable[[Sequence[str], Mapping[str, str]], AbstractAsyncContextManager[Running]]
 """How a process of a deployment is run: once, or started again whenever it ends."""
@@ -37,13 +39,21 @@ class Databases(Protocol):
 
 @dataclass(slots=True)
 class Deployment:
-    """Where a deployment answers, the file of its token, the bus that it speaks over, and its databases by service."""
+    """Where a deployment answers, the file of its token, the bus that it speaks over, and its databases by service.
+
+    `apis` are the origins of the services themselves, where they are apart: an ingress shows nobody their readiness.
+    """
 
     url: str
     token_file: Path
     bus: EventBus
     processes: dict[str, Running]
     databases: dict[str, str]
+    apis: dict[str, str] = field(default_factory=dict)
+
+    def readiness(self, service: str) -> str:
+        """Return the address at which a service says whether it is ready."""
+        return f"{self.apis[service]}/readyz" if service in self.apis else f"{self.url}/readyz/{service}"
 
     @property
     def headers(self) -> dict[str, str]:
@@ -75,6 +85,27 @@ async def embedded(
             await bus.close()
 
 
+@asynccontextmanager
+async def up_local(data: Path, *arguments: str) -> AsyncIterator[Deployment]:
+    """Run `peyvand up-local` on free ports: every process, the brokers and nginx under a supervisor."""
+    options = ["--port", "0", "--first-port", "0", "--data", str(data), *arguments]
+    async with running(["services.cli", "up-local", *options], stop_s=UP_LOCAL_STOPS_S) as process:
+        url = (await process.line("ready", within=UP_LOCAL_READY_S)).split()[-1]
+        settings = environment_of(data)
+        databases = {service.name: settings[f"{service.name.upper()}_DATABASE_URL"] for service in SERVICES}
+        bus = open_bus_of(settings["PEYVAND_KAFKA_BOOTSTRAP_SERVERS"], "postgresql:///unused")
+        try:
+            yield Deployment(url, data / "token", bus, {"peyvand": process}, databases)
+        finally:
+            await bus.close()
+
+
+def environment_of(data: Path) -> dict[str, str]:
+    """Return the settings of all services that `peyvand up-local` has written down for its operator."""
+    lines = (data / "local" / "environment").read_text().splitlines()
+    return {name: shlex.split(value)[0] for name, _, value in (line.partition("=") for line in lines)}
+
+
 def open_bus_of(kafka: str | None, database_url: str) -> EventBus:
     """Return a client of the bus that a deployment speaks over."""
     settings = SERVICES[0].settings
@@ -99,7 +130,7 @@ async def apart(
     settings: Mapping[str, str] | None = None,
     outside: Databases | None = None,
 ) -> AsyncIterator[Deployment]:
-    """Run five APIs, five workers and the sandbox as processes of their own, behind one origin.
+    """Run five APIs, five workers and the sandbox as processes of their own, behind nginx.
 
     The sandbox and the local bus have their databases `outside`, by default on the same server.
     """
@@ -111,20 +142,20 @@ async def apart(
             "PEYVAND_JWT_PUBLIC_KEY": keys().public_pem,
             "PEYVAND_SECRET_KEY": SECRET,
             "PEYVAND_SANDBOX": "1",
+            "PEYVAND_TRUSTED_PROXIES": "127.0.0.1",
             "PEYVAND_LOG_LEVEL": "warning",
             "PEYVAND_LOG_FORMAT": "text",
         } | ({"PEYVAND_KAFKA_BOOTSTRAP_SERVERS": kafka} if kafka else {"PEYVAND_BUS_DATABASE_URL": bus_url})
         databases = await _databases(stack, server, outside) | {"bus": bus_url}
-        origins, processes = await _start(stack, databases, environment, run)
-        listener = socket.create_server(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        await stack.enter_async_context(_serving(ingress(origins), listener))
-        await asyncio.gather(*(_ready(name, url) for name in origins))
+        ports, processes = await _start(stack, databases, environment, run)
+        url = await stack.enter_async_context(ingress(folder, {name: [port] for name, port in ports.items()}))
+        await asyncio.gather(*(_ready(name, port) for name, port in ports.items()))
         token_file = folder / "token"
         token_file.write_text(token(subject="developer"))
         bus = open_bus_of(kafka, bus_url)
         stack.push_async_callback(bus.close)
-        yield Deployment(url, token_file, bus, processes, databases)
+        apis = {service.name: f"http://127.0.0.1:{ports[service.name]}" for service in SERVICES}
+        yield Deployment(url, token_file, bus, processes, databases, apis)
 
 
 async def _databases(stack: AsyncExitStack, server: Databases, outside: Databases) -> dict[str, str]:
@@ -138,9 +169,9 @@ async def _databases(stack: AsyncExitStack, server: Databases, outside: Database
 
 async def _start(
     stack: AsyncExitStack, databases: Mapping[str, str], environment: Mapping[str, str], run: Run
-) -> tuple[dict[str, str], dict[str, Running]]:
-    """Migrate and start everything; return where each service answers, and the processes by name and role."""
-    origins: dict[str, str] = {}
+) -> tuple[dict[str, int], dict[str, Running]]:
+    """Migrate and start everything; return the port of each API, and the processes by name and role."""
+    ports: dict[str, int] = {}
     processes: dict[str, Running] = {}
     for service in SERVICES:
         prefix, api_port, worker_port = service.name.upper(), free_port(), free_port()
@@ -150,7 +181,7 @@ async def _start(
         for role, port in (("api", api_port), ("worker", worker_port)):
             process = run([f"services.{service.name}", role], {**own, f"{prefix}_PORT": str(port)})
             processes[f"{service.name} {role}"] = await stack.enter_async_context(process)
-        origins[service.name] = f"http://127.0.0.1:{api_port}"
+        ports[service.name] = api_port
     sandbox_port, smtp_port = free_port(), free_port()
     sandbox = {
         **environment,
@@ -159,35 +190,22 @@ async def _start(
         "SANDBOX_SMTP_PORT": str(smtp_port),
     }
     processes["sandbox"] = await stack.enter_async_context(run(["services.sandbox"], sandbox))
-    origins["sandbox"] = f"http://127.0.0.1:{sandbox_port}"
-    return origins, processes
+    ports["sandbox"] = sandbox_port
+    return ports, processes
 
 
 async def _leave_empty(_url: str) -> None:
     """Make nothing: the service's own migration does."""
 
 
-async def _ready(name: str, url: str) -> None:
-    path = "/sandbox" if name == "sandbox" else f"/readyz/{name}"
-    async with httpx.AsyncClient(base_url=url) as client:
+async def _ready(name: str, port: int) -> None:
+    path = "/sandbox" if name == "sandbox" else "/readyz"
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
         async def answers() -> bool:
             return (await client.get(path)).is_success
 
         await eventually(answers, within=READY_S, every=0.2)
-
-
-@asynccontextmanager
-async def _serving(app: object, listener: socket.socket) -> AsyncIterator[None]:
-    config = uvicorn_config(app, host="127.0.0.1", port=0)
-    config.lifespan = "on"
-    stop = asyncio.Event()
-    serving = asyncio.create_task(Server(config).serve_until(stop, [listener]))
-    try:
-        yield
-    finally:
-        stop.set()
-        await serving
 
 
 def free_port() -> int:

@@ -1,53 +1,43 @@
-"""An ingress for tests: one origin over services that run apart, by the same table of paths that nginx has."""
+"""The real ingress for tests: nginx with the very configuration that is deployed, in front of whatever a test runs."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-import httpx
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+import pytest
 
-from services.embedded import operational
-from shared.routes import service_for
+from services.local.ingress import NOBODY, command, variables
+from services.local.ports import HOST, listens, unused
+from tests.support.eventually import eventually
 
-HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+NAMES = ("leads", "customers", "surveys", "messaging", "metrics", "sandbox")
 
 
-def ingress(origins: Mapping[str, str]) -> Starlette:
-    """Return an app that passes each request on to the service at `origins[name]`."""
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with httpx.AsyncClient(timeout=60) as client:
-            app.state.client = client
-            yield
-
-    async def forward(request: Request) -> Response:
-        name, path = operational(request.url.path) or (service_for(request.url.path), request.url.path)
-        if name is None or name not in origins:
-            return PlainTextResponse("Nothing answers at this path.", status_code=404)
-        url = httpx.URL(origins[name]).copy_with(path=path, query=request.url.query.encode())
-        headers = [(key, value) for key, value in request.headers.items() if key not in HOP_BY_HOP]
-        client: httpx.AsyncClient = request.app.state.client
-        sent = client.build_request(request.method, url, headers=headers, content=await request.body())
-        try:
-            answer = await client.send(sent, stream=True)
-        except httpx.TransportError:
-            return PlainTextResponse("The service does not answer.", status_code=502)
-        kept = {key: value for key, value in answer.headers.items() if key not in HOP_BY_HOP}
-        return StreamingResponse(_body(answer), status_code=answer.status_code, headers=kept)
-
-    return Starlette(routes=[Route("/{path:path}", forward, methods=METHODS)], lifespan=lifespan)
+def skip_without_nginx() -> None:
+    """Skip the test where there is no nginx; under CI it fails instead."""
+    if shutil.which("nginx") is None and os.environ.get("CI") != "true":
+        pytest.skip("nginx is left out: it is not found.")
 
 
-async def _body(answer: httpx.Response) -> AsyncIterator[bytes]:
+@asynccontextmanager
+async def ingress(folder: Path, servers: Mapping[str, Sequence[int]], *, trusted: str = NOBODY) -> AsyncIterator[str]:
+    """Run nginx before the ports of each service's instances, and return its address; who is not given is away."""
+    skip_without_nginx()
+    away = unused()
+    port = unused()
+    everybody = {name: servers.get(name, (away,)) for name in NAMES}
+    arguments = command(folder / "nginx", variables(port, everybody, trusted=trusted))
+    with (folder / "nginx.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(*arguments, stdout=log, stderr=log, start_new_session=True)
     try:
-        async for chunk in answer.aiter_raw():
-            yield chunk
+        await eventually(lambda: listens(port), within=10)
+        yield f"http://{HOST}:{port}"
     finally:
-        await answer.aclose()
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()

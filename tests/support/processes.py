@@ -63,7 +63,9 @@ async def start(arguments: Sequence[str], environment: Mapping[str, str] | None 
 
 
 @asynccontextmanager
-async def running(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
+async def running(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None, *, stop_s: float = STOP_S
+) -> AsyncIterator[Running]:
     """Run `python -m …` in the checkout for the length of the block."""
     process = await start(arguments, environment)
     run = Running(process)
@@ -71,17 +73,17 @@ async def running(arguments: Sequence[str], environment: Mapping[str, str] | Non
     try:
         yield run
     finally:
-        await end(process)
+        await end(process, stop_s)
         await reading
 
 
-async def end(process: asyncio.subprocess.Process) -> None:
+async def end(process: asyncio.subprocess.Process, stop_s: float = STOP_S) -> None:
     """Ask a process to end; one that does not in time is killed."""
     if process.returncode is not None:
         return
     process.terminate()
     try:
-        async with asyncio.timeout(STOP_S):
+        async with asyncio.timeout(stop_s):
             await process.wait()
     except TimeoutError:
         process.kill()
