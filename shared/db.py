@@ -31,6 +31,8 @@ NAMING = {
 
 _savepoints = count()
 
+_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
 
 
@@ -89,6 +91,17 @@ class Database:
                 self.events_written.set()
 
     @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """Lend a session outside any transaction, for statements that only read; each of them stands alone."""
+        async with self._lent() as connection:
+            tx = AsyncSession(bind=connection, expire_on_commit=False, autoflush=False)
+            tx.info["driver"] = _driver_of(connection)
+            try:
+                yield tx
+            finally:
+                await _close(tx)
+
+    @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a driver connection outside any transaction, for statements that stand alone."""
         async with self._lent() as connection:
@@ -100,6 +113,10 @@ class Database:
         connection = await self.engine.connect()
         try:
             yield connection
+        except BaseException as error:
+            if _cuts_off(error):
+                _driver_of(connection).terminate()
+            raise
         finally:
             if connection.in_transaction() or connection.invalidated:
                 await asyncio.shield(connection.close())
@@ -163,20 +180,19 @@ class _Transaction:
     async def _executed(self, statement: str) -> str:
         try:
             return await self._connection.execute(statement.format(self._name))
-        except asyncpg.PostgresError:
-            raise
-        except BaseException:
-            self._connection.terminate()
+        except BaseException as error:
+            if _cuts_off(error):
+                self._connection.terminate()
             raise
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
-        if kind is None:
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
             await self.commit()
-        elif not issubclass(kind, Exception):
+        elif _cuts_off(error):
             self._connection.terminate()
         elif not self._connection.is_closed():
             await self.rollback()
@@ -186,6 +202,21 @@ class Savepoint(_Transaction):
     """A part of a transaction that can be undone alone."""
 
     BEGIN, KEEP, UNDO = "SAVEPOINT {}", "RELEASE SAVEPOINT {}", "ROLLBACK TO {}"
+
+
+def _cuts_off(error: BaseException) -> bool:
+    """Tell whether an error may leave a connection in the middle of something: it was cancelled, or lost.
+
+    A connection that the server is about to close does not know it yet when it says so.
+    """
+    if not isinstance(error, Exception):
+        return True
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, _LOST) or getattr(seen, "severity", None) in {"FATAL", "PANIC"}:
+            return True
+        seen = getattr(seen, "orig", None) or seen.__cause__
+    return False
 
 
 def savepoint(connection: asyncpg.Connection) -> Savepoint:

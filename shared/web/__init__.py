@@ -4,12 +4,13 @@ Routers come from `router_for`: their POST routes keep `Idempotency-Key`, and ev
 `public` who may call it. `Tx` is the request's one transaction, committed before the answer is sent.
 """
 
+from shared.web.answers import answer_of
 from shared.web.auth import Principal, PrincipalDep, public, requires
 from shared.web.etags import check_if_match, etag
 from shared.web.paging import Keyset, Page, PageDep, PageParams, page_of
 from shared.web.problems import problems
 from shared.web.routing import router_for
-from shared.web.transactions import RuntimeDep, Tx
+from shared.web.transactions import Reading, RuntimeDep, Tx
 
 __all__ = [
     "Keyset",
@@ -18,8 +19,10 @@ __all__ = [
     "PageParams",
     "Principal",
     "PrincipalDep",
+    "Reading",
     "RuntimeDep",
     "Tx",
+    "answer_of",
     "check_if_match",
     "etag",
     "page_of",

@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import count
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
+import asyncpg
 import orjson
 from fastapi import Depends, Query
 from pydantic import BaseModel, Field
@@ -152,6 +154,33 @@ async def page_of(
     shown = rows[: params.limit]
     cursor = _encode(bound, shown[-1][-2], shown[-1][-1]) if len(rows) > params.limit else None
     return [row[0] if single else row for row in shown], cursor
+
+
+async def rows_of(
+    connection: asyncpg.Connection,
+    sql: str,
+    values: Sequence[Any],
+    keyset: Keyset,
+    params: PageParams,
+    filters: Mapping[str, Any],
+) -> tuple[list[asyncpg.Record], str | None]:
+    """Do the same with written SQL, which a list that is asked for often gets several times as fast.
+
+    `sql` ends with its conditions, takes `values`, and shows the columns that it is sorted by, none of which is null.
+    """
+    order = _Order.of(keyset, params.sort)
+    bound, numbers = _digest(order.name, filters), count(len(values) + 1)
+    column, last = str(order.column.expression), str(order.id.expression)
+    after: tuple[Any, ...] = ()
+    if params.cursor is not None:
+        after = _decode(params.cursor, bound, order)
+        sql += f" AND ({column}, {last}) {'<' if order.down else '>'} (${next(numbers)}, ${next(numbers)})"
+    way = "DESC" if order.down else "ASC"
+    sql += f" ORDER BY {column} {way}, {last} {way} LIMIT ${next(numbers)}"
+    rows = await connection.fetch(sql, *values, *after, params.limit + 1)
+    shown = rows[: params.limit]
+    more = len(rows) > params.limit
+    return shown, _encode(bound, shown[-1][order.column.key], shown[-1][order.id.key]) if more else None
 
 
 def _nullable(column: Any) -> bool:

@@ -46,5 +46,16 @@ async def _transaction(request: Request) -> AsyncSession:
     return tx
 
 
+async def _reading(request: Request) -> AsyncSession:
+    """Return a session outside any transaction: each statement sees what is committed when it begins.
+
+    So it would within a transaction of READ COMMITTED too, which costs two round trips more.
+    """
+    endings: AsyncExitStack = request.scope[_ENDINGS]
+    return await endings.enter_async_context(runtime_of(request).db.reading())
+
+
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 Tx = Annotated[AsyncSession, Depends(_transaction)]
+Reading = Annotated[AsyncSession, Depends(_reading)]
+"""For routes that only read."""

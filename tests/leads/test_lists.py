@@ -11,6 +11,8 @@ from services.leads.leads import queries
 from shared.clock import moved
 from shared.service import Runtime
 from tests.leads.story import agent, captured, done
+from tests.support import api
+from tests.support.api import ALL_SCOPES
 from tests.support.events import turn
 
 
@@ -135,3 +137,21 @@ async def test_the_timeline_comes_in_pages(client: httpx.AsyncClient) -> None:
     kinds = [touch["channel"] for touch in first["items"] + rest["items"]]
     assert kinds == ["web", "call", "sms", "email"]
     assert rest["next_cursor"] is None
+
+
+@pytest.mark.parametrize("scopes", [ALL_SCOPES, ("leads:read",)])
+async def test_a_lead_is_listed_as_it_is_read(
+    runtime: Runtime, client: httpx.AsyncClient, scopes: tuple[str, ...]
+) -> None:
+    await agent(client)
+    waiting = await captured(client, first_name="سارا", email="sara@example.com", note="بعدازظهر")
+    late = await captured(client, source="walk_in", expected_amount_minor=5, province="IR-23")
+    with moved(timedelta(days=3)):
+        await turn(runtime, "overdue responses")
+    await done(client, late, "disqualify", reason="price")
+    async with api.client(runtime, scopes) as http:
+        listed = (await http.get("/v1/leads")).json()["items"]
+        read = [(await http.get(f"/v1/leads/{lead['id']}")).json() for lead in (late, waiting)]
+
+    assert listed == read
+    assert [lead["overdue"] for lead in listed] == [False, True]

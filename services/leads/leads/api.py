@@ -16,7 +16,7 @@ from services.leads.leads.errors import LeadNotFound, NoWayToReach, OpenLeadExis
 from services.leads.leads.models import LeadStatus
 from services.leads.leads.queries import LeadFilters, find_lead, person_of
 from services.leads.leads.queries import list_leads as page_of_leads
-from services.leads.leads.schemas import CaptureOut, LeadCreate, LeadOut, LeadPage, LeadPatch
+from services.leads.leads.schemas import CaptureOut, LeadCreate, LeadOut, LeadPage, LeadPatch, mask_listed
 from services.leads.leads.usecases import change_lead, lock_lead_of_person
 from shared.contracts.leads import LeadSource
 from shared.errors import PreconditionFailed
@@ -24,8 +24,10 @@ from shared.persian.phone import mobile
 from shared.web import (
     PageDep,
     PrincipalDep,
+    Reading,
     RuntimeDep,
     Tx,
+    answer_of,
     check_if_match,
     etag,
     problems,
@@ -97,11 +99,14 @@ async def capture(
 
 @router.get("", response_model=LeadPage, dependencies=[requires("leads:read")], summary="List leads")
 async def list_leads(
-    tx: Tx, principal: PrincipalDep, page: PageDep, filters: Annotated[LeadFilters, Depends(_filters)]
-) -> LeadPage:
+    reading: Reading, principal: PrincipalDep, page: PageDep, filters: Annotated[LeadFilters, Depends(_filters)]
+) -> Response:
     """List leads, the newest first. An agent's token without `leads:admin` lists that agent's own."""
-    rows, next_cursor = await page_of_leads(tx, filters, page)
-    return LeadPage(items=[LeadOut.shown_to(principal, lead, person) for lead, person in rows], next_cursor=next_cursor)
+    leads, next_cursor = await page_of_leads(reading, filters, page)
+    if not principal.sees_personal_data:
+        for lead in leads:
+            mask_listed(lead)
+    return answer_of({"items": leads, "next_cursor": next_cursor})
 
 
 @router.get(

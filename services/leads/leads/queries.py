@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, cast, select
-from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.leads.leads.errors import LeadNotFound
 from services.leads.leads.models import Lead, LeadStatus
+from services.leads.leads.schemas import LEAD_FIELDS
 from services.leads.leads.touches import Touch
-from services.leads.persons.models import NAME_WORDS, Person
+from services.leads.persons.models import Person
 from shared.contracts.leads import LeadSource
+from shared.db import driver
 from shared.persian.text import fold
 from shared.web import Keyset, PageParams, page_of
+from shared.web.paging import rows_of
 
 BY_CAPTURE = Keyset(sorts={"captured_at": Lead.captured_at}, id=Lead.id, default="-captured_at")
 BY_RECORDING = Keyset(sorts={"recorded_at": Touch.recorded_at}, id=Touch.id, default="recorded_at")
@@ -38,39 +40,60 @@ class LeadFilters:
     captured_to: datetime | None = None
     q: str | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Return what a lead has to fulfil."""
-        return [
-            condition(value) for name, condition in CONDITIONS.items() if (value := getattr(self, name)) is not None
-        ]
 
-
-CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
-    "status": lambda status: Lead.status == status,
-    "agent_id": lambda agent_id: Lead.agent_id == agent_id,
-    "source": lambda source: Lead.source == source,
-    "product": lambda product: Lead.product == product,
-    "phone": lambda phone: Lead.person_id.in_(select(Person.id).where(Person.phone == phone)),
-    "overdue": lambda overdue: Lead.overdue_at.is_not(None) if overdue else Lead.overdue_at.is_(None),
-    "captured_from": lambda start: Lead.captured_at >= start,
-    "captured_to": lambda end: Lead.captured_at < end,
+CONDITIONS: Mapping[str, str] = {
+    "status": "leads.status = {}",
+    "agent_id": "leads.agent_id = {}",
+    "source": "leads.source = {}",
+    "product": "leads.product = {}",
+    "phone": "leads.person_id IN (SELECT id FROM persons WHERE phone = {})",
+    "overdue": "leads.overdue_at IS NOT NULL AND {}",
+    "captured_from": "leads.captured_at >= {}",
+    "captured_to": "leads.captured_at < {}",
 }
+NOT_OVERDUE = "leads.overdue_at IS NULL AND NOT {}"
+OF_PERSON = {"first_name", "last_name", "phone", "phone_typed", "email", "province", "city"}
+
+
+def _shown(field: str) -> str:
+    if field == "overdue":
+        return "leads.overdue_at IS NOT NULL AS overdue"
+    return f"{'persons' if field in OF_PERSON else 'leads'}.{field}"
+
+
+LISTED = f"""
+SELECT {", ".join(map(_shown, LEAD_FIELDS))} FROM leads JOIN persons ON persons.id = leads.person_id WHERE true
+"""
+"""What a list shows of its leads: what `LeadOut` names."""
 
 MOST_BY_NAME = 5_000
 """Up to this many people of a name, their leads are looked up and sorted; above it the list is walked past others."""
 
 
+NAMED = """
+SELECT id FROM persons WHERE array_to_tsvector(string_to_array(name_folded, ' ')) @@ $1::text::tsquery LIMIT $2
+"""
+HAS_NAME = """
+(SELECT array_to_tsvector(string_to_array(name_folded, ' ')) @@ {}::text::tsquery
+ FROM persons AS named WHERE named.id = leads.person_id)
+"""
+
+
 async def list_leads(
     tx: AsyncSession, filters: LeadFilters, params: PageParams
-) -> tuple[list[tuple[Lead, Person]], str | None]:
-    """Return a page of leads with their persons."""
-    conditions = filters.conditions()
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return a page of leads with their persons, each as the values that `LeadOut` names."""
+    given = {name: value for name, value in asdict(filters).items() if value is not None}
+    values = [given[name] for name in CONDITIONS if name in given]
+    known = CONDITIONS if filters.overdue is not False else {**CONDITIONS, "overdue": NOT_OVERDUE}
+    wanted = [condition for name, condition in known.items() if name in given]
     if filters.q is not None:
-        conditions.append(await _named(tx, filters.q))
-    leads, cursor = await page_of(tx, select(Lead).where(*conditions), BY_CAPTURE, params, asdict(filters))
-    persons = await tx.scalars(select(Person).where(Person.id.in_({lead.person_id for lead in leads})))
-    known = {person.id: person for person in persons}
-    return [(lead, known[lead.person_id]) for lead in leads], cursor
+        named, value = await _named(tx, filters.q)
+        wanted.append(named)
+        values.append(value)
+    conditions = "".join(f" AND {each.format(f'${number}')}" for number, each in enumerate(wanted, start=1))
+    rows, cursor = await rows_of(driver(tx), LISTED + conditions, values, BY_CAPTURE, params, given)
+    return [dict(row) for row in rows], cursor
 
 
 async def find_lead(tx: AsyncSession, lead_id: UUID, *, of_agent: UUID | None = None) -> tuple[Lead, Person]:
@@ -92,17 +115,17 @@ async def list_touches(tx: AsyncSession, lead_id: UUID, params: PageParams) -> t
     return await page_of(tx, statement, BY_RECORDING, params, {"lead_id": lead_id})
 
 
-async def _named(tx: AsyncSession, q: str) -> ColumnElement[bool]:
+async def _named(tx: AsyncSession, q: str) -> tuple[str, object]:
     """Return the condition that a lead's person has, for each word of `q`, a word that begins with it.
 
     How many people that are decides how to look, as the planner cannot know: few are listed; of many, the next are
     soon met on the way.
     """
-    matches = NAME_WORDS.op("@@")(cast(words_beginning_with(q), TSQUERY))
-    found = (await tx.scalars(select(Person.id).where(matches).limit(MOST_BY_NAME + 1))).all()
+    words = words_beginning_with(q)
+    found = [row["id"] for row in await driver(tx).fetch(NAMED, words, MOST_BY_NAME + 1)]
     if len(found) <= MOST_BY_NAME:
-        return Lead.person_id == any_(cast(found, ARRAY(Uuid)))
-    return select(matches).where(Person.id == Lead.person_id).scalar_subquery()
+        return "leads.person_id = ANY({}::uuid[])", found
+    return HAS_NAME, words
 
 
 def words_beginning_with(q: str) -> str:

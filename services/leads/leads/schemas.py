@@ -207,6 +207,16 @@ class LeadOut(BaseModel):
         self.email, self.note = mask_email(self.email), None
 
 
+LEAD_FIELDS = tuple(LeadOut.model_fields)
+
+
+def mask_listed(lead: dict[str, Any]) -> None:
+    """Leave of a lead's values what a token without `pii:read` may see, as `LeadOut.mask` does."""
+    lead["first_name"], lead["last_name"] = mask_name(lead["first_name"]), mask_name(lead["last_name"])
+    lead["phone"], lead["phone_typed"] = mask_phone(lead["phone"]), None
+    lead["email"], lead["note"] = mask_email(lead["email"]), None
+
+
 class CaptureOut(LeadOut):
     """The lead that a capture led to: a new one, or the open one that the person already had."""
 
