@@ -11,7 +11,16 @@ from shared.errors import Unavailable
 EVENT_CLASSES = ("22", "23")
 """SQLSTATE classes that data causes: data exceptions and violated constraints."""
 
-TRANSPORT = (OSError, TimeoutError, MemoryError, PoolTimeout, PendingRollbackError, asyncpg.InterfaceError, Unavailable)
+TRANSPORT = (
+    OSError,
+    TimeoutError,
+    MemoryError,
+    PoolTimeout,
+    PendingRollbackError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    Unavailable,
+)
 
 
 def sqlstate(error: BaseException | None) -> str | None:

@@ -37,6 +37,17 @@ MET = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNo
 TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeEncodeError)
 """Text that PostgreSQL cannot hold: NUL, or half a surrogate pair."""
 
+FAULTS = (
+    DBAPIError,
+    PoolTimeout,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    UnicodeEncodeError,
+)
+"""What may come of the database, of the way to it, or of values that it cannot hold."""
+
 OUT_OF_RANGE = (asyncpg.NumericValueOutOfRangeError, asyncpg.DatetimeFieldOverflowError, OverflowError)
 
 
@@ -85,7 +96,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PeyvandError, _refused)
     app.add_exception_handler(RequestValidationError, _does_not_fit)
     app.add_exception_handler(HTTPException, _http)
-    for kind in (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, UnicodeEncodeError):
+    for kind in FAULTS:
         app.add_exception_handler(kind, _database)
 
 
@@ -168,7 +179,12 @@ def of_database(error: BaseException) -> PeyvandError | None:
 
 
 def _is_closed(error: BaseException) -> bool:
-    """Tell a closed connection from a wrong use of the driver, which is our own fault."""
+    """Tell a closed connection from a wrong use of the driver, which is our own fault.
+
+    One that the server has said goodbye to, and that is not closed yet, takes itself for busy.
+    """
+    if isinstance(error, asyncpg.InternalClientError):
+        return "another operation" in str(error)
     return isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
 
 
