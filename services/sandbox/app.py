@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 
 from services.sandbox import clock, control, lines, page, smtp, tables
@@ -17,7 +18,8 @@ from services.sandbox.settings import Settings, refuse_production
 from services.sandbox.smsir import answers
 from services.sandbox.smsir.api import router as smsir
 from shared.db import Database
-from shared.errors import PeyvandError
+from shared.web import handlers, openapi
+from shared.web.problems import problem_response
 
 
 @asynccontextmanager
@@ -68,9 +70,10 @@ def create_app(sandbox: Sandbox) -> FastAPI:
     app.include_router(control.router)
     app.include_router(page.router)
     app.mount("/sandbox/static", StaticFiles(packages=[("services.sandbox", "static")]), name="static")
+    handlers.install(app)
     app.add_exception_handler(answers.Refusal, answers.refused)
-    app.add_exception_handler(PeyvandError, _refused)
     app.add_exception_handler(RequestValidationError, _does_not_fit)
+    app.openapi = partial(_describe, app)  # type: ignore[method-assign]
     return app
 
 
@@ -93,26 +96,21 @@ async def _prepare(sandbox: Sandbox) -> None:
             await lines.put(connection, lines.Line(number, {}))
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, PeyvandError)  # noqa: S101  (how it is registered)
-    errors = [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in error.errors]
-    return _problem(error.status, error.code, error.title, error.detail, errors)
+def _describe(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document of what tests use the phones with, made once."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        openapi.add_problems(document)
+        for path in document["paths"].values():
+            for operation in path.values():
+                refused = ("400", "422") if "requestBody" in operation else ("422",)
+                operation["responses"] |= {status: problem_response(int(status)) for status in refused}
+        app.openapi_schema = document
+    return app.openapi_schema
 
 
-async def _does_not_fit(request: Request, error: Exception) -> JSONResponse:
+async def _does_not_fit(request: Request, error: Exception) -> Response:
     """Say which field does not fit; the panel has an answer of its own for what it cannot read."""
     if request.url.path.startswith(smsir.prefix):
         return await answers.refused(request, answers.Refusal(111))
-    assert isinstance(error, RequestValidationError)  # noqa: S101  (how it is registered)
-    errors = [
-        {"pointer": "/" + "/".join(map(str, each["loc"][1:])), "code": each["type"], "message": each["msg"]}
-        for each in error.errors()
-    ]
-    return _problem(422, "invalid", "The request does not fit", errors[0]["message"], errors)
-
-
-def _problem(
-    status: int, code: str, title: str, detail: str, errors: list[Mapping[str, str]] | list[Any]
-) -> JSONResponse:
-    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, "errors": errors}
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+    return await handlers.does_not_fit(request, error)

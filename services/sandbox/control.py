@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import asyncpg
 import msgspec
 import orjson
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.sandbox import faults, inbound, lines, mails, messages, tables
@@ -17,10 +17,14 @@ from services.sandbox.numbers import digits, local, mobile
 from services.sandbox.sandbox import SandboxDep
 from shared.clock import utcnow
 from shared.errors import FieldError, Invalid, NotFound
+from shared.web.fields import Number, Whole
 
 router = APIRouter(prefix="/sandbox", tags=["sandbox"])
 
 MOST = 1000
+BIGGEST_ID = 2**63 - 1
+
+After = Annotated[int, Query(ge=0, le=BIGGEST_ID, description="Only ids above this one.")]
 
 
 class NotAMobile(Invalid):
@@ -60,17 +64,17 @@ class FaultOn(Strict):
     kind: Kind = Field(examples=["timeout_after_accept"])
     number: str | None = Field(None, description="Strikes this phone only.", examples=["09990001234"])
     address: str | None = Field(None, description="Strikes this mail address only.", max_length=254)
-    share: float = Field(1.0, gt=0, le=1, description="Share of its chances that it takes.")
-    count: int | None = Field(None, ge=1, le=1_000_000)
-    seconds: float | None = Field(None, gt=0, le=86_400, description="Ends by itself after so long.")
-    delay_s: float = Field(30.0, ge=0, le=86_400, description="How long slow answers, time-outs and reports take.")
+    share: Number = Field(1.0, gt=0, le=1, description="Share of its chances that it takes.")
+    count: Whole | None = Field(None, ge=1, le=1_000_000)
+    seconds: Number | None = Field(None, gt=0, le=86_400, description="Ends by itself after so long.")
+    delay_s: Number = Field(30.0, ge=0, le=86_400, description="How long slow answers, time-outs and reports take.")
 
 
 class Panel(Strict):
     """What can be set while the panel runs."""
 
-    credit: float | None = Field(None, ge=0, le=1e12)
-    delivery_delay_s: float | None = Field(None, ge=0, le=86_400)
+    credit: Number | None = Field(None, ge=0, le=1e12)
+    delivery_delay_s: Number | None = Field(None, ge=0, le=86_400)
 
 
 class LinePut(Strict):
@@ -90,7 +94,7 @@ class TemplatePut(Strict):
 async def list_messages(
     sandbox: SandboxDep,
     to: str | None = None,
-    after: Annotated[int, Query(ge=0, description="Only ids above this one.")] = 0,
+    after: After = 0,
     limit: Annotated[int, Query(ge=1, le=MOST)] = MOST,
 ) -> dict[str, Any]:
     """What phones were sent, oldest first."""
@@ -128,9 +132,7 @@ async def reply(body: Reply, sandbox: SandboxDep) -> dict[str, Any]:
 
 
 @router.get("/mails")
-async def list_mails(
-    sandbox: SandboxDep, to: str | None = None, after: Annotated[int, Query(ge=0)] = 0
-) -> dict[str, Any]:
+async def list_mails(sandbox: SandboxDep, to: str | None = None, after: After = 0) -> dict[str, Any]:
     """What mailboxes hold, oldest first."""
     async with sandbox.transaction() as connection:
         rows = await mails.listed(connection, recipient=to, after=after, limit=MOST)
@@ -173,7 +175,7 @@ async def switch_all_off(sandbox: SandboxDep) -> None:
 
 
 @router.delete("/faults/{fault_id}", status_code=204, response_class=Response)
-async def switch_fault_off(fault_id: int, sandbox: SandboxDep) -> None:
+async def switch_fault_off(fault_id: Annotated[int, Path(ge=1, le=BIGGEST_ID)], sandbox: SandboxDep) -> None:
     """Switch one fault off; one that is off already stays so."""
     await _switch_off(sandbox, fault_id)
 
@@ -226,7 +228,9 @@ async def put_line(number: str, body: Annotated[LinePut, Body()], sandbox: Sandb
 
 
 @router.put("/templates/{template_id}")
-async def put_template(template_id: int, body: TemplatePut, sandbox: SandboxDep) -> dict[str, Any]:
+async def put_template(
+    template_id: Annotated[int, Path(ge=1, le=BIGGEST_ID)], body: TemplatePut, sandbox: SandboxDep
+) -> dict[str, Any]:
     """Have a pattern approved."""
     async with sandbox.transaction() as connection:
         await connection.execute(

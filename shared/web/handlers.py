@@ -94,7 +94,7 @@ class Contended(Unavailable):
 def install(app: FastAPI) -> None:
     """Answer every exception of `app` with a problem."""
     app.add_exception_handler(PeyvandError, _refused)
-    app.add_exception_handler(RequestValidationError, _does_not_fit)
+    app.add_exception_handler(RequestValidationError, does_not_fit)
     app.add_exception_handler(HTTPException, _http)
     for kind in FAULTS:
         app.add_exception_handler(kind, _database)
@@ -102,14 +102,15 @@ def install(app: FastAPI) -> None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, PeyvandError)  # noqa: S101  (what it is registered for)
+    if isinstance(error, Invalid) and request.method not in allowed_methods(request):
+        return _not_allowed(request)  # the path is another route's, and no id
     return render(request, error)
 
 
-async def _does_not_fit(request: Request, error: Exception) -> Response:
+async def does_not_fit(request: Request, error: Exception) -> Response:
+    """Say which fields of a request do not fit."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    if request.method not in allowed_methods(request):
-        return _not_allowed(request)
-    return render(request, refusal(error, persian=language(request) == PERSIAN))
+    return await _refused(request, refusal(error, persian=language(request) == PERSIAN))
 
 
 async def _http(request: Request, error: Exception) -> Response:

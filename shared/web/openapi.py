@@ -73,8 +73,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _add_components(document: dict[str, Any]) -> None:
-    components = document.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
+    add_problems(document)
+    _exemplify_pages(document["components"]["schemas"])
+    document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+
+
+def add_problems(document: dict[str, Any]) -> None:
+    """Describe our problems in place of the framework's own answer to what does not fit."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     kinds: list[tuple[type[BaseModel], Literal["serialization"]]] = [
@@ -83,8 +89,6 @@ def _add_components(document: dict[str, Any]) -> None:
     ]
     _, made = models_json_schema(kinds, ref_template="#/components/schemas/{model}")
     schemas.update(made["$defs"])
-    _exemplify_pages(schemas)
-    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 
 
 def _exemplify_pages(schemas: dict[str, Any]) -> None:
