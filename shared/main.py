@@ -16,7 +16,6 @@ from fastapi import FastAPI
 
 from shared.bus import open_bus
 from shared.garbage import settle_collector
-from shared.migrate import migrate
 from shared.outbox.topics import make_topics
 from shared.runtime import open_runtime
 from shared.service import Runtime, Service
@@ -62,6 +61,8 @@ def main(service: Service, arguments: list[str] | None = None) -> None:
 
 async def prepare(service: Service, settings: ServiceSettings) -> None:
     """Bring the database to the newest version and make the topics that do not exist; harmless to repeat."""
+    from shared.migrate import migrate  # noqa: PLC0415  (a process that serves needs no alembic, which weighs 10 MB)
+
     await migrate(service, settings.migration_database_url or settings.database_url)
     bus = open_bus(settings)
     try:
