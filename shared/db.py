@@ -169,7 +169,7 @@ class _Transaction:
         try:
             self.began = await self._executed(self.BEGIN)
         except asyncpg.PostgresError:
-            if self._connection.is_in_transaction():
+            if not self._connection.is_closed() and self._connection.is_in_transaction():
                 await self.rollback()
             raise
 
