@@ -96,7 +96,6 @@ async def open_idle(bench: Bench, shape: str) -> AsyncIterator[Idle]:
     """Start a deployment, with the sandbox as its panel and an agent on duty."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="peyvand-bench-", ignore_cleanup_errors=True)))
-        folder.chmod(0o755)
         bench.say(f"starting {shape}")
         opening = embedded(folder) if shape == "embedded" else apart(bench.server, folder, bench.kafka())
         deployment = await stack.enter_async_context(opening)

@@ -7,7 +7,6 @@ import os
 import signal
 import statistics
 import time
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.benchmarks.harness import Bench, Row, at_most
@@ -21,9 +20,8 @@ async def measure(bench: Bench) -> list[Row]:
     times: dict[str, list[float]] = {"new": [], "kept": []}
     for _ in range(STARTS):
         with TemporaryDirectory(prefix="peyvand-bench-", ignore_cleanup_errors=True) as folder:
-            Path(folder).chmod(0o755)
-            for data in times:
-                times[data].append(await _started(folder))
+            for figures in times.values():
+                figures.append(await _started(folder))
     bench.say(f"{STARTS} starts each")
     note = f"on the data of an earlier run {statistics.median(times['kept']):.1f} s"
     return [
