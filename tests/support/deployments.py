@@ -148,7 +148,7 @@ async def apart(
         } | ({"PEYVAND_KAFKA_BOOTSTRAP_SERVERS": kafka} if kafka else {"PEYVAND_BUS_DATABASE_URL": bus_url})
         databases = await _databases(stack, server, outside) | {"bus": bus_url}
         ports, processes = await _start(stack, databases, environment, run)
-        url = await stack.enter_async_context(ingress(folder, {name: [port] for name, port in ports.items()}))
+        url = await stack.enter_async_context(ingress({name: [port] for name, port in ports.items()}))
         await asyncio.gather(*(_ready(name, port) for name, port in ports.items()))
         token_file = folder / "token"
         token_file.write_text(token(subject="developer"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,9 +14,8 @@ import pytest
 
 from services.local.ingress import NOBODY, command, variables
 from services.local.ports import HOST, listens, unused
+from shared.routes import PREFIXES
 from tests.support.eventually import eventually
-
-NAMES = ("leads", "customers", "surveys", "messaging", "metrics", "sandbox")
 
 
 def skip_without_nginx() -> None:
@@ -25,19 +25,21 @@ def skip_without_nginx() -> None:
 
 
 @asynccontextmanager
-async def ingress(folder: Path, servers: Mapping[str, Sequence[int]], *, trusted: str = NOBODY) -> AsyncIterator[str]:
+async def ingress(servers: Mapping[str, Sequence[int]], *, trusted: str = NOBODY) -> AsyncIterator[str]:
     """Run nginx before the ports of each service's instances, and return its address; who is not given is away."""
     skip_without_nginx()
-    away = unused()
-    port = unused()
-    everybody = {name: servers.get(name, (away,)) for name in NAMES}
-    arguments = command(folder / "nginx", variables(port, everybody, trusted=trusted))
-    with (folder / "nginx.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(*arguments, stdout=log, stderr=log, start_new_session=True)
-    try:
-        await eventually(lambda: listens(port), within=10)
-        yield f"http://{HOST}:{port}"
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    port, away = unused(), unused()
+    everybody = {name: servers.get(name, (away,)) for name in PREFIXES}
+    with tempfile.TemporaryDirectory(prefix="peyvand-ingress-") as name:
+        folder = Path(name)
+        os.chmod(folder, 0o755)  # noqa: PTH101  (started by root, its workers are somebody else)
+        arguments = command(folder, variables(port, everybody, trusted=trusted))
+        with (folder / "log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(*arguments, stdout=log, stderr=log, start_new_session=True)
+        try:
+            await eventually(lambda: listens(port), within=10)
+            yield f"http://{HOST}:{port}"
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()

@@ -1,0 +1,199 @@
+"""The ingress as it is deployed, run by the real nginx before upstreams that say what reached them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from services.local.ingress import NOBODY, TEMPLATE
+from services.local.ports import unused
+from services.local.programs import DRAIN_S
+from shared.main import KEEP_ALIVE_S
+from shared.routes import PREFIXES, SERVICE_NAMES
+from shared.settings import ServiceSettings
+from shared.web.sse import KEEP_ALIVE_S as STREAM_KEEP_ALIVE_S
+from tests.support.ingress import ingress
+
+
+@dataclass(slots=True)
+class Upstream:
+    """An HTTP server that answers with what it is called, and keeps what it is asked."""
+
+    name: str
+    asked: list[str] = field(default_factory=list)
+    going_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+                await reader.readexactly(int(length[1]) if length else 0)
+                self.asked.append(head)
+                await self._say(head.split()[1], writer)
+        writer.close()
+
+    async def _say(self, path: str, writer: asyncio.StreamWriter) -> None:
+        if self.name == "dying":
+            raise ConnectionError
+        if path.endswith("/live"):
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n\r\ndata: 1\n\n"
+            )
+            await self.going_on.wait()
+            raise ConnectionError
+        body = self.name.encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+
+@asynccontextmanager
+async def serving(upstream: Upstream) -> AsyncIterator[int]:
+    server = await asyncio.start_server(upstream.answer, "127.0.0.1", 0, limit=1 << 25)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        upstream.going_on.set()
+        server.close()
+
+
+@asynccontextmanager
+async def before(*upstreams: Upstream, away: bool = False, trusted: str = NOBODY) -> AsyncIterator[httpx.AsyncClient]:
+    """Put nginx before `upstreams`, each an instance of every service; `away` adds one that nobody answers."""
+    async with AsyncExitStack() as stack:
+        instances = [await stack.enter_async_context(serving(upstream)) for upstream in upstreams]
+        instances += [unused()] if away else []
+        servers = dict.fromkeys((*SERVICE_NAMES, "sandbox"), instances)
+        url = await stack.enter_async_context(ingress(servers, trusted=trusted))
+        yield await stack.enter_async_context(httpx.AsyncClient(base_url=url))
+
+
+async def test_every_path_of_the_table_reaches_its_service() -> None:
+    async with AsyncExitStack() as stack:
+        upstreams = {name: Upstream(name) for name in PREFIXES}
+        servers = {name: [await stack.enter_async_context(serving(each))] for name, each in upstreams.items()}
+        url = await stack.enter_async_context(ingress(servers))
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url))
+
+        for name, prefixes in PREFIXES.items():
+            for prefix in prefixes:
+                for path in (prefix, f"{prefix}/one/two?three=4", f"{prefix}/%D8%B3"):
+                    assert (await client.get(path)).text == name, path
+                    assert upstreams[name].asked[-1].startswith(f"GET {path} HTTP/1.1\r\n")
+                assert (await client.get(f"{prefix}x")).status_code == 404, prefix
+        for name in SERVICE_NAMES:
+            assert (await client.get(f"/docs/{name}?asset=start.js")).text == name
+            assert upstreams[name].asked[-1].startswith("GET /docs?asset=start.js ")
+            assert (await client.get(f"/openapi/{name}.json")).text == name
+            assert upstreams[name].asked[-1].startswith("GET /openapi.json ")
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/readyz", "/readyz/leads", "/metrics", "/metrics/leads", "/v1", "/v1/nobodys"]
+)
+async def test_what_is_no_service_of_the_public_is_not_found(path: str) -> None:
+    upstream = Upstream("any")
+    async with before(upstream) as client:
+        answer = await client.get(path)
+
+    assert (answer.status_code, answer.json()["code"], upstream.asked) == (404, "not_found", [])
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-request-id"] == answer.json()["request_id"]
+
+
+async def test_a_caller_is_who_they_are_and_not_who_they_say() -> None:
+    upstream = Upstream("leads")
+    forged = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Forwarded": "for=203.0.113.9"}
+    async with before(upstream) as client:
+        await client.get("/v1/leads", headers=forged)
+
+    assert "X-Forwarded-For: 127.0.0.1\r\n" in upstream.asked[0]
+    assert "X-Forwarded-Proto: http\r\n" in upstream.asked[0]
+    assert "203.0.113.9" not in upstream.asked[0]
+
+
+async def test_a_trusted_terminator_says_who_calls_and_by_what() -> None:
+    upstream = Upstream("leads")
+    said = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+    async with before(upstream, trusted="127.0.0.1") as client:
+        await client.get("/v1/leads", headers=said)
+
+    assert "X-Forwarded-For: 203.0.113.9\r\n" in upstream.asked[0]
+    assert "X-Forwarded-Proto: https\r\n" in upstream.asked[0]
+
+
+@pytest.mark.parametrize(("given", "kept"), [("form-17.a_b", True), ("x", False), ("ساده", False), ("a" * 65, False)])
+async def test_a_request_keeps_an_id_that_has_the_form_of_one_and_else_gets_its_own(given: str, kept: bool) -> None:
+    upstream = Upstream("leads")
+    async with before(upstream) as client:
+        await client.get("/v1/leads", headers=[(b"X-Request-ID", given.encode())])
+
+    passed = re.search("X-Request-ID: (.*)\r\n", upstream.asked[0])
+    assert passed is not None
+    assert passed[1] == given if kept else re.fullmatch("[0-9a-f]{32}", passed[1])
+
+
+async def test_a_body_above_the_services_limit_is_refused_before_it_reaches_one() -> None:
+    upstream = Upstream("leads")
+    most = ServiceSettings.model_fields["max_request_bytes"].default
+    async with before(upstream) as client:
+        assert (await client.post("/v1/leads", content=bytes(most))).status_code == 200
+        answer = await client.post("/v1/leads", content=bytes(most + 1))
+
+    assert (answer.status_code, answer.json()["code"], len(upstream.asked)) == (413, "payload_too_large", 1)
+
+
+async def test_a_live_stream_arrives_as_it_is_written() -> None:
+    async with before(Upstream("metrics")) as client, client.stream("GET", "/v1/metrics/live") as stream:
+        async with asyncio.timeout(5):
+            assert await anext(stream.aiter_lines()) == "data: 1"
+
+
+async def test_a_body_that_is_not_sent_to_its_end_takes_no_connection_of_a_service() -> None:
+    upstream = Upstream("leads")
+    async with before(upstream) as client:
+        _, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        writer.write(b"POST /v1/leads HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nhalf")
+        await writer.drain()
+        assert (await client.get("/v1/leads")).status_code == 200
+        writer.close()
+
+    assert [head.split()[0] for head in upstream.asked] == ["GET"]
+
+
+async def test_no_request_is_lost_where_an_instance_does_not_answer_the_door() -> None:
+    upstream = Upstream("leads")
+    async with before(upstream, away=True) as client:
+        answers = [await client.post("/v1/leads", json={"number": number}) for number in range(8)]
+
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert len(upstream.asked) == 8
+
+
+async def test_a_post_that_was_sent_is_never_sent_again_and_a_get_is() -> None:
+    dying, well = Upstream("dying"), Upstream("leads")
+    async with before(dying, well) as client:
+        posted = [await client.post("/v1/leads", json={}) for _ in range(6)]
+        sent = len(dying.asked) + len(well.asked)
+        read = [await client.get("/v1/leads") for _ in range(6)]
+
+    assert sent == 6
+    lost = next(answer for answer in posted if answer.status_code != 200)
+    assert (lost.status_code, lost.headers["retry-after"], lost.json()["code"]) == (503, "1", "unavailable")
+    assert [answer.status_code for answer in read] == [200] * 6
+
+
+def test_its_times_fit_those_of_the_services() -> None:
+    said = {name: int(value) for name, value in re.findall(r"^\s+(\w+) (\d+)s;", TEMPLATE.read_text(), re.MULTILINE)}
+
+    assert said["proxy_read_timeout"] > ServiceSettings.model_fields["bulk_deadline_s"].default
+    assert said["proxy_read_timeout"] > STREAM_KEEP_ALIVE_S
+    assert said["client_body_timeout"] <= ServiceSettings.model_fields["body_deadline_s"].default
+    upstreams = re.findall(r"keepalive_timeout (\d+)s;\n    }", TEMPLATE.read_text())
+    assert len(upstreams) == len(PREFIXES)
+    assert max(map(int, upstreams)) < min(DRAIN_S, KEEP_ALIVE_S)
