@@ -30,9 +30,6 @@ NAMING = {
 }
 
 _savepoints = count()
-
-_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-
 _LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
@@ -116,7 +113,7 @@ class Database:
         try:
             yield connection
         except BaseException as error:
-            if _cuts_off(error):
+            if _cuts_off(error) and not connection.invalidated:
                 _driver_of(connection).terminate()
             raise
         finally:
@@ -204,21 +201,6 @@ class Savepoint(_Transaction):
     """A part of a transaction that can be undone alone."""
 
     BEGIN, KEEP, UNDO = "SAVEPOINT {}", "RELEASE SAVEPOINT {}", "ROLLBACK TO {}"
-
-
-def _cuts_off(error: BaseException) -> bool:
-    """Tell whether an error may leave a connection in the middle of something: it was cancelled, or lost.
-
-    A connection that the server is about to close does not know it yet when it says so.
-    """
-    if not isinstance(error, Exception):
-        return True
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, _LOST) or getattr(seen, "severity", None) in {"FATAL", "PANIC"}:
-            return True
-        seen = getattr(seen, "orig", None) or seen.__cause__
-    return False
 
 
 def _cuts_off(error: BaseException) -> bool:
