@@ -24,6 +24,7 @@ app = typer.Typer(
 app.add_typer(cli_events.dlq, name="dlq")
 app.add_typer(cli_events.topics, name="topics")
 app.command("rebuild")(cli_events.rebuild)
+app.command("restate")(cli_events.restate)
 app.command("demo")(demo_cli.demo)
 
 DataOption = Annotated[Path, typer.Option(help="Folder that keeps the databases, the keys and the token.")]

@@ -1,10 +1,11 @@
-"""`peyvand dlq`, `peyvand rebuild` and `peyvand topics`: looking after events."""
+"""`peyvand dlq`, `rebuild`, `restate` and `topics`: looking after events."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -19,6 +20,7 @@ from shared.outbox import deadletters
 from shared.outbox.deadletters import Place
 from shared.outbox.rebuild import RebuildFailed
 from shared.outbox.rebuild import rebuild as rebuild_state
+from shared.outbox.restate import restate as restate_service
 from shared.outbox.topics import all_topics, make_topics
 from shared.routes import SERVICE_NAMES
 from shared.runtime import open_runtime
@@ -105,6 +107,27 @@ def rebuild(service: ServiceArgument, data: DataOption = Path(".data")) -> None:
         return await rebuild_state(runtime, progress=print)
 
     _with_runtime(service, data, act)
+
+
+def restate(
+    service: ServiceArgument,
+    data: DataOption = Path(".data"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be withdrawn.")] = False,
+) -> None:
+    """Publish what a service's database holds for the keys whose events it has lost in a restore.
+
+    Facts that the database does not know are withdrawn, so that the other services' copies and figures drop them;
+    what is so now, and the contact cards, are said again. Nobody gets a message because of it. To be run once the
+    worker has caught up; a second run finds nothing to do.
+    """
+
+    async def act(runtime: Runtime) -> Counter[str]:
+        return await restate_service(runtime, dry_run=dry_run, progress=print)
+
+    for kind, count in sorted((done := _with_runtime(service, data, act)).items()):
+        print(f"{kind}: {count}")
+    verb = "would be" if dry_run else "are"
+    print(f"{service}: {done.total()} lost facts {verb} withdrawn")
 
 
 @topics.command()

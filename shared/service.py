@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +15,20 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.bus import EventBus
+from shared.contracts import Event
 from shared.db import Database
 from shared.outbox.consumer import Consumer
 from shared.settings import ServiceSettings
 
 CardReader = Callable[[asyncpg.Connection, Sequence[UUID]], Awaitable[Mapping[UUID, bytes]]]
 """Reads the present contact cards of ids, encoded; an id that is missing from the answer is erased."""
+
+
+Relearner = Callable[[AsyncSession, Any], Awaitable[None]]
+"""Takes over a fact that a restored database published before and does not know: it cannot be undone."""
+
+Restater = Callable[[AsyncSession, Collection[UUID]], Awaitable[Sequence[Event]]]
+"""Returns the facts that say what is now so of keys and subjects; nothing of those that the database does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,11 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a service is made of. Holds no engine, no settings and no connection."""
+    """What a service is made of. Holds no engine, no settings and no connection.
+
+    `relearners` take over facts of the service's own log that its database has lost in a restore; `restaters` say
+    what is so in it now.
+    """
 
     name: str
     title: str
@@ -52,6 +64,8 @@ class Service:
     clocks: tuple[Clock, ...] = ()
     card_readers: Mapping[str, CardReader] = field(default_factory=dict)
     resources: Callable[[Runtime], AbstractAsyncContextManager[Any]] | None = None
+    relearners: Mapping[type[Event], Relearner] = field(default_factory=dict)
+    restaters: Sequence[Restater] = ()
 
 
 @dataclass(slots=True)

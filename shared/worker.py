@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import chain, repeat
 
 import structlog
 
@@ -18,6 +19,7 @@ from shared.outbox.housekeeping import FIRST_WITHIN_S, housekeeping
 from shared.outbox.inbox import Inbox
 from shared.outbox.lease import LeaseLost
 from shared.outbox.relay import Relay
+from shared.outbox.relearning import relearn_at_start
 from shared.service import Clock, Runtime
 from shared.watchdog import PATIENCE_S, Watchdog
 
@@ -41,6 +43,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then end what is in hand, within a few seconds."""
         self.stop = stop
+        await self._relearn()
         loops = {"relay": self._relay(), "drain": self._clock(Clock("drain", 1.0, drain))}
         if self.runtime.service.consumer.topics:
             loops["consumer"] = self._consume()
@@ -52,6 +55,23 @@ class Worker:
             await self._until_stopped(tasks)
         finally:
             self.watchdog.stop()
+
+    async def _relearn(self) -> None:
+        """Take over what a restored database has lost, before anything is done twice; wait for a log that is away."""
+        for wait_s in chain(BACKOFF_S, repeat(BACKOFF_S[-1])):
+            if self.stop.is_set():
+                return
+            try:
+                await relearn_at_start(self.runtime)
+            except Exception as error:
+                passing = isinstance(error, BusUnavailable)
+                log.warning(
+                    "start_waits", service=self.runtime.service.name, error=sentence(error), exc_info=not passing
+                )
+                await self._rest("start", wait_s)
+            else:
+                break
+        self.watchdog.forget("start")
 
     async def _until_stopped(self, tasks: list[asyncio.Task[None]]) -> None:
         stopping = asyncio.create_task(self.stop.wait())

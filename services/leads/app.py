@@ -10,9 +10,12 @@ from services.leads.consumers import consumer
 from services.leads.leads.api import router as leads
 from services.leads.leads.progress_api import router as progress
 from services.leads.persons.cards import read_cards
+from services.leads.persons.erasure import erase_again
+from services.leads.restating import restate_agents, restate_leads
 from services.leads.settings import Settings
 from services.leads.tables import Base
 from shared.contracts.cards import LEADS_CONTACTS
+from shared.contracts.leads import LeadErased
 from shared.service import Service
 
 SERVICE = Service(
@@ -26,4 +29,6 @@ SERVICE = Service(
     consumer=consumer,
     clocks=CLOCKS,
     card_readers={LEADS_CONTACTS: read_cards},
+    relearners={LeadErased: erase_again},
+    restaters=(restate_leads, restate_agents),
 )

@@ -21,7 +21,13 @@ from services.leads.persons.merging import merge_persons
 from shared import outbox
 from shared.contracts import Received
 from shared.contracts.cards import CUSTOMERS_CONTACTS, ReceivedCard
-from shared.contracts.customers import CustomerCreated, CustomerErased, CustomerMerged, PurchaseRecorded
+from shared.contracts.customers import (
+    CustomerCreated,
+    CustomerErased,
+    CustomerMerged,
+    CustomersWithdrawal,
+    PurchaseRecorded,
+)
 from shared.contracts.messaging import ReplyReceived
 from shared.db import driver
 from shared.outbox.consumer import Consumer, Kind
@@ -46,6 +52,13 @@ async def let_cards_identify(tx: AsyncSession, cards: Sequence[ReceivedCard]) ->
 async def note_customers(tx: AsyncSession, batch: Sequence[Received[CustomerCreated]]) -> None:
     """Know who is a customer before their card comes, as order between topics is not given."""
     await driver(tx).execute(sql.STORE_STUBS, [received.event.person_id for received in batch])
+
+
+@consumer.state(CustomersWithdrawal, batch=True)
+async def forget_withdrawn_customers(tx: AsyncSession, batch: Sequence[Received[CustomersWithdrawal]]) -> None:
+    """Take nobody for a customer whom the customers service does not know any more, unless a card says so."""
+    gone = [each.event.owner_id for each in batch if each.event.event_type == CustomerCreated.type]
+    await driver(tx).execute(sql.DROP_STUBS, gone)
 
 
 @consumer.state(CustomerErased, batch=True)

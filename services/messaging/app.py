@@ -10,6 +10,7 @@ from services.messaging.clocks import clocks
 from services.messaging.consumers import consumer
 from services.messaging.inbound.api import router as inbound
 from services.messaging.inbound.hooks_api import router as webhooks
+from services.messaging.messages import relearning
 from services.messaging.messages.api import router as messages
 from services.messaging.orm import metadata
 from services.messaging.providers.api import router as providers
@@ -31,4 +32,5 @@ SERVICE = Service(
     consumer=consumer,
     clocks=clocks,
     resources=open_gateways,
+    relearners=dict.fromkeys(relearning.TAKEN_OVER, relearning.take_over),
 )

@@ -6,8 +6,8 @@ that names nobody any more.
 
 from __future__ import annotations
 
-from services.metrics.facts import leads, purchases, surveys
+from services.metrics.facts import leads, purchases, surveys, withdrawals
 from shared.outbox.consumer import Consumer
 
 consumer = Consumer("metrics")
-consumer.include(purchases.consumer, leads.consumer, surveys.consumer)
+consumer.include(purchases.consumer, leads.consumer, surveys.consumer, withdrawals.consumer)

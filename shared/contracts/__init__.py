@@ -5,6 +5,6 @@ ids, codes and numbers, never names, numbers to call, addresses or free text: pe
 cards on the compacted topics alone. Changes to a type only add fields with defaults; a breaking change is a new type.
 """
 
-from shared.contracts.envelope import Event, Money, Received, registry
+from shared.contracts.envelope import Event, Money, Received, Withdrawal, registry
 
-__all__ = ["Event", "Money", "Received", "registry"]
+__all__ = ["Event", "Money", "Received", "Withdrawal", "registry"]

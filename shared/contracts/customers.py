@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.contracts.envelope import Code, Event, Money
+from shared.contracts.envelope import Code, Event, Money, Withdrawal
 
 TOPIC = "customers.events.v1"
 
@@ -129,6 +129,7 @@ class PurchaseRefunded(PurchaseEvent, frozen=True, kw_only=True):
     """Part of the value was given back; `purchased_at` is when the purchase occurred."""
 
     type: ClassVar[str] = "purchase.refunded"
+    part_field: ClassVar[str | None] = "refund_id"
 
     refund_id: UUID
     amount_minor: Money
@@ -228,3 +229,8 @@ class TicketReopened(TicketEvent, frozen=True, kw_only=True):
     type: ClassVar[str] = "ticket.reopened"
 
     opened_at: datetime
+
+
+class CustomersWithdrawal(Withdrawal, frozen=True, kw_only=True):
+    type: ClassVar[str] = "customers.fact_withdrawn"
+    topic: ClassVar[str] = TOPIC

@@ -21,12 +21,16 @@ registry: dict[str, type[Event]] = {}
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact that happened. Subclasses say `type`, `topic` and which field is the `key`."""
+    """A fact that happened. Subclasses say `type`, `topic` and which field is the `key`.
+
+    `part_field` names the id of what is recorded within the subject, where facts of one subject differ by that.
+    """
 
     type: ClassVar[str] = ""
     topic: ClassVar[str] = ""
     key_field: ClassVar[str] = "person_id"
     subject_field: ClassVar[str] = "person_id"
+    part_field: ClassVar[str | None] = None
 
     occurred_at: datetime
 
@@ -48,6 +52,23 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         """Return the id of what the event is about."""
         subject: UUID = getattr(self, self.subject_field)
         return subject
+
+
+class Withdrawal(Event, frozen=True, kw_only=True):
+    """The fact `event_id` was published by a database that was restored from an older copy, and never knew it again.
+
+    Whoever keeps something of that fact drops it. `owner_id`, `subject_id` and `event_type` are the fact's; `part_id`
+    is the id of what it recorded within its subject (a refund, a touch), where it recorded one.
+    """
+
+    key_field: ClassVar[str] = "owner_id"
+    subject_field: ClassVar[str] = "subject_id"
+
+    event_id: UUID
+    event_type: Code
+    owner_id: UUID
+    subject_id: UUID
+    part_id: UUID | None = None
 
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from shared.contracts.envelope import Code, Event, Money
+from shared.contracts.envelope import Code, Event, Money, Withdrawal
 
 TOPIC = "leads.events.v1"
 
@@ -87,6 +87,7 @@ class LeadTouched(LeadEvent, frozen=True, kw_only=True):
     """
 
     type: ClassVar[str] = "lead.touched"
+    part_field: ClassVar[str | None] = "touch_id"
 
     touch_id: UUID
     direction: Literal["inbound", "outbound"]
@@ -191,3 +192,8 @@ class AgentUpdated(AgentEvent, frozen=True, kw_only=True):
     manager_id: UUID | None = None
     on_duty: bool = True
     active: bool = True
+
+
+class LeadsWithdrawal(Withdrawal, frozen=True, kw_only=True):
+    type: ClassVar[str] = "leads.fact_withdrawn"
+    topic: ClassVar[str] = TOPIC

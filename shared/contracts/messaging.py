@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from shared.contracts.envelope import Code, Event, Money
+from shared.contracts.envelope import Code, Event, Money, Withdrawal
 
 TOPIC = "messaging.events.v1"
 
@@ -50,6 +50,7 @@ class MessageSent(MessageEvent, frozen=True, kw_only=True):
 
 class MessageDelivered(MessageEvent, frozen=True, kw_only=True):
     type: ClassVar[str] = "message.delivered"
+    part_field: ClassVar[str | None] = "invitation_id"
 
 
 class MessageUndelivered(MessageEvent, frozen=True, kw_only=True):
@@ -140,3 +141,8 @@ class SurveyRequested(Event, frozen=True, kw_only=True):
     product: Code | None = None
     agent_id: UUID | None = None
     purchase_id: UUID | None = None
+
+
+class MessagingWithdrawal(Withdrawal, frozen=True, kw_only=True):
+    type: ClassVar[str] = "messaging.fact_withdrawn"
+    topic: ClassVar[str] = TOPIC

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from shared.contracts.envelope import Code, Event
+from shared.contracts.envelope import Code, Event, Withdrawal
 
 TOPIC = "surveys.events.v1"
 
@@ -82,3 +82,8 @@ class LoopClosed(SurveyEvent, frozen=True, kw_only=True):
     answer_id: UUID
     ticket_id: UUID
     after_s: int
+
+
+class SurveysWithdrawal(Withdrawal, frozen=True, kw_only=True):
+    type: ClassVar[str] = "surveys.fact_withdrawn"
+    topic: ClassVar[str] = TOPIC

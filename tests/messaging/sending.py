@@ -35,7 +35,7 @@ async def queued(runtime: Runtime, *intents: Intent) -> list[UUID]:
 
 async def statuses(runtime: Runtime, ids: Sequence[UUID] | None = None) -> list[tuple[str, str | None]]:
     """Return status and reason of messages, in the order in which they were made."""
-    query = "SELECT id, status, reason FROM messages ORDER BY created_at, id"
+    query = "SELECT id, status, reason FROM messages ORDER BY created_at, intent_key"
     async with runtime.db.connection() as connection:
         rows = await connection.fetch(query)
     return [(row["status"], row["reason"]) for row in rows if ids is None or row["id"] in ids]

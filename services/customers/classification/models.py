@@ -33,12 +33,16 @@ class Classification(Base):
 
 
 class Attitude(Base):
-    """The category of a person's last answer to an NPS or CSAT question; a copy from the surveys service."""
+    """The category of an answer to an NPS or CSAT question, of which the last counts; a copy from surveys.
+
+    All are kept, so that one that is withdrawn leaves the one before it.
+    """
 
     __tablename__ = "attitudes"
-    __table_args__ = {"schema": "state"}
+    __table_args__ = (Index("ix_attitudes_person_id", "person_id"), {"schema": "state"})
 
-    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID]
     category: Mapped[str]
     occurred_at: Mapped[datetime]
     version: Mapped[int]

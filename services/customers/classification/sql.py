@@ -63,11 +63,11 @@ WHERE kept.person_id = new.person_id
 """
 
 KEEP_ATTITUDES: Final = """
-INSERT INTO attitudes AS kept (person_id, category, occurred_at, version)
-SELECT DISTINCT ON (person_id) *
-FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::bigint[]) AS new(person_id, category, occurred_at, version)
-ORDER BY person_id, occurred_at DESC, version DESC
-ON CONFLICT (person_id) DO UPDATE
-SET category = excluded.category, occurred_at = excluded.occurred_at, version = excluded.version
-WHERE (kept.occurred_at, kept.version) < (excluded.occurred_at, excluded.version)
+INSERT INTO attitudes (event_id, person_id, category, occurred_at, version)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[])
+    AS new(event_id, person_id, category, occurred_at, version)
+ORDER BY event_id
+ON CONFLICT DO NOTHING
 """
+
+DROP_ATTITUDES: Final = "DELETE FROM attitudes WHERE event_id = ANY($1::uuid[])"

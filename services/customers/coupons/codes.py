@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
+from collections.abc import Iterator
+from itertools import count
 from typing import Final
+from uuid import UUID
 
 from shared.persian.digits import to_latin
 
@@ -17,6 +21,14 @@ LENGTH: Final = 10
 def new_code() -> str:
     """Return a code that nobody can foresee."""
     return "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+
+
+def codes_for(request_id: UUID, secret: str) -> Iterator[str]:
+    """Yield codes that nobody foresees without the secret, the same whenever the request is answered again."""
+    for attempt in count():
+        digest = hmac.digest(secret.encode(), f"coupon:{request_id}:{attempt}".encode(), "sha256")
+        number = int.from_bytes(digest, "big")
+        yield "".join(LETTERS[number // len(LETTERS) ** place % len(LETTERS)] for place in range(LENGTH))
 
 
 def read_code(written: str) -> str:

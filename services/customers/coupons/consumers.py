@@ -9,6 +9,7 @@ from shared.clock import utcnow
 from shared.contracts import Received
 from shared.contracts.messaging import CouponRequested
 from shared.outbox.consumer import Consumer
+from shared.service import runtime_behind
 
 consumer = Consumer("customers")
 
@@ -16,4 +17,6 @@ consumer = Consumer("customers")
 @consumer.own(CouponRequested)
 async def issue_on_request(tx: AsyncSession, received: Received[CouponRequested]) -> None:
     """Answer an automation that wants a coupon for a person."""
-    await answer_request(tx, received.event, now=utcnow())
+    key = runtime_behind(tx).settings.secret_key
+    secret = key.get_secret_value() if key is not None else None
+    await answer_request(tx, received.event, now=utcnow(), secret=secret)

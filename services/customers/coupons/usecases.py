@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.customers.coupons.codes import new_code, read_code
+from services.customers.coupons.codes import codes_for, new_code, read_code
 from services.customers.coupons.errors import CouponAlreadyUsed, CouponNotFound, CouponOfAnother
 from services.customers.coupons.models import Coupon
 from services.customers.people.holding import hold_customer
@@ -22,7 +22,7 @@ from shared.contracts.customers import CouponRefused
 from shared.contracts.messaging import CouponRequested
 from shared.db import driver
 from shared.errors import FieldError, Invalid
-from shared.ids import new_id
+from shared.ids import derived_id, new_id
 
 MOST_VALID_DAYS: Final = 3_650
 
@@ -38,10 +38,16 @@ async def issue_coupon(
     discount_minor: int | None = None,
     currency: str = "IRR",
     request_id: UUID | None = None,
+    secret: str | None = None,
 ) -> Coupon | None:
-    """Make a coupon and publish it; None where this request has one already."""
+    """Make a coupon and publish it; None where this request has one already.
+
+    What a request leads to has the same id, and with a `secret` the same code, when it is answered again after a
+    restore: the person has the code, and it has to be good.
+    """
+    codes = codes_for(request_id, secret) if request_id and secret else iter(new_code, None)
     fields = {
-        "id": new_id(),
+        "id": derived_id(request_id, "coupon") if request_id else new_id(),
         "person_id": person_id,
         "discount_percent": discount_percent,
         "discount_minor": discount_minor,
@@ -51,17 +57,20 @@ async def issue_coupon(
         "issued_at": now,
         "valid_until": now + timedelta(days=valid_days),
     }
-    while True:
-        statement = insert(Coupon).values(code=new_code(), **fields).on_conflict_do_nothing().returning(Coupon)
+    for code in codes:
+        statement = insert(Coupon).values(code=code, **fields).on_conflict_do_nothing().returning(Coupon)
         coupon = (await tx.scalars(statement)).one_or_none()
         if coupon is not None:
             outbox.add(tx, coupon.issued())
             return coupon
         if request_id is not None and await tx.scalar(select(Coupon.id).where(Coupon.request_id == request_id)):
             return None
+    return None
 
 
-async def answer_request(tx: AsyncSession, request: CouponRequested, *, now: datetime) -> None:
+async def answer_request(
+    tx: AsyncSession, request: CouponRequested, *, now: datetime, secret: str | None = None
+) -> None:
     """Issue the coupon that was asked for, once, or say why not."""
     people, erased = await resolve_many(driver(tx), [request.person_id])
     reason = "erased" if erased else _refusal(request)
@@ -80,6 +89,7 @@ async def answer_request(tx: AsyncSession, request: CouponRequested, *, now: dat
         discount_percent=request.discount_percent,
         discount_minor=request.discount_minor,
         request_id=request.request_id,
+        secret=secret,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.customers.people.identity import ids_of, lock_identities, remember_erased, resolve_many
 from shared import outbox
+from shared.contracts import Received
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.contracts.customers import CustomerErased
 from shared.db import driver
@@ -37,6 +38,16 @@ async def erase_people(tx: AsyncSession, person_ids: Iterable[UUID], *, at: date
     people, _ = await resolve_many(connection, set(person_ids))
     for person_id in sorted(set(people.values())):
         await _erase(tx, connection, person_id, at)
+
+
+async def erase_again(tx: AsyncSession, received: Received[CustomerErased]) -> None:
+    """Erase whom a database restored from an older copy does not know to be erased; the log says so already."""
+    event, connection = received.event, driver(tx)
+    await lock_identities(connection)
+    ids = [event.person_id, *event.alias_ids]
+    await connection.execute("DELETE FROM customers WHERE id = ANY($1::uuid[])", ids)
+    await _forget(tx, connection, ids, event.occurred_at)
+    outbox.add_card(tx, CUSTOMERS_CONTACTS, *ids)
 
 
 async def _erase(tx: AsyncSession, connection: asyncpg.Connection, person_id: UUID, at: datetime) -> None:

@@ -18,6 +18,7 @@ from services.customers.people.contacts import lead_cards
 from services.customers.people.errors import CustomerNotFound
 from services.customers.people.identity import PhoneClaim, ids_of, lock_identities, resolve_many, take_free
 from shared import outbox
+from shared.contracts import Received
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.contracts.customers import CustomerMerged
 from shared.db import driver
@@ -59,6 +60,23 @@ async def merge_people(tx: AsyncSession, *, merged_id: UUID, into_id: UUID, at: 
     return into
 
 
+async def merge_again(tx: AsyncSession, received: Received[CustomerMerged]) -> None:
+    """Let two ids mean one person in a database restored from an older copy; all others have merged them for good.
+
+    Where the customer that lives on is unknown, what can be known is the alias.
+    """
+    connection = driver(tx)
+    await lock_identities(connection)
+    people, erased = await resolve_many(connection, [received.event.merged_id, received.event.person_id])
+    merged, into = people[received.event.merged_id], people[received.event.person_id]
+    if erased:
+        await erase_people(tx, list(people.values()), at=received.event.occurred_at)
+    elif merged != into:
+        known = await connection.fetchval("SELECT EXISTS (SELECT FROM customers WHERE id = $1)", into)
+        await (_merge if known else _alias)(connection, merged, into, received.event.occurred_at)
+        outbox.add_card(tx, CUSTOMERS_CONTACTS, into, merged)
+
+
 async def merge_leads(tx: AsyncSession, doubles: Mapping[UUID, UUID], *, at: datetime) -> None:
     """Merge people of leads into the customers who have their numbers; two customers are left to an agent."""
     if not doubles:
@@ -75,8 +93,7 @@ async def _merge(connection: asyncpg.Connection, merged: UUID, into: UUID, at: d
     if into not in rows:
         raise CustomerNotFound(into)
     await connection.execute("DELETE FROM customers WHERE id = $1", merged)
-    await connection.execute(ALIAS, merged, into, at)
-    await connection.execute(FLATTEN, merged, into)
+    await _alias(connection, merged, into, at)
     await connection.execute(DROP_DOUBLE_PHONES, merged, into)
     await connection.execute(MOVE_PHONES, merged, into)
     await connection.execute(MOVE_EXTERNAL_IDS, merged, into)
@@ -85,6 +102,11 @@ async def _merge(connection: asyncpg.Connection, merged: UUID, into: UUID, at: d
     if change(rows[into], _inherited(rows[into], other), at=at):
         await connection.execute(sql.UPDATE, *sql.columns([rows[into]]))
     await mark(connection, [into])
+
+
+async def _alias(connection: asyncpg.Connection, merged: UUID, into: UUID, at: datetime) -> None:
+    await connection.execute(ALIAS, merged, into, at)
+    await connection.execute(FLATTEN, merged, into)
 
 
 async def _take_over_lead(connection: asyncpg.Connection, merged: UUID, into: UUID) -> Fields:

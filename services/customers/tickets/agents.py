@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.customers.tickets.errors import UnknownAgent
 from shared.contracts import Received
-from shared.contracts.leads import AgentAdded, AgentUpdated
+from shared.contracts.leads import AgentAdded, AgentUpdated, LeadsWithdrawal
 from shared.db import driver
 from shared.outbox.consumer import Consumer
 
@@ -54,6 +54,13 @@ async def keep_agents(tx: AsyncSession, received: Sequence[Received[AgentAdded |
         [getattr(each.event, "active", True) for each in received],
         [each.version for each in received],
     )
+
+
+@consumer.state(LeadsWithdrawal, batch=True)
+async def drop_withdrawn_agents(tx: AsyncSession, received: Sequence[Received[LeadsWithdrawal]]) -> None:
+    """Drop the agents whose joining the leads service does not know any more."""
+    gone = [each.event.subject_id for each in received if each.event.event_type == AgentAdded.type]
+    await driver(tx).execute("DELETE FROM agents WHERE agent_id = ANY($1::uuid[])", gone)
 
 
 async def manager_for(connection: asyncpg.Connection, agent_id: UUID | None) -> UUID | None:

@@ -20,7 +20,7 @@ from services.customers.tickets.schemas import TicketCreate
 from shared import outbox
 from shared.contracts.surveys import SurveyAnswered
 from shared.db import driver
-from shared.ids import new_id
+from shared.ids import derived_id, new_id
 
 BAD_ANSWERS: Final = frozenset({"unsatisfied", "detractor"})
 
@@ -50,7 +50,7 @@ async def complain_for(tx: AsyncSession, event: SurveyAnswered) -> None:
     if erased:
         return
     fields: dict[str, Any] = {
-        "id": new_id(),
+        "id": derived_id(event.invitation_id, "complaint"),
         "person_id": people[event.person_id],
         "kind": "complaint",
         "priority": "high",

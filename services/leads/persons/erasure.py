@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.leads.agents.assignment import change_load
@@ -14,7 +15,9 @@ from services.leads.leads.models import IS_OPEN, Lead
 from services.leads.leads.touches import Touch
 from services.leads.persons.models import Contact, Person
 from shared import outbox
+from shared.contracts import Received
 from shared.contracts.cards import LEADS_CONTACTS
+from shared.contracts.leads import LeadErased
 from shared.web import idempotency
 
 
@@ -37,6 +40,15 @@ async def erase_persons(tx: AsyncSession, person_ids: Collection[UUID], *, at: d
     await _empty_notes(tx, person_ids)
     await idempotency.forget_person(tx, person_ids)
     return bool(persons)
+
+
+async def erase_again(tx: AsyncSession, received: Received[LeadErased]) -> None:
+    """Erase whom a database restored from an older copy does not know to be erased; the log says so already."""
+    event = received.event
+    ids = [event.person_id, *event.alias_ids]
+    await erase_persons(tx, ids, at=event.occurred_at)
+    gone = [{"id": person_id, "erased_at": event.occurred_at, "created_at": event.occurred_at} for person_id in ids]
+    await tx.execute(insert(Person).values(gone).on_conflict_do_nothing())
 
 
 async def is_erased(tx: AsyncSession, person_ids: Collection[UUID]) -> bool:

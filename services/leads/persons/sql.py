@@ -80,6 +80,8 @@ STORE_STUBS = """
 INSERT INTO contacts (person_id) SELECT id FROM unnest($1::uuid[]) AS new (id) ORDER BY id ON CONFLICT DO NOTHING
 """
 
+DROP_STUBS = "DELETE FROM contacts WHERE person_id = ANY($1::uuid[]) AND version = 0 AND NOT erased"
+
 EMPTY_CONTACTS = """
 INSERT INTO contacts (person_id, erased) SELECT id, true FROM unnest($1::uuid[]) AS gone (id) ORDER BY id
 ON CONFLICT (person_id) DO UPDATE

@@ -15,14 +15,18 @@ from services.messaging.automations.steps import Send, Wait, stored
 from services.messaging.templates.models import Template
 from shared.clock import utcnow
 from shared.conditions import event_fields, parse_condition
-from shared.contracts import customers, leads, registry, surveys
+from shared.contracts import Withdrawal, customers, leads, registry, surveys
 from shared.errors import FieldError
 
 
 def triggers() -> dict[str, Any]:
-    """Return the events that can trigger an automation, by name."""
+    """Return the events that can trigger an automation, by name: nothing that happened to a person is withdrawn."""
     heard = {leads.TOPIC, customers.TOPIC, surveys.TOPIC}
-    return {name: event for name, event in sorted(registry.items()) if event.topic in heard}
+    return {
+        name: event
+        for name, event in sorted(registry.items())
+        if event.topic in heard and not issubclass(event, Withdrawal)
+    }
 
 
 async def read_automation(tx: AsyncSession, code: str, *, lock: bool = False) -> Automation:

@@ -16,7 +16,10 @@ from services.messaging.messages.statuses import LANES, Status
 from services.messaging.messages.telling import tell
 from shared.contracts import Event, Received
 from shared.db import driver
-from shared.ids import new_id
+from shared.ids import derived_id
+
+MESSAGES = UUID("3f1c1bb6-1d0e-5a53-9a4e-6a8f2d8c7b21")
+"""Namespace of messages' ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,11 @@ class Intent:
     needs_topic: str | None = None
     needs_version: int = 0
     not_after: datetime | None = None
-    id: UUID = field(default_factory=new_id)
+
+    @property
+    def id(self) -> UUID:
+        """Return the id of the message: the same whenever the intent comes again, as after a restore."""
+        return derived_id(MESSAGES, self.key)
 
 
 async def queue(

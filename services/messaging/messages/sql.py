@@ -16,7 +16,7 @@ FROM jsonb_to_recordset($1::jsonb) AS new(
     needs_topic text, needs_version bigint, not_after timestamptz
 )
 ORDER BY new.intent_key
-ON CONFLICT (intent_key) DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING {COLUMNS}
 """
 

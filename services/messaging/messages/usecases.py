@@ -55,16 +55,14 @@ async def read_message(tx: AsyncSession, message_id: UUID) -> Message:
 
 
 async def _intent(tx: AsyncSession, new: MessageCreate) -> Intent:
-    message_id = new_id()
     if new.template is None:
-        return _own_text(new, message_id)
+        return _own_text(new)
     template = await tx.get(Template, new.template)
     faults = _template_faults(new, template)
     if template is None or faults:
         raise MessageDoesNotFit(faults)
     return Intent(
-        id=message_id,
-        key=f"api:{message_id}",
+        key=f"api:{new_id()}",
         person_id=new.person_id,
         channel=template.channel,
         purpose=template.purpose,
@@ -73,7 +71,7 @@ async def _intent(tx: AsyncSession, new: MessageCreate) -> Intent:
     )
 
 
-def _own_text(new: MessageCreate, message_id: UUID) -> Intent:
+def _own_text(new: MessageCreate) -> Intent:
     faults = []
     if new.text is None:
         faults.append(FieldError("/text", "missing", "Give a `template` or a `text`."))
@@ -82,8 +80,7 @@ def _own_text(new: MessageCreate, message_id: UUID) -> Intent:
     if new.text is None or new.purpose is None:
         raise MessageDoesNotFit(faults)
     return Intent(
-        id=message_id,
-        key=f"api:{message_id}",
+        key=f"api:{new_id()}",
         person_id=new.person_id,
         channel=new.channel,
         purpose=new.purpose,

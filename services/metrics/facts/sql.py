@@ -87,4 +87,6 @@ SELECT * FROM unnest(
 ON CONFLICT DO NOTHING
 """
 
+DROP = "DELETE FROM {table} WHERE {column} = ANY($1::uuid[])"
+
 MARK = "INSERT INTO dirty (person_id) SELECT * FROM unnest($1::uuid[])"

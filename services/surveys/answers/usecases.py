@@ -18,7 +18,7 @@ from services.surveys.surveys.models import Survey
 from services.surveys.surveys.usecases import get_survey
 from shared import outbox
 from shared.contracts.messaging import ReplyReceived
-from shared.ids import new_id
+from shared.ids import derived_id
 
 TAKING = ("open", "answered")
 """The states in which an invitation takes an answer; a second one replaces the first."""
@@ -82,7 +82,8 @@ def _take(
     at: datetime,
 ) -> Answer:
     if known is None:
-        answer = Answer(id=new_id(), invitation_id=invitation.id, survey_id=survey.id, revision=1)
+        answer_id = derived_id(invitation.id, "answer")
+        answer = Answer(id=answer_id, invitation_id=invitation.id, survey_id=survey.id, revision=1)
         tx.add(answer)
     else:
         answer = known

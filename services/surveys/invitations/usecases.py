@@ -19,7 +19,7 @@ from services.surveys.surveys.models import Survey
 from services.surveys.surveys.usecases import survey_by_code
 from shared import outbox
 from shared.contracts.surveys import SurveyRefused
-from shared.ids import derived_id, new_id
+from shared.ids import derived_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ def _refuse_unknown(tx: AsyncSession, request: Request) -> Invitation:
         "request_id": request.request_id,
     }
     refused = Invitation(
-        id=new_id(), status="refused", reason="unknown_survey", channel="api", requested_at=request.at, **facts
+        id=_id_for(request), status="refused", reason="unknown_survey", channel="api", requested_at=request.at, **facts
     )
     tx.add(refused)
     survey_id = derived_id(request.request_id, request.survey)
@@ -126,9 +126,14 @@ def _refuse_unknown(tx: AsyncSession, request: Request) -> Invitation:
     return refused
 
 
+def _id_for(request: Request) -> UUID:
+    """Return the id of the invitation that a request leads to: the same when it is read again after a restore."""
+    return derived_id(request.request_id, "invitation")
+
+
 def _invitation(request: Request, survey: Survey) -> Invitation:
     return Invitation(
-        id=new_id(),
+        id=_id_for(request),
         survey_id=survey.id,
         survey=survey.code,
         person_id=request.person_id,
