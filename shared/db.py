@@ -8,7 +8,8 @@ at any time; what is nested is a `savepoint`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, Self, cast
@@ -30,6 +31,10 @@ NAMING = {
 }
 
 _savepoints = count()
+REFUSAL_COUNTS_S = 5.0
+"""For how long after a write was refused readiness says so."""
+
+_NO_WRITES = {"53100": "the disk is full", "25006": "it takes no writes (read-only)"}
 _LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
@@ -54,6 +59,7 @@ class Database:
         self.url = url
         self.events_written = asyncio.Event()
         self.connects = 0
+        self._refused = -REFUSAL_COUNTS_S, ""
         self.engine: AsyncEngine = create_async_engine(
             url.replace("postgresql://", "postgresql+asyncpg://", 1),
             isolation_level="AUTOCOMMIT",
@@ -113,6 +119,7 @@ class Database:
         try:
             yield connection
         except BaseException as error:
+            self._note_refusal(error)
             if _cuts_off(error) and not connection.invalidated:
                 _driver_of(connection).terminate()
             raise
@@ -125,6 +132,16 @@ class Database:
     async def close(self) -> None:
         """Close the pool."""
         await self.engine.dispose()
+
+    def why_no_writes(self) -> str | None:
+        """Say why the database took no writes a moment ago, although it answers; None where it takes them."""
+        at, why = self._refused
+        return why if time.monotonic() - at < REFUSAL_COUNTS_S else None
+
+    def _note_refusal(self, error: BaseException) -> None:
+        for seen in _chain(error):
+            if why := _NO_WRITES.get(getattr(seen, "sqlstate", None) or ""):
+                self._refused = time.monotonic(), why
 
     def _count_connect(self, _connection: Any, _record: Any) -> None:
         self.connects += 1
@@ -210,12 +227,14 @@ def _cuts_off(error: BaseException) -> bool:
     """
     if not isinstance(error, Exception):
         return True
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, _LOST) or getattr(seen, "severity", None) in {"FATAL", "PANIC"}:
-            return True
-        seen = getattr(seen, "orig", None) or seen.__cause__
-    return False
+    return any(isinstance(e, _LOST) or getattr(e, "severity", None) in {"FATAL", "PANIC"} for e in _chain(error))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it came of, out of SQLAlchemy's wrapping."""
+    while error is not None:
+        yield error
+        error = getattr(error, "orig", None) or error.__cause__
 
 
 def savepoint(connection: asyncpg.Connection) -> Savepoint:
