@@ -17,6 +17,7 @@ from services.messaging.automations import sql
 from services.messaging.automations.advancing import Progress, Run, Sendable, advance
 from services.messaging.automations.models import Automation
 from services.messaging.automations.steps import lead_in_s, read_steps
+from services.messaging.contacts.queries import erased_of
 from services.messaging.messages.intents import queue
 from services.messaging.settings import Settings
 from services.messaging.suppressions.usecases import pause_promotion
@@ -92,10 +93,13 @@ async def step_runs(runtime: Runtime) -> int:
 
 async def _step(tx: AsyncSession, rows: Sequence[asyncpg.Record], settings: Settings, now: datetime) -> None:
     templates = await _sendable(tx, rows)
+    erased = await erased_of(driver(tx), {row["person_id"] for row in rows})
     wait = timedelta(seconds=settings.coupon_wait_s)
     stepped: list[tuple[asyncpg.Record, Progress]] = []
     for row in rows:
-        if row["active"]:
+        if row["person_id"] in erased:
+            stepped.append((row, Progress("cancelled", row["step"], now, "erased")))
+        elif row["active"]:
             stepped.append((row, advance(_run(row), templates, now=now, coupon_wait=wait)))
         else:
             stepped.append((row, Progress("cancelled", row["step"], now, "automation_off")))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.messaging.automations import sql as automations_sql
 from services.messaging.contacts import sql
 from services.messaging.contacts.keeping import keep_aliases, keep_cards, remember_erased
-from services.messaging.inbound.receiving import forget_senders, match_senders
+from services.messaging.inbound.receiving import forget_senders, match_senders, note_sharers
 from services.messaging.messages import sql as messages_sql
 from services.messaging.messages.statuses import Status
 from services.messaging.messages.telling import tell
@@ -50,14 +50,11 @@ async def empty_erased_cards(
 async def use_contact_cards(tx: AsyncSession, received: Sequence[ReceivedCard]) -> None:
     """Let messages go that waited for a card, and tell whose the texts of unknown senders were."""
     await driver(tx).execute(messages_sql.RELEASE_AWAITING, [card.key for card in received], utcnow())
-    phones = {
-        phone: each.key
-        for each in received
-        if each.card is not None and each.card.kind != "agent"
-        for phone in each.card.phones
-    }
-    if phones:
+    cards = [(each.key, each.card) for each in received if each.card is not None and each.card.kind != "agent"]
+    if phones := {phone: person_id for person_id, card in cards for phone in card.phones}:
         await match_senders(tx, phones)
+    if shared := [(phone, person_id) for person_id, card in cards for phone in card.shared_phones]:
+        await note_sharers(tx, shared)
 
 
 @consumer.own(CustomerErased, LeadErased, batch=True)

@@ -20,6 +20,11 @@ async def people(connection: asyncpg.Connection, person_ids: Collection[UUID]) -
     return known_by_id(((row["asked"], _card(row)) for row in rows), (row["asked"] for row in erased))
 
 
+async def erased_of(connection: asyncpg.Connection, person_ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these ids mean somebody erased."""
+    return {row["asked"] for row in await connection.fetch(sql.ERASED, list(person_ids))}
+
+
 async def resolve(connection: asyncpg.Connection, person_ids: Collection[UUID]) -> dict[UUID, UUID]:
     """Return the id that each id means now."""
     return {row["asked"]: row["person_id"] for row in await connection.fetch(sql.RESOLVE, list(person_ids))}

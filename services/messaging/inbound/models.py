@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Uuid
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.messaging.orm import Base
@@ -25,6 +25,9 @@ class InboundMessage(Base):
     sender: Mapped[str | None]
     text: Mapped[str | None]
     person_id: Mapped[UUID | None]
+    shared_by: Mapped[list[UUID]] = mapped_column(
+        ARRAY(Uuid), server_default="{}", comment="who has the sender's number, where it may be any of them"
+    )
     meaning: Mapped[str]
     number: Mapped[int | None]
     keyword: Mapped[str | None]
@@ -36,6 +39,7 @@ class InboundMessage(Base):
         Index("uq_inbound_messages_dedupe", "account_id", "dedupe", unique=True),
         Index("ix_inbound_messages_recorded_at", "recorded_at", "id"),
         Index("ix_inbound_messages_person_id", "person_id"),
+        Index("ix_inbound_messages_shared_by", "shared_by", postgresql_using="gin"),
         Index("ix_inbound_messages_sender", "sender", "received_at"),
         Index(
             "uq_inbound_messages_provider_id",

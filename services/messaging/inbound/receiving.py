@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,17 @@ from shared.ids import new_id
 LONGEST_TEXT = 4_000
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who wrote a text, or where nothing tells that, who `may_be` the one."""
+
+    person_id: UUID | None
+    may_be: tuple[UUID, ...] = ()
+
+
+NOBODY = Sender(None)
+
+
 async def receive(
     tx: AsyncSession, account_id: UUID, messages: Sequence[InboundSms], settings: Settings, now: datetime
 ) -> int:
@@ -35,7 +47,7 @@ async def receive(
     if not messages:
         return 0
     people = await _senders(tx, [message.sender for message in messages])
-    rows = [_row(message, people.get(message.sender)) for message in messages]
+    rows = [_row(message, people.get(message.sender, NOBODY)) for message in messages]
     columns = [list(column) for column in zip(*rows, strict=True)]
     new = await driver(tx).fetch(sql.STORE, account_id, now, *columns)
     for row in sorted(new, key=lambda row: row["received_at"]):
@@ -50,30 +62,38 @@ async def match_senders(tx: AsyncSession, phones: Mapping[str, UUID]) -> None:
         outbox.add(tx, _event(row))
 
 
+async def note_sharers(tx: AsyncSession, sharers: Sequence[tuple[str, UUID]]) -> None:
+    """Note who shares the numbers (number, person) of texts that are nobody's yet."""
+    await driver(tx).execute(sql.NOTE_SHARED, [phone for phone, _ in sharers], [person for _, person in sharers])
+
+
 async def forget_senders(connection: asyncpg.Connection, person_ids: Sequence[UUID]) -> None:
-    """Empty numbers and texts of people who are erased."""
+    """Empty numbers and texts of people who are erased, and those that may be theirs."""
     await connection.execute(sql.ERASE, list(person_ids))
 
 
-async def _senders(tx: AsyncSession, phones: Sequence[str]) -> dict[str, UUID]:
-    """Return who wrote; of several who share a number the one to whom we wrote last, of none such nobody."""
+async def _senders(tx: AsyncSession, phones: Sequence[str]) -> dict[str, Sender]:
+    """Return who wrote; of several who share a number the one to whom we wrote last, of none such it may be any."""
     found = await by_phone(driver(tx), sorted(set(phones)))
-    sure = {phone: people[0] for phone, people in found.items() if len(people) == 1}
+    senders = {
+        phone: Sender(people[0]) if len(people) == 1 else Sender(None, tuple(people)) for phone, people in found.items()
+    }
     asked = [(phone, person) for phone, people in found.items() if len(people) > 1 for person in people]
     if asked:
         rows = await driver(tx).fetch(
             sql.LAST_WRITTEN_TO, [phone for phone, _ in asked], [person for _, person in asked]
         )
-        sure.update({row["address"]: row["person_id"] for row in rows})
-    return sure
+        senders.update({row["address"]: Sender(row["person_id"]) for row in rows})
+    return senders
 
 
-def _row(message: InboundSms, person_id: UUID | None) -> tuple[Any, ...]:
+def _row(message: InboundSms, sender: Sender) -> tuple[Any, ...]:
     text = message.text.replace("\0", "").encode(errors="replace").decode()[:LONGEST_TEXT]
     meaning = read(text)
     return (
-        new_id(), dedupe_of(message), message.provider_id, message.exact, message.line, message.sender, text, person_id,
-        meaning.kind, meaning.number, meaning.keyword, message.received_at,
+        new_id(), dedupe_of(message), message.provider_id, message.exact, message.line, message.sender, text,
+        sender.person_id, f"{{{','.join(map(str, sender.may_be))}}}", meaning.kind, meaning.number, meaning.keyword,
+        message.received_at,
     )  # fmt: skip
 
 

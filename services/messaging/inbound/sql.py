@@ -2,16 +2,16 @@
 
 STORE = """
 INSERT INTO inbound_messages (
-    id, account_id, dedupe, provider_id, exact, line, sender, text, person_id, meaning, number, keyword, received_at,
-    recorded_at
+    id, account_id, dedupe, provider_id, exact, line, sender, text, person_id, shared_by, meaning, number, keyword,
+    received_at, recorded_at
 )
-SELECT new.id, $1, new.dedupe, new.provider_id, new.exact, new.line, new.sender, new.text, new.person_id, new.meaning,
-       new.number, new.keyword, new.received_at, $2
+SELECT new.id, $1, new.dedupe, new.provider_id, new.exact, new.line, new.sender, new.text, new.person_id,
+       new.shared_by::uuid[], new.meaning, new.number, new.keyword, new.received_at, $2
 FROM unnest(
     $3::uuid[], $4::bytea[], $5::text[], $6::boolean[], $7::text[], $8::text[], $9::text[], $10::uuid[], $11::text[],
-    $12::integer[], $13::text[], $14::timestamptz[]
+    $12::text[], $13::integer[], $14::text[], $15::timestamptz[]
 ) AS new(
-    id, dedupe, provider_id, exact, line, sender, text, person_id, meaning, number, keyword, received_at
+    id, dedupe, provider_id, exact, line, sender, text, person_id, shared_by, meaning, number, keyword, received_at
 )
 WHERE NOT EXISTS (
     SELECT FROM inbound_messages old
@@ -42,7 +42,17 @@ RETURNING inbound.id, inbound.line, inbound.sender, inbound.person_id, inbound.m
           inbound.keyword, inbound.received_at
 """
 
-ERASE = "UPDATE inbound_messages SET sender = NULL, text = NULL WHERE person_id = ANY($1::uuid[])"
+NOTE_SHARED = """
+UPDATE inbound_messages inbound SET shared_by = inbound.shared_by || new.person_id
+FROM unnest($1::text[], $2::uuid[]) AS new(phone, person_id)
+WHERE inbound.person_id IS NULL AND inbound.sender = new.phone AND NOT inbound.shared_by @> ARRAY[new.person_id]
+"""
+
+ERASE = """
+UPDATE inbound_messages SET sender = NULL, text = NULL
+WHERE person_id = ANY($1::uuid[]) OR (person_id IS NULL AND shared_by && $1::uuid[])
+"""
+"""Also what may be theirs and is nobody's: better to lose the text of somebody at home than to keep one of theirs."""
 
 LEASE_POLL = """
 UPDATE provider_accounts SET polled_at = $1

@@ -1,0 +1,19 @@
+"""Who may have written a text that could be several people's, so that erasing one of them empties it."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "messaging_0003"
+down_revision = "messaging_0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE inbound_messages ADD COLUMN shared_by uuid[] NOT NULL DEFAULT '{}'")
+    op.execute("CREATE INDEX ix_inbound_messages_shared_by ON inbound_messages USING gin (shared_by)")
+
+
+def downgrade() -> None:
+    op.execute("ALTER TABLE inbound_messages DROP COLUMN shared_by")
