@@ -24,7 +24,7 @@ INSERT INTO messages AS kept (
     id, intent_key, person_id, channel, purpose, lane, template, automation, invitation_id, coupon_id, lead_id,
     status, reason, due_at, not_after, created_at, sent_at, ended_at
 )
-VALUES ($1, 'log:' || $1::text, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $13, $14, $15)
+VALUES ($1::uuid, 'log:' || ($1::uuid)::text, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $13, $14, $15)
 ON CONFLICT (id) DO UPDATE
 SET status = excluded.status, reason = excluded.reason, ended_at = excluded.ended_at, lease_until = NULL,
     sent_at = coalesce(kept.sent_at, excluded.sent_at)
