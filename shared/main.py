@@ -86,7 +86,7 @@ async def serve_until(
 ) -> None:
     """Serve `app` and do `work` until `stop`; if one of them ends early, end all and raise its error."""
     settings = runtime.settings
-    config = uvicorn_config(app, host=settings.host, port=settings.port)
+    config = uvicorn_config(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies)
     server = Server(config, runtime)
     async with asyncio.TaskGroup() as group:
         for each in work:
@@ -166,8 +166,8 @@ def _waiting(door: socket.socket) -> Iterator[socket.socket]:
             yield connection
 
 
-def uvicorn_config(app: object, *, host: str, port: int) -> uvicorn.Config:
-    """Return how all of Peyvand's servers listen."""
+def uvicorn_config(app: object, *, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Config:
+    """Return how all of Peyvand's servers listen; callers are who `trusted_proxies` say they are, and nobody else."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=host,
@@ -178,7 +178,8 @@ def uvicorn_config(app: object, *, host: str, port: int) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
         lifespan="off",
-        proxy_headers=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
     )
 
 

@@ -94,6 +94,11 @@ class ServiceSettings(BaseSettings):
         validation_alias=common("cors_origins"),
         description="Origins whose pages may call the API, comma-separated.",
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=common("trusted_proxies"),
+        description="Addresses or networks of the ingress, comma-separated: its X-Forwarded-For says who calls.",
+    )
     drain_s: float = Field(
         0,
         ge=0,
@@ -165,7 +170,7 @@ class ServiceSettings(BaseSettings):
         "json", validation_alias=common("log_format"), description="One JSON object a line, or text for people."
     )
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
