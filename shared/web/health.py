@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
@@ -48,7 +47,7 @@ async def _noted(runtime: Runtime) -> str | None:
 async def _database(runtime: Runtime) -> str:
     async with runtime.db.connection() as connection:
         await connection.fetchval("SELECT 1")
-    return OK
+    return runtime.db.why_no_writes() or OK
 
 
 async def _asked(answer: Awaitable[Any]) -> Any:
