@@ -31,10 +31,12 @@ NAMING = {
 }
 
 _savepoints = count()
+
 REFUSAL_COUNTS_S = 5.0
 """For how long after a write was refused readiness says so."""
 
 _NO_WRITES = {"53100": "the disk is full", "25006": "it takes no writes (read-only)"}
+
 _LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
@@ -83,14 +85,10 @@ class Database:
         event.listen(self.engine.sync_engine, "connect", self._count_connect)
 
     @asynccontextmanager
-    async def transaction(self, first: str = "") -> AsyncIterator[AsyncSession]:
-        """Open a transaction: committed at the end of the block, rolled back if the block raises.
-
-        `first` is a statement without parameters that goes out with BEGIN, so that it costs no round trip of its own;
-        the number of its rows is `rows_of_first(tx)`.
-        """
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction: committed at the end of the block, rolled back if the block raises."""
         async with self._lent() as connection:
-            async with transaction_on(connection, first) as tx:
+            async with transaction_on(connection) as tx:
                 yield tx
             if tx.info.get("wrote_events"):
                 self.events_written.set()
@@ -148,12 +146,12 @@ class Database:
 
 
 @asynccontextmanager
-async def transaction_on(connection: AsyncConnection, first: str = "") -> AsyncIterator[AsyncSession]:
+async def transaction_on(connection: AsyncConnection) -> AsyncIterator[AsyncSession]:
     """Open a transaction on `connection`; inside an open one it is a savepoint."""
     raw = _driver_of(connection)
-    async with savepoint(raw) if raw.is_in_transaction() else _Transaction(raw, first) as block:
+    async with savepoint(raw) if raw.is_in_transaction() else _Transaction(raw):
         tx = AsyncSession(bind=connection, expire_on_commit=False)
-        tx.info["driver"], tx.info["first"] = raw, block.began
+        tx.info["driver"] = raw
         try:
             yield tx
             await flush(tx)
@@ -166,26 +164,19 @@ async def transaction_on(connection: AsyncConnection, first: str = "") -> AsyncI
 class _Transaction:
     """A transaction, or within one a savepoint: kept at the end of its block, undone if the block raises.
 
-    asyncpg's own would send its BEGIN alone. Where a statement of ours or the block itself is cut off (cancelled, or
-    the connection lost), nobody knows what the server has done: the connection is given up, for the next that gets
+    Unlike with asyncpg's own, where a statement of ours or the block itself is cut off (cancelled, or the connection
+    lost), nobody knows what the server has done: the connection is given up, for the next that gets
     it from the pool would be inside this transaction, and what it commits would be lost.
     """
 
-    BEGIN, KEEP, UNDO = "BEGIN; {}", "COMMIT", "ROLLBACK"
+    BEGIN, KEEP, UNDO = "BEGIN", "COMMIT", "ROLLBACK"
 
-    def __init__(self, connection: asyncpg.Connection, first: str = "") -> None:
+    def __init__(self, connection: asyncpg.Connection, name: str = "") -> None:
         self._connection = connection
-        self._name = first
-        self.began = ""
+        self._name = name
 
     async def start(self) -> None:
-        """Begin; what the server says of the last statement is `began`."""
-        try:
-            self.began = await self._executed(self.BEGIN)
-        except asyncpg.PostgresError:
-            if not self._connection.is_closed() and self._connection.is_in_transaction():
-                await self.rollback()
-            raise
+        await self._executed(self.BEGIN)
 
     async def commit(self) -> None:
         await self._executed(self.KEEP)
@@ -193,9 +184,9 @@ class _Transaction:
     async def rollback(self) -> None:
         await self._executed(self.UNDO)
 
-    async def _executed(self, statement: str) -> str:
+    async def _executed(self, statement: str) -> None:
         try:
-            return await self._connection.execute(statement.format(self._name))
+            await self._connection.execute(statement.format(self._name))
         except BaseException as error:
             if _cuts_off(error):
                 self._connection.terminate()
@@ -265,11 +256,6 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
 def driver(tx: AsyncSession) -> asyncpg.Connection:
     """Return the driver connection that `tx` runs on, inside its transaction."""
     return cast("asyncpg.Connection", tx.info["driver"])
-
-
-def rows_of_first(tx: AsyncSession) -> int:
-    """Return how many rows the statement had that went out with BEGIN."""
-    return int(tx.info["first"].rpartition(" ")[2])
 
 
 def before_commit(tx: AsyncSession, hook: BeforeCommit) -> None:

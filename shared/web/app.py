@@ -19,7 +19,7 @@ from shared.web.health import health_router
 from shared.web.idempotency import HEADER, REPLAYED
 from shared.web.keys import key_source
 from shared.web.limits import Limits
-from shared.web.metrics import MachineryMetrics, RequestMetrics
+from shared.web.metrics import MachineryMetrics, RequestMetrics, ServiceMetrics
 from shared.web.middleware import Requests, SizeLimit
 from shared.web.verification import Verifier
 
@@ -50,8 +50,10 @@ def _build(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
     app.state.runtime = runtime
     app.state.verifier = Verifier(key_source(settings), settings, principal_of)
     app.state.limits = Limits(settings)
+    app.state.keys_in_flight = set()
     app.state.metrics = RequestMetrics()
     app.state.machinery = MachineryMetrics(app.state.metrics.registry)
+    app.state.measures = ServiceMetrics(app.state.metrics.registry, service.measures)
     for router in (*routers, health_router(), docs_router()):
         app.include_router(router)
     openapi.check(app)

@@ -1,9 +1,9 @@
 """`Idempotency-Key`: a POST that is sent twice has one effect, and its first answer is given again for 24 hours.
 
-Key and answer are stored in the transaction of the effect, by subject and route. An advisory lock is tried first and
-the look-up follows in a later statement, whose snapshot is younger than the lock: so whoever gets the lock sees
-what its last holder committed. Both are one function of the database, called with BEGIN (docs/adr/0020). An insert
-alone would wait for the other request and hold a connection meanwhile.
+Key and answer are stored in the transaction of the effect, by subject and route, last of all; nothing is looked up
+before. The primary key decides: of several transactions with one key the first to commit stays, and each other finds
+the key stored, is undone, and gives the answer of that one. So a new key costs one statement, and only a repeat does
+its work in vain (docs/adr/0020). Repeats that come to this process while the first is at work are told so at once.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import orjson
 from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import utcnow
-from shared.db import driver, flush, rows_of_first
-from shared.errors import Conflict, FieldError, Gone, Invalid
+from shared.db import driver, flush
+from shared.errors import Conflict, FieldError, Gone, Invalid, PeyvandError
 from shared.web.auth import Principal
 from shared.web.transactions import opened, runtime_of
 
@@ -34,10 +35,6 @@ OFF_LOOP_BYTES = 1024 * 1024
 
 _HASH_ONLY = "peyvand.idempotency.hash_only"
 _ABOUT = "idempotency.person_id"
-
-IN_FLIGHT, NEW, KNOWN = 0, 1, 2
-CLAIM = "SELECT FROM generate_series(1, claim_idempotency_key({lock}, {subject}, {route}, {key}))"
-"""Tries the key's lock and looks the key up; the number of its rows says what became of it."""
 
 FIND = """
 SELECT request_hash, status, headers::text, body FROM idempotency_keys
@@ -115,16 +112,13 @@ class Attempt:
     request_hash: bytes
 
     @property
-    def lock(self) -> int:
-        """Return the number of the advisory lock that stands for the key."""
-        name = f"{self.subject}\x00{self.route}\x00{self.key}".encode()
-        return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), signed=True)
+    def name(self) -> tuple[str, str, str]:
+        """Return what makes two attempts the same."""
+        return self.subject, self.route, self.key
 
-    @property
-    def claim(self) -> str:
-        """Return the statement that claims the key."""
-        names = {name: _literal(getattr(self, name)) for name in ("subject", "route", "key")}
-        return CLAIM.format(lock=self.lock, **names)
+
+class _Stored(Exception):
+    """The key was stored already, so this transaction is to be undone."""
 
 
 def about(tx: AsyncSession, person_id: UUID) -> None:
@@ -150,25 +144,34 @@ async def once(request: Request, route: str, principal: Principal | None, handle
         key=_key(request),
         request_hash=await _hash(request, principal),
     )
-    runtime = runtime_of(request)
-    now = utcnow()
-    async with runtime.db.transaction(attempt.claim) as tx:
-        claimed = rows_of_first(tx)
-        if claimed == IN_FLIGHT:
-            raise IdempotencyKeyInFlight
-        stored = await _stored_answer(tx, attempt, now) if claimed == KNOWN else None
+    in_flight: set[tuple[str, str, str]] = request.app.state.keys_in_flight
+    if attempt.name in in_flight:
+        raise IdempotencyKeyInFlight
+    in_flight.add(attempt.name)
+    try:
+        return await _attempted(request, attempt, handler)
+    finally:
+        in_flight.discard(attempt.name)
+
+
+async def _attempted(request: Request, attempt: Attempt, handler: Handler) -> Response:
+    """Do what is asked for, unless its key proves to be stored; also what is refused may have been done before."""
+    database, now = runtime_of(request).db, utcnow()
+    try:
+        async with database.transaction() as tx:
+            opened(request, tx)
+            answer = await handler(request)
+            if answer.status_code // 100 == 2:  # noqa: PLR2004
+                await _store(tx, attempt, answer, now, hash_only=bool(request.scope.get(_HASH_ONLY)))
+            return answer
+    except (_Stored, PeyvandError) as refusal:
+        async with database.connection() as connection:
+            stored = await _stored_answer(connection, attempt, now)
         if stored is not None:
             return stored
-        opened(request, tx)
-        answer = await handler(request)
-        if answer.status_code // 100 == 2:  # noqa: PLR2004
-            await _store(tx, attempt, answer, now, hash_only=bool(request.scope.get(_HASH_ONLY)))
-        return answer
-
-
-def _literal(text: str) -> str:
-    """Return a text as SQL that holds none of its characters, whatever they are."""
-    return f"convert_from('\\x{text.encode().hex()}', 'UTF8')"
+        if isinstance(refusal, _Stored):
+            raise IdempotencyKeyInFlight from refusal
+        raise
 
 
 def _key(request: Request) -> str:
@@ -191,8 +194,8 @@ async def _hash(request: Request, principal: Principal | None) -> bytes:
     return digest.digest()
 
 
-async def _stored_answer(tx: AsyncSession, attempt: Attempt, now: datetime) -> Response | None:
-    row = await driver(tx).fetchrow(FIND, attempt.subject, attempt.route, attempt.key, now - KEPT)
+async def _stored_answer(connection: asyncpg.Connection, attempt: Attempt, now: datetime) -> Response | None:
+    row = await connection.fetchrow(FIND, attempt.subject, attempt.route, attempt.key, now - KEPT)
     if row is None:
         return None
     if row["request_hash"] != attempt.request_hash:
@@ -225,7 +228,7 @@ async def _store(tx: AsyncSession, attempt: Attempt, answer: Response, now: date
         now - KEPT,
     )
     if not stored:
-        raise IdempotencyKeyInFlight
+        raise _Stored
 
 
 def _headers(answer: Response) -> list[tuple[str, str]]:

@@ -9,7 +9,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from shared.clock import moved
+from services.leads.agents.assignment import choose_agent
+from shared.clock import moved, utcnow
 from shared.contracts.leads import LeadAssigned, LeadCaptured
 from shared.service import Runtime
 from tests.leads.story import agent, captured, done, number, read
@@ -48,16 +49,43 @@ async def test_a_tie_goes_to_whoever_waited_longest(client: httpx.AsyncClient) -
     assert [(await captured(client))["agent_id"] for _ in range(3)] == [first, second, third]
 
 
-async def test_leads_that_come_at_once_are_shared_out_as_one_after_another(
+async def test_leads_that_come_at_once_are_shared_out_but_for_those_under_way_and_evened_out_by_the_next(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
     agents = [await agent(client) for _ in range(4)]
     bodies = [{"phone": number()} for _ in range(80)]
     replies = await asyncio.gather(*(client.post("/v1/leads", json=body) for body in bodies))
+    owners = Counter(reply.json()["agent_id"] for reply in replies)
+    shares = await open_leads(client, *agents)
 
-    assert Counter(reply.json()["agent_id"] for reply in replies) == dict.fromkeys(agents, 20)
-    assert await open_leads(client, *agents) == [20] * 4
-    assert len(await published(runtime, LeadAssigned)) == 80
+    assert shares == [owners[each] for each in agents]
+    assert sum(shares) == len(await published(runtime, LeadAssigned)) == 80
+    assert max(shares) - min(shares) <= runtime.settings.pool_size
+
+    for _ in range(4 * max(shares) - 80):
+        await captured(client)
+    assert await open_leads(client, *agents) == [max(shares)] * 4
+
+
+async def test_a_capture_does_not_wait_for_another_that_has_chosen(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    first, second = [await agent(client) for _ in range(2)]
+    async with runtime.db.transaction() as other:
+        chosen = await choose_agent(other, at=utcnow())
+        lead = await asyncio.wait_for(captured(client), 5)
+
+    assert [str(chosen), lead["agent_id"]] == [first, second]
+
+
+async def test_a_capture_waits_for_the_only_agent_and_counts_on(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    only = await agent(client)
+    async with runtime.db.transaction() as other:
+        await choose_agent(other, at=utcnow())
+        capture = asyncio.create_task(captured(client))
+        done, _ = await asyncio.wait([capture], timeout=0.2)
+        assert not done
+
+    assert (await capture)["agent_id"] == only
+    assert await open_leads(client, only) == [2]
 
 
 async def test_counts_are_right_after_leads_were_closed_and_captured_at_once(

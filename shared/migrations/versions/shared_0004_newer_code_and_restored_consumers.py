@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "shared_0004"
-down_revision = "shared_0003"
+down_revision = "shared_0002"
 branch_labels = None
 depends_on = None
 

@@ -89,6 +89,27 @@ async def test_a_key_in_flight_is_answered_at_once(client: httpx.AsyncClient, ap
     assert third.headers["idempotent-replayed"] == "true"
 
 
+async def test_equal_keys_in_two_processes_at_once_have_one_effect_and_one_answer(runtime: Runtime) -> None:
+    apps, headers, asked = [create_app(runtime) for _ in range(2)], key(), []
+    for app in apps:
+        started, _ = app.state.gate = (asyncio.Event(), asyncio.Event())
+        asked.append(asyncio.create_task(_slow_note(runtime, app, headers)))
+        await asyncio.wait_for(started.wait(), 5)
+    for app in apps:
+        app.state.gate[1].set()
+    answers = await asyncio.gather(*asked)
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].content == answers[1].content
+    assert sorted("idempotent-replayed" in answer.headers for answer in answers) == [False, True]
+    assert await count(runtime, "notes") == 1
+
+
+async def _slow_note(runtime: Runtime, app: FastAPI, headers: dict[str, str]) -> httpx.Response:
+    async with open_client(runtime, ["notes:write"], app=app) as http:
+        return await http.post("/v1/notes/slow", json=NOTE, headers=headers)
+
+
 async def test_a_key_with_another_body_is_refused(client: httpx.AsyncClient, runtime: Runtime) -> None:
     headers = key()
     await client.post("/v1/notes", json=NOTE, headers=headers)
