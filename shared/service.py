@@ -46,6 +46,15 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """A number about a service's work that its operators watch; `query` returns it, and costs little at any size."""
+
+    name: str
+    description: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """What a service is made of. Holds no engine, no settings and no connection.
 
@@ -66,6 +75,7 @@ class Service:
     resources: Callable[[Runtime], AbstractAsyncContextManager[Any]] | None = None
     relearners: Mapping[type[Event], Relearner] = field(default_factory=dict)
     restaters: Sequence[Restater] = ()
+    measures: Sequence[Measure] = ()
 
 
 @dataclass(slots=True)

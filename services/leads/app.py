@@ -16,7 +16,7 @@ from services.leads.settings import Settings
 from services.leads.tables import Base
 from shared.contracts.cards import LEADS_CONTACTS
 from shared.contracts.leads import LeadErased
-from shared.service import Service
+from shared.service import Measure, Service
 
 SERVICE = Service(
     name="leads",
@@ -31,4 +31,11 @@ SERVICE = Service(
     card_readers={LEADS_CONTACTS: read_cards},
     relearners={LeadErased: erase_again},
     restaters=(restate_leads, restate_agents),
+    measures=(
+        Measure(
+            "peyvand_leads_overdue",
+            "Leads whose question waits beyond its time, counted up to 10,000.",
+            "SELECT count(*) FROM (SELECT FROM leads WHERE overdue_at IS NOT NULL LIMIT 10000) AS overdue",
+        ),
+    ),
 )

@@ -19,7 +19,29 @@ from services.messaging.settings import Settings
 from services.messaging.suppressions.api import router as suppressions
 from services.messaging.suppressions.unsubscribe import router as unsubscribe
 from services.messaging.templates.api import router as templates
-from shared.service import Service
+from shared.service import Measure, Service
+
+MEASURES = (
+    Measure(
+        "peyvand_messages_unknown",
+        "Messages of which nobody knows yet whether the provider took them, counted up to 10,000.",
+        """SELECT count(*) FROM (
+            SELECT FROM messages WHERE status = 'unknown' AND ended_at IS NULL LIMIT 10000
+        ) AS unknown""",
+    ),
+    Measure(
+        "peyvand_messages_failed_ratio",
+        "Which part of the last 1,000 messages failed.",
+        """SELECT coalesce(avg((status = 'failed')::int), 0) FROM (
+            SELECT status FROM messages ORDER BY created_at DESC, id DESC LIMIT 1000
+        ) AS latest""",
+    ),
+    Measure(
+        "peyvand_providers_paused",
+        "Provider accounts that are paused because the provider refused them.",
+        "SELECT count(*) FROM provider_accounts WHERE active AND paused_reason IS NOT NULL",
+    ),
+)
 
 SERVICE = Service(
     name="messaging",
@@ -33,4 +55,5 @@ SERVICE = Service(
     clocks=clocks,
     resources=open_gateways,
     relearners=dict.fromkeys(relearning.TAKEN_OVER, relearning.take_over),
+    measures=MEASURES,
 )

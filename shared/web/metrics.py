@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 from fastapi import FastAPI, Response
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import Scope
 
 from shared.outbox.status import consumer_lag, parked_counts, relay_lag
-from shared.service import Runtime
+from shared.service import Measure, Runtime
 
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 UNMATCHED = "(no such path)"
@@ -25,6 +26,7 @@ class RequestMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         labels = ("method", "route")
         self._requests = Counter(
             "peyvand_http_requests", "Requests answered.", (*labels, "status"), registry=self.registry
@@ -55,6 +57,10 @@ class MachineryMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._waiting = Gauge("peyvand_relay_waiting_events", "Events in the outbox.", registry=registry)
         self._oldest = Gauge("peyvand_relay_oldest_seconds", "Age of the oldest of them.", registry=registry)
+        self._relay_stopped = Gauge("peyvand_relay_stopped", "1 where it stands still.", registry=registry)
+        self._lost = Gauge(
+            "peyvand_lost_events", "Events on the log that a restored database does not know.", registry=registry
+        )
         place = ("topic", "partition")
         self._behind = Gauge("peyvand_consumer_behind_events", "Events not read yet.", place, registry=registry)
         self._stopped = Gauge("peyvand_consumer_stopped", "1 where a partition stands still.", place, registry=registry)
@@ -62,11 +68,13 @@ class MachineryMetrics:
 
     async def read(self, runtime: Runtime) -> None:
         consumer = runtime.service.consumer
-        relay = await relay_lag(runtime.db)
+        relay = await relay_lag(runtime.db, runtime.service.name)
         partitions = await consumer_lag(runtime.db, runtime.bus, consumer)
         parked = await parked_counts(runtime.db, consumer.service)
         self._waiting.set(relay.waiting)
         self._oldest.set(relay.oldest_s)
+        self._relay_stopped.set(relay.stopped is not None)
+        self._lost.set(relay.lost)
         for state in ("parked", "unknown", "dead"):
             self._parked.labels(state).set(parked.get(state, 0))
         for (topic, partition), lag in partitions.items():
@@ -74,11 +82,24 @@ class MachineryMetrics:
             self._stopped.labels(topic, str(partition)).set(lag.stopped is not None)
 
 
+class ServiceMetrics:
+    """What a service measures of its own work, read when it is asked for."""
+
+    def __init__(self, registry: CollectorRegistry, measures: Sequence[Measure]) -> None:
+        self._gauges = [(Gauge(each.name, each.description, registry=registry), each.query) for each in measures]
+
+    async def read(self, runtime: Runtime) -> None:
+        async with runtime.db.connection() as connection:
+            for gauge, query in self._gauges:
+                gauge.set(await connection.fetchval(query))
+
+
 async def exposition(app: FastAPI) -> Response:
     """Return the app's figures in Prometheus' text format; those of events are as old as the last that could be had."""
-    try:
-        await asyncio.wait_for(app.state.machinery.read(app.state.runtime), TIMEOUT_S)
-    except Exception as error:  # noqa: BLE001  (the requests' figures are wanted most when all else fails)
-        log.warning("machinery_not_measured", error=str(error))
+    for part in (app.state.machinery, app.state.measures):
+        try:
+            await asyncio.wait_for(part.read(app.state.runtime), TIMEOUT_S)
+        except Exception as error:  # noqa: BLE001  (the requests' figures are wanted most when all else fails)
+            log.warning("not_measured", part=type(part).__name__, error=str(error))
     metrics: RequestMetrics = app.state.metrics
     return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,94 @@
+"""deploy/prometheus: every alert asks for figures that the services have, and every process is scraped."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from services.embedded import SERVICES
+from tests.conftest import MakeRuntime
+from tests.support.api import client
+from tests.support.compose import ROOT, compose, environment_of, filled
+
+FOLDER = ROOT / "deploy" / "prometheus"
+RULES: list[dict[str, Any]] = [
+    rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]
+]
+PROMETHEUS_OWN = {"up": {"job", "instance"}}
+NAME = r"(?:up\b|(?:peyvand|process)_\w+)"
+rules = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+
+
+@pytest.fixture
+async def exposed(make_runtime: MakeRuntime) -> dict[str, set[str]]:
+    """Lend the figures that the five services expose, and the labels of each."""
+    found: dict[str, set[str]] = {}
+    for service in SERVICES:
+        async with client(await make_runtime(service)) as http:
+            await http.get("/v1/nowhere")
+            text = (await http.get("/metrics")).text
+        names = re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE)
+        for name, kind in names:
+            for suffix in ("", "_bucket", "_count", "_sum") if kind == "histogram" else ("",):
+                found.setdefault(name + suffix, {"job", "instance"})
+        for name, labels in re.findall(r"^(\w+)\{(.*)\} ", text, re.MULTILINE):
+            found.setdefault(name, {"job", "instance"}).update(re.findall(r'(\w+)="', labels))
+    found["peyvand_consumer_behind_events"] |= {"topic", "partition"}
+    found["peyvand_consumer_stopped"] |= {"topic", "partition"}
+    return found | PROMETHEUS_OWN
+
+
+async def test_every_alert_asks_for_figures_and_labels_that_are_exposed(exposed: dict[str, set[str]]) -> None:
+    for rule in RULES:
+        names = set(re.findall(NAME, rule["expr"]))
+        assert names, rule["alert"]
+        assert names <= set(exposed), rule["alert"]
+        for name, selector in re.findall(rf"({NAME})\{{(.*?)\}}", rule["expr"]):
+            assert set(re.findall(r"(\w+)(?:=~|!~|!=|=)", selector)) <= exposed[name], rule["alert"]
+        grouped = {label for labels in re.findall(r"by \((.*?)\)", rule["expr"]) for label in labels.split(", ")}
+        assert grouped <= {label for name in names for label in exposed[name]}, rule["alert"]
+
+
+async def test_figures_of_a_services_own_work_are_numbers(make_runtime: MakeRuntime) -> None:
+    for service in SERVICES:
+        async with client(await make_runtime(service)) as http:
+            text = (await http.get("/metrics")).text
+        for measure in service.measures:
+            assert f"{measure.name} 0.0\n" in text
+
+
+@rules
+def test_an_alert_says_what_is_wrong_and_what_to_do(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"page", "ticket"}
+    assert set(rule["annotations"]) == {"summary", "description"}
+    assert len(rule["annotations"]["description"]) > 80
+    assert rule["expr"].count("(") == rule["expr"].count(")")
+    assert rule["expr"].count("{") == rule["expr"].count("}")
+    said = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
+    grouped = re.findall(r"by \((.*?)\)", rule["expr"])
+    if grouped:
+        assert said <= set(grouped[0].split(", ")) - {"le"}
+
+
+def test_no_two_alerts_share_a_name() -> None:
+    assert len({rule["alert"] for rule in RULES}) == len(RULES)
+
+
+def test_every_api_and_worker_is_scraped_where_it_listens() -> None:
+    configuration = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    containers = compose(filled())["services"]
+    scraped = {
+        name: each["port"]
+        for job in configuration["scrape_configs"]
+        for each in job["dns_sd_configs"]
+        for name in each["names"]
+    }
+
+    assert scraped == {f"{service.name}-{role}": 8000 for service in SERVICES for role in ("api", "worker")}
+    assert {job["job_name"] for job in configuration["scrape_configs"]} == {service.name for service in SERVICES}
+    assert [name for name in scraped if "edge" not in containers[name]["networks"]] == []
+    assert not [name for name in scraped if any(each.endswith("_PORT") for each in environment_of(containers[name]))]
+    assert [file for file in configuration["rule_files"] if not (FOLDER / file).exists()] == []
