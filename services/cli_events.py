@@ -18,6 +18,7 @@ from rich.table import Table
 from shared.errors import PeyvandError
 from shared.outbox import deadletters
 from shared.outbox.deadletters import Place
+from shared.outbox.realigning import realign
 from shared.outbox.rebuild import RebuildFailed
 from shared.outbox.rebuild import rebuild as rebuild_state
 from shared.outbox.restate import restate as restate_service
@@ -152,6 +153,24 @@ def check(data: DataOption = Path(".data")) -> None:
     if faults:
         sys.exit("\n".join(faults))
     print(f"topics: {len(all_topics())} are as they should be")
+
+
+@topics.command(name="realign")
+def realign_topics(service: ServiceArgument, data: DataOption = Path(".data")) -> None:
+    """Go on after Kafka, or the bus database, was restored from an older copy or made anew.
+
+    To be run for every service whose /readyz says that the log lacks what was published; `peyvand topics make` comes
+    first where topics are gone. What the log has lost is declared to the consumers, which jump over it, and all
+    contact cards are sent again. Where log and database agree it does nothing.
+    """
+    done = _with_runtime(service, data, realign)
+    if not done.partitions:
+        print(f"{service}: the log holds all that was published")
+        return
+    print(
+        f"{service}: {done.missing} lost events of {done.partitions} partitions are declared, "
+        f"{done.cards} cards are sent again"
+    )
 
 
 def _with_runtime(name: str, data: Path, act: Callable[[Runtime], Awaitable[T]]) -> T:

@@ -7,6 +7,8 @@ the bus that could be seen, and before it sends after a rest. In between it asks
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -15,7 +17,8 @@ from shared.bus import BusUnavailable, TopicPartition
 from shared.db import driver
 from shared.outbox import restoring
 from shared.outbox.lease import LEASE_S, hold, release, say_why
-from shared.outbox.restoring import Standing, Tails
+from shared.outbox.relearning import relearn
+from shared.outbox.restoring import Standing, Standings, Tails
 from shared.outbox.tails import read_tails
 from shared.service import Runtime
 
@@ -40,6 +43,18 @@ class LogBehind(BusUnavailable):
     code = "log_behind"
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the database and the log say: where the log is ahead, and what it is lacking, by partition."""
+
+    seen: Connects
+    stopped: str | None
+    standings: Standings
+    tails: Tails
+    ahead: Sequence[TopicPartition]
+    lacking: Tails
+
+
 class Alignment:
     """What one relay knows of the log and the database being of one history.
 
@@ -49,7 +64,6 @@ class Alignment:
     def __init__(self, runtime: Runtime, owner: UUID, *, lease_s: float = LEASE_S) -> None:
         self.runtime, self.owner, self.lease_s = runtime, owner, lease_s
         self.service = runtime.service
-        self.contacts = restoring.published_topics(runtime.service)[1]
         self.any_lost = False
         self._seen: Connects | None = None
         self._trusted_until = 0.0
@@ -84,38 +98,42 @@ class Alignment:
         while not await self._compared():
             pass
 
-    async def _compared(self) -> bool:
-        """Return whether both tell one history; False where they were brought together just now."""
-        seen, stopped, standings, tails = await self._look()
-        if restoring.ahead_of(standings, tails, self.contacts):
-            await self._take_over(seen, standings, tails)
-            return False
-        self._expired_at = None
-        lacking = restoring.behind(standings, tails, self.contacts)
-        wider = await restoring.surely_behind(self.runtime.bus, standings, lacking)
-        if lacking := restoring.behind({each: standings[each] for each in wider}, wider, self.contacts):
-            await self._stand_still(lacking)
-        if stopped is not None:
-            await self._say(None)
-        self._seen = seen
-        self.trust()
-        return True
-
-    async def _look(self) -> tuple[Connects, str | None, dict[TopicPartition, Standing], Tails]:
+    async def survey(self) -> Survey:
+        """Take or prolong the lease, and look at what both say of every partition. Raises `LeaseLost`."""
         async with self.runtime.db.transaction() as tx:
             lease = await hold(driver(tx), self.service.name, self.owner, self.lease_s)
             seen = self._connects()
             standings = await restoring.read_standings(driver(tx), self.service)
-            self.any_lost = await driver(tx).fetchval(_ANY_LOST)
             cards = await restoring.newest_cards(driver(tx), self.service)
+            self.any_lost = await driver(tx).fetchval(_ANY_LOST)
         facts, contacts = restoring.published_topics(self.service)
         tails = await read_tails(self.runtime.bus, [*facts, *contacts])
         for partition in tails.keys() - standings.keys():
             if partition.topic in cards:
                 standings[partition] = Standing(cards[partition.topic], unsure=True)
-        return seen, lease.stopped, standings, tails
+        lacking = restoring.behind(standings, tails, contacts)
+        wider = await restoring.surely_behind(self.runtime.bus, standings, lacking)
+        return Survey(
+            seen, lease.stopped, standings, tails, restoring.ahead_of(standings, tails, contacts),
+            restoring.behind({each: standings[each] for each in wider}, wider, contacts),
+        )  # fmt: skip
 
-    async def _take_over(self, seen: Connects, standings: dict[TopicPartition, Standing], tails: Tails) -> None:
+    async def _compared(self) -> bool:
+        """Return whether both tell one history; False where they were brought together just now."""
+        survey = await self.survey()
+        if survey.ahead:
+            await self._take_over(survey)
+            return False
+        self._expired_at = None
+        if survey.lacking:
+            await self._stand_still(survey.lacking)
+        if survey.stopped is not None:
+            await self._say(None)
+        self._seen = survey.seen
+        self.trust()
+        return True
+
+    async def _take_over(self, survey: Survey) -> None:
         """Wait until what was sent before has expired, then bring the database to where the log is."""
         if self._expired_at is None:
             wait_s = self.runtime.settings.old_sends_expire_s
@@ -126,12 +144,13 @@ class Alignment:
             )
             log.error("log_ahead_of_database", service=self.service.name, waits_s=wait_s)
             raise OldSendsPending(self.service.name)
-        found = await restoring.read_on(self.runtime.bus, standings, tails, self.contacts)
+        found = await restoring.read_on(self.runtime.bus, survey.standings, survey.tails, self.service.card_readers)
         async with self.runtime.db.transaction() as tx:
             lease = await hold(driver(tx), self.service.name, self.owner, self.lease_s)
-            if lease.taken_over or seen != self._connects():
+            if lease.taken_over or survey.seen != self._connects():
                 return
             await restoring.take_over(driver(tx), found)
+            await relearn(tx, self.runtime, found.records)
             await say_why(driver(tx), self.service.name, None)
 
     async def _stand_still(self, lacking: Tails) -> None:

@@ -65,6 +65,13 @@ class Gap(Exception):
     """Positions are missing from a log of facts: events were lost."""
 
 
+class CardsAnew(Exception):
+    """All cards of a topic were sent anew, as its log was restored: it is to be read from its beginning."""
+
+    def __init__(self) -> None:
+        super().__init__("All cards were sent anew, and the log does not yet say where it begins.")
+
+
 @dataclass(slots=True)
 class Fresh:
     """What of a batch is new: `records`, the `position` after them, and the sentence on a gap behind them, if any."""
@@ -77,14 +84,15 @@ class Fresh:
 def fresh(records: Sequence[Record], position: int) -> Fresh:
     """Drop positions already passed and stop before a gap; `position` below 0 accepts any first one.
 
-    Records without a position (contact cards, ticks) are all kept: there, versions decide.
+    Records without a position (contact cards, ticks) are all kept: there, versions decide. A record that stands for
+    positions that the log has lost leads over them.
     """
     kept = []
     for record in records:
         at = wire.position_of(record)
         if at == 0:
             kept.append(record)
-        elif position < 0 or at == position + 1:
+        elif position < 0 or at == position + 1 or (at > position and wire.missing_from(record) <= position + 1):
             kept.append(record)
             position = at
         elif at > position + 1:
@@ -157,6 +165,8 @@ class Batch:
         row = await raw.fetchrow(_LOCK, *place)
         if row is None or row["next_offset"] != expected:
             raise Moved(row["next_offset"] if row else 0)
+        if self.consumer.hears_cards(self.partition.topic):
+            self._refuse_cards_anew(row["position"])
         new = fresh(self.records, row["position"])
         parking = await open_parking(raw, place[0], self.partition, self.records[0].offset)
         mine = [record for record in new.records if wanted(self.consumer, record)]
@@ -170,6 +180,11 @@ class Batch:
         elif new.records:
             await raw.execute(_MOVE, *place, new.records[-1].offset + 1, new.position, utcnow())
         return new.gap
+
+    def _refuse_cards_anew(self, position: int) -> None:
+        """Raise `CardsAnew` where all cards were sent since the last such time, which here is kept as the position."""
+        if max(map(wire.cards_epoch_of, self.records)) > max(position, 0):
+            raise CardsAnew
 
     async def apply(
         self,

@@ -18,6 +18,8 @@ from shared.service import CardReader, Runtime
 AT_ONCE = 1_000
 READ = 5_000
 
+_EPOCH = "SELECT cards_epoch FROM relay_lease WHERE service = $1"
+
 
 async def audit_cards(runtime: Runtime) -> int:
     """Publish again each card or tombstone whose last value in the log is not the database's; return 0 when done."""
@@ -28,10 +30,17 @@ async def audit_cards(runtime: Runtime) -> int:
 
 
 async def tick(runtime: Runtime) -> int:
-    """Append a record that says nothing to each partition of the service's contact topics."""
+    """Append a record that says nothing to each partition of the service's contact topics.
+
+    Only that all cards were sent anew, if ever: a partition without a card has no other record to say it.
+    """
     partitions = [each for topic in runtime.service.card_readers for each in await _partitions(runtime, topic)]
     name = runtime.service.name
-    await runtime.bus.send([wire.record_of_machinery(wire.TICK_TYPE, name, each) for each in partitions])
+    async with runtime.db.connection() as connection:
+        epoch = await connection.fetchval(_EPOCH, name) or 0
+    await runtime.bus.send(
+        [wire.record_of_machinery(wire.TICK_TYPE, name, each, cards_epoch=epoch) for each in partitions]
+    )
     return 0
 
 

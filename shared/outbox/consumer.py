@@ -110,6 +110,10 @@ class Consumer:
         facts = {event.topic for event in self.by_type.values()}
         return tuple(sorted(facts | {handler.topic for handler in self.card_handlers}))
 
+    def hears_cards(self, topic: str) -> bool:
+        """Tell whether a topic is one of contact cards that somebody listens to."""
+        return any(handler.topic == topic for handler in self.card_handlers)
+
     def include(self, *others: Consumer) -> None:
         """Take over the handlers of other modules' consumers of the same service."""
         for other in others:

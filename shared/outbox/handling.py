@@ -37,7 +37,7 @@ def wanted(consumer: Consumer, record: Record) -> bool:
     """
     kind = wire.type_of(record)
     if wire.is_card(record):
-        return any(handler.topic == record.topic for handler in consumer.card_handlers)
+        return consumer.hears_cards(record.topic)
     return kind in consumer.by_type or kind in erasure.TYPES or not wire.is_known(kind)
 
 

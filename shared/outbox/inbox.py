@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 import structlog
 
 from shared.bus import BusUnavailable, OffsetOutOfRange, Record, Subscription, TopicPartition
-from shared.outbox.batches import Gap, Moved, apply_partition, stop_partition
+from shared.outbox.batches import CardsAnew, Gap, Moved, apply_partition, stop_partition
 from shared.outbox.parking import CodeAtFault
+from shared.outbox.replacing import replace
 from shared.service import Runtime
 
 LEAST, FIRST, MOST = 50, 500, 5_000
@@ -112,7 +113,8 @@ class Inbox:
             fetched = await subscription.fetch(most=self.batch, wait_s=self.fetch_wait_s)
         except OffsetOutOfRange as error:
             for partition, offset in error.offsets.items():
-                await self._stop(subscription, partition, f"The log does not hold offset {offset}.")
+                if not await self._placed_anew(subscription, partition):
+                    await self._stop(subscription, partition, _lacking(partition, offset))
             return 0
         began = time.monotonic()
         try:
@@ -181,10 +183,24 @@ class Inbox:
                 self._next[partition] = moved.next_offset
                 await subscription.seek(partition, moved.next_offset)
                 return handled
-            except (Gap, CodeAtFault) as fault:
+            except (CardsAnew, Gap) as seen:
+                if not await self._placed_anew(subscription, partition):
+                    await self._stop(subscription, partition, str(seen))
+                return handled
+            except CodeAtFault as fault:
                 await self._stop(subscription, partition, str(fault))
                 return handled
         return handled
+
+    async def _placed_anew(self, subscription: Subscription, partition: TopicPartition) -> bool:
+        """Read on where a log that was restored or made anew goes on; False where that was not declared."""
+        place = await replace(self.runtime, subscription, partition)
+        if place is None:
+            return False
+        self._next[partition] = place
+        self._restored_until.pop(partition, None)
+        await subscription.seek(partition, place)
+        return True
 
     async def _stop(self, subscription: Subscription, partition: TopicPartition, reason: str) -> None:
         subscription.pause(partition)
@@ -202,3 +218,12 @@ class Inbox:
             del self._stopped[partition]
             self._next[partition] = offsets[partition]
             await subscription.seek(partition, offsets[partition])
+
+
+def _lacking(partition: TopicPartition, offset: int) -> str:
+    """Say what is the matter with a log that ends before what was read of it."""
+    producer = partition.topic.partition(".")[0]
+    return (
+        f"The log does not hold offset {offset}: it was restored from an older copy, or made anew. "
+        f"`peyvand topics realign {producer}` lets consumers go on."
+    )

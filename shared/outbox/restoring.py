@@ -190,7 +190,8 @@ async def read_on(bus: EventBus, standings: Standings, tails: Tails, contacts: C
         standing, cards = standings.get(partition, Standing()), partition.topic in contacts
         after = standing.given if cards else standing.acknowledged
         found.records += await beyond(bus, partition, tail, after, cards=cards)
-        found.ends[partition] = max(after, tail.version if cards else tail.position)
+        if tail.end:
+            found.ends[partition] = max(after, tail.version if cards else tail.position)
     return found
 
 

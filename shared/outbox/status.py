@@ -21,7 +21,11 @@ COUNTED = 10_000
 
 _WAITING = """
 SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS counted) AS waiting,
-    (SELECT recorded_at FROM outbox ORDER BY seq LIMIT 1) AS oldest
+    (SELECT recorded_at FROM outbox ORDER BY seq LIMIT 1) AS oldest,
+    (SELECT stopped FROM relay_lease WHERE service = $2) AS stopped,
+    (SELECT count(*) FROM (
+        SELECT FROM lost_events WHERE restated_at IS NULL AND remade_at IS NULL LIMIT $1
+    ) AS counted) AS lost
 """
 _INBOX = "SELECT topic, partition, next_offset, stopped, moved_at FROM inbox WHERE consumer = $1"
 _PARKED = """
@@ -38,10 +42,15 @@ OK = "ok"
 
 @dataclass(frozen=True, slots=True)
 class RelayLag:
-    """Events that wait to be sent (counted up to 10,000), and for how long the oldest has."""
+    """Events that wait to be sent (counted up to 10,000), for how long the oldest has, and why the relay stands still.
+
+    `lost` are events on the log that the database, restored from an older copy, does not know (up to 10,000, too).
+    """
 
     waiting: int
     oldest_s: float
+    stopped: str | None = None
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +63,12 @@ class PartitionLag:
     stopped: str | None = None
 
 
-async def relay_lag(db: Database) -> RelayLag:
-    """Return what waits in the outbox."""
+async def relay_lag(db: Database, service: str) -> RelayLag:
+    """Return what waits in the outbox, and what a restore has left behind."""
     async with db.connection() as connection:
-        row = await connection.fetchrow(_WAITING, COUNTED)
-    if row is None or row["oldest"] is None:
-        return RelayLag(0, 0.0)
-    return RelayLag(row["waiting"], max((utcnow() - row["oldest"]).total_seconds(), 0.0))
+        [row] = await connection.fetch(_WAITING, COUNTED, service)
+    oldest_s = max((utcnow() - row["oldest"]).total_seconds(), 0.0) if row["oldest"] else 0.0
+    return RelayLag(row["waiting"], oldest_s, row["stopped"], row["lost"])
 
 
 async def consumer_lag(db: Database, bus: EventBus, consumer: Consumer) -> dict[TopicPartition, PartitionLag]:
@@ -97,11 +105,25 @@ async def waiting_for_code(db: Database, consumer: str) -> str | None:
     return f"Events wait for code that knows them: {said}."
 
 
+async def lost_in_a_restore(db: Database, service: str) -> str | None:
+    """Say how many published events the database, restored from an older copy, does not know; None where it knows all.
+
+    That is no reason to be taken out of service either: what is published now is right, and an operator mends the rest.
+    """
+    lost = (await relay_lag(db, service)).lost
+    if not lost:
+        return None
+    return (
+        f"{_counted(lost)} published events are not known to the database, which was restored from an older copy: "
+        f"`peyvand restate {service}` publishes what it holds now."
+    )
+
+
 async def machinery_status(runtime: Runtime) -> dict[str, str]:
     """Return `ok` or a sentence of what is wrong, for the broker, the relay and the consumer."""
     status = {"broker": OK, "relay": OK, "consumer": OK}
     try:
-        status["relay"] = _relay_sentence(await relay_lag(runtime.db))
+        status["relay"] = _relay_sentence(await relay_lag(runtime.db, runtime.service.name))
     except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return status | {"relay": f"The database does not answer: {sentence(error)}"}
     try:
@@ -114,10 +136,15 @@ async def machinery_status(runtime: Runtime) -> dict[str, str]:
 
 
 def _relay_sentence(lag: RelayLag) -> str:
+    if lag.stopped is not None:
+        return lag.stopped
     if lag.oldest_s <= OLDEST_WAITING_S:
         return OK
-    more = "or more " if lag.waiting >= COUNTED else ""
-    return f"{lag.waiting} {more}events wait to be sent, the oldest for {lag.oldest_s:.0f} s."
+    return f"{_counted(lag.waiting)} events wait to be sent, the oldest for {lag.oldest_s:.0f} s."
+
+
+def _counted(number: int) -> str:
+    return f"{number} or more" if number >= COUNTED else str(number)
 
 
 def _stopped_sentence(lags: Mapping[TopicPartition, PartitionLag]) -> str:

@@ -101,7 +101,13 @@ def record_of(
 
 
 def record_of_machinery(
-    kind: str, service: str, partition: TopicPartition, *, position: int = 0, missing_from: int | None = None
+    kind: str,
+    service: str,
+    partition: TopicPartition,
+    *,
+    position: int = 0,
+    missing_from: int | None = None,
+    cards_epoch: int = 0,
 ) -> Record:
     """Make a record that no contract knows; always of the same key, so that compaction keeps one of its kind."""
     key, now = UUID(int=partition.partition), instant(utcnow())
@@ -119,6 +125,8 @@ def record_of_machinery(
     }
     if missing_from is not None:
         headers["missing_from"] = str(missing_from)
+    if cards_epoch:
+        headers["cards_epoch"] = str(cards_epoch)
     return Record(*partition, key, headers, b"{}")
 
 

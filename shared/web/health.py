@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request, Response
 
-from shared.outbox.status import OK, machinery_status, waiting_for_code
+from shared.db import Database
+from shared.outbox.status import OK, lost_in_a_restore, machinery_status, waiting_for_code
 from shared.service import Runtime
 from shared.web.auth import public
 from shared.web.metrics import exposition
@@ -20,6 +21,8 @@ TIMEOUT_S = 2.0
 """How long a part may take to answer."""
 
 MACHINERY = ("broker", "relay", "consumer")
+
+Note = Callable[[Database, str], Awaitable[str | None]]
 
 log = structlog.get_logger(__name__)
 
@@ -33,14 +36,15 @@ async def readiness(runtime: Runtime) -> dict[str, Any]:
     if runtime.stopping:
         said = {**said, "process": "told to stop"}
     parts = {name: _part(why) for name, why in {"database": database, **said}.items()}
-    if parts["consumer"]["ok"] and (note := await _noted(runtime)):
-        parts["consumer"]["note"] = note
+    for name, note in {"relay": lost_in_a_restore, "consumer": waiting_for_code}.items():
+        if parts[name]["ok"] and (said_of_it := await _noted(runtime, note)):
+            parts[name]["note"] = said_of_it
     return {"ready": all(part["ok"] for part in parts.values()), "service": runtime.service.name, "parts": parts}
 
 
-async def _noted(runtime: Runtime) -> str | None:
-    """Return what an operator should know of a consumer that does its work."""
-    said = await _asked(waiting_for_code(runtime.db, runtime.service.consumer.service))
+async def _noted(runtime: Runtime, note: Note) -> str | None:
+    """Return what an operator should know of a part that does its work."""
+    said = await _asked(note(runtime.db, runtime.service.name))
     return said if isinstance(said, str) else None
 
 

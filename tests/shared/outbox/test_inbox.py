@@ -228,9 +228,8 @@ async def test_an_offset_that_the_log_does_not_hold_stops_the_partition_red(make
     async with listening_inbox(runtime) as inbox:
         await hear_by(inbox)
 
-    assert (await machinery_status(runtime))[
-        "consumer"
-    ] == f"{FACTS}/0 stands still: The log does not hold offset 1000."
+    said_of_it = (await machinery_status(runtime))["consumer"]
+    assert said_of_it.startswith(f"{FACTS}/0 stands still: The log does not hold offset 1000:")
 
 
 async def test_types_that_nobody_listens_to_are_passed_over_undecoded(make_echo: MakeEcho) -> None:

@@ -24,7 +24,7 @@ async def test_everything_is_ok_where_nothing_waits(make_echo: MakeEcho) -> None
 async def test_events_that_nobody_sends_turn_the_relay_red_after_a_minute(make_echo: MakeEcho) -> None:
     runtime = await make_echo()
     await say(runtime, said(), said())
-    assert (await relay_lag(runtime.db)).waiting == 2
+    assert (await relay_lag(runtime.db, "echo")).waiting == 2
     assert await machinery_status(runtime) == ALL_WELL
     with moved(timedelta(seconds=90)):
         status = await machinery_status(runtime)

@@ -1,0 +1,69 @@
+"""Where a consumer reads on when the log under it was restored from an older copy, or made anew.
+
+Its offset then means another record, or none. On topics of facts the position says which record comes next; contact
+topics are read again from their beginning, as versions make that harmless.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from shared.bus import Subscription, TopicPartition
+from shared.db import driver
+from shared.outbox import wire
+from shared.outbox.tails import Tail, read_tails, widened
+from shared.service import Runtime
+
+_ROW = "SELECT next_offset, position FROM inbox WHERE consumer = $1 AND topic = $2 AND partition = $3"
+_PLACE = """
+UPDATE inbox SET next_offset = $5, position = $6, restored_until = 0, stopped = NULL, attempts = 0, careful_until = 0
+WHERE consumer = $1 AND topic = $2 AND partition = $3 AND next_offset = $4 RETURNING true
+"""
+_SET_BACK = """
+UPDATE parked SET "offset" = "offset" - $5 WHERE consumer = $1 AND topic = $2 AND partition = $3 AND key IN (
+    SELECT key FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" >= $4
+)
+"""
+
+log = structlog.get_logger(__name__)
+
+
+async def replace(runtime: Runtime, subscription: Subscription, partition: TopicPartition) -> int | None:
+    """Move a consumer's row to where the log goes on, and return that offset; None where nothing was declared.
+
+    What is parked with offsets that now mean other records gets negative ones, its keys' order kept. The new offset is
+    committed before the row is moved, so that the row is not taken for one of a restored database.
+    """
+    name = runtime.service.consumer.service
+    async with runtime.db.connection() as connection:
+        row = await connection.fetchrow(_ROW, name, *partition)
+    tail = (await read_tails(runtime.bus, [partition.topic])).get(partition)
+    if row is None or tail is None:
+        return None
+    place: int | None
+    if runtime.service.consumer.hears_cards(partition.topic):
+        place, position = tail.first, max(map(wire.cards_epoch_of, tail.records), default=0)
+        declared = position > max(row["position"], 0)
+    else:
+        place, position = await _place_of(runtime, partition, tail, row["position"]), row["position"]
+        declared = place not in {None, row["next_offset"]}
+    if not declared or place is None:
+        return None
+    await subscription.commit({partition: place})
+    async with runtime.db.transaction() as tx:
+        raw = driver(tx)
+        if await raw.fetchval(_PLACE, name, *partition, row["next_offset"], place, position):
+            await raw.execute(_SET_BACK, name, *partition, place, max(row["next_offset"], tail.end))
+    log.warning("consumer_placed_anew", consumer=name, partition=str(partition), was=row["next_offset"], now=place)
+    return place
+
+
+async def _place_of(runtime: Runtime, partition: TopicPartition, tail: Tail, position: int) -> int | None:
+    """Return the offset of the first record after a position; None where no gap record leads over that position."""
+    tail = await widened(
+        runtime.bus, partition, tail, lambda seen: any(wire.missing_from(each) <= position for each in seen.records)
+    )
+    gaps = [record for record in tail.records if wire.is_gap(record)]
+    if not any(wire.missing_from(gap) - 1 <= position <= wire.position_of(gap) for gap in gaps):
+        return None
+    return next((each.offset for each in tail.records if wire.position_of(each) > position), tail.end)
