@@ -20,6 +20,7 @@ from shared.service import Runtime
 
 TRIES = 5
 BACKOFF_S = (2, 10, 60, 300, 900)
+DEADLY = "It ended the process, or hung it, in every try."
 ASK_AGAIN = timedelta(seconds=60)
 """How long an event waits that holds a code that is not known yet: only reading it can tell whether it is by now."""
 
@@ -33,7 +34,9 @@ SELECT topic, partition, key, "offset" FROM (
 ) AS first WHERE next_attempt_at <= $2 AND (NOT unknown OR type = ANY($4::text[])) LIMIT $3
 """
 _ATTEMPT = """
-UPDATE parked SET attempts = attempts + 1, next_attempt_at = $6
+UPDATE parked
+SET attempts = attempts + 1,
+    next_attempt_at = $5 + ($6::float8[])[least(attempts + 1, cardinality($6::float8[]))] * interval '1 second'
 WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4 AND state = 'parked' AND next_attempt_at <= $5
 RETURNING attempts
 """
@@ -76,7 +79,11 @@ async def _drain_key(
     """Count the attempt beforehand, as the event may end the process; then handle the key's events in order."""
     name, now = runtime.service.consumer.service, utcnow()
     async with runtime.db.connection() as plain:
-        attempts = await plain.fetchval(_ATTEMPT, name, *partition, offset, now, now + _wait(0, backoff_s))
+        attempts = await plain.fetchval(_ATTEMPT, name, *partition, offset, now, list(backoff_s))
+        if attempts is not None and attempts > TRIES:
+            await plain.execute(_FAILED, name, *partition, offset, DEADLY, "dead", now)
+            log.warning("event_dead", place=(name, *partition, offset), attempts=TRIES)
+            return 1
     if attempts is None:
         return 0
     try:
