@@ -19,6 +19,9 @@ OPEN_TIMEOUT_S = 15.0
 COMMIT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 3.0
 SESSION_MS = 10_000
+METADATA_MS = 10_000
+"""How soon a member that was given nothing, as the topics were gone, learns that they were made anew."""
+
 POLL_MS = 600_000
 """How long handling one batch may take before the group gives the partitions to others."""
 
@@ -51,6 +54,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
             enable_auto_commit=False,
             auto_offset_reset="none",
             session_timeout_ms=SESSION_MS,
+            metadata_max_age_ms=METADATA_MS,
             max_poll_interval_ms=POLL_MS,
             max_partition_fetch_bytes=2 * 1024 * 1024,
         )

@@ -142,8 +142,9 @@ async def test_a_consumer_that_comes_back_when_the_log_has_grown_past_its_place_
 
 
 async def test_a_running_consumer_stops_red_when_the_log_is_gone_and_goes_on_when_it_is_realigned(
-    pair: tuple[Runtime, Runtime],
+    pair: tuple[Runtime, Runtime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("shared.bus.kafka_subscription.METADATA_MS", 500)
     producer, listener = pair
     person = new_id()
     async with log_copy(producer) as copy, listening_inbox(listener, retry_stopped_s=0.2) as inbox:
