@@ -53,21 +53,27 @@ class Running:
         self.said.set()
 
 
-async def start(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
-    """Start `python -m …` in the checkout."""
+async def start(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path = ROOT
+) -> asyncio.subprocess.Process:
+    """Start `python -m …` in the checkout, or in another folder with our code."""
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", *arguments,
-        cwd=ROOT, env=os.environ | (environment or {}), stdout=asyncio.subprocess.PIPE,
+        cwd=folder, env=os.environ | (environment or {}), stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT, start_new_session=True, limit=1 << 20,
     )  # fmt: skip
 
 
 @asynccontextmanager
 async def running(
-    arguments: Sequence[str], environment: Mapping[str, str] | None = None, *, stop_s: float = STOP_S
+    arguments: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    *,
+    folder: Path = ROOT,
+    stop_s: float = STOP_S,
 ) -> AsyncIterator[Running]:
-    """Run `python -m …` in the checkout for the length of the block."""
-    process = await start(arguments, environment)
+    """Run `python -m …` in the checkout, or in another folder with our code, for the length of the block."""
+    process = await start(arguments, environment, folder)
     run = Running(process)
     reading = asyncio.create_task(run.read())
     try:
