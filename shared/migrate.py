@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -20,6 +22,10 @@ from shared.service import Service
 MACHINERY = Path(__file__).parent / "migrations"
 LOCK = 7_301_844_021
 """Advisory lock that lets one process migrate a database at a time."""
+
+LOCK_WAIT_S = 2
+ATTEMPTS = 30
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 class MigrationError(Exception):
@@ -38,9 +44,20 @@ class Target:
         return name in {None, "public", STATE_SCHEMA} if kind == "schema" else True
 
 
-async def migrate(service: Service, url: str) -> None:
-    """Bring a service's database to the newest version; several processes may call it at once."""
-    await _run(service, url, lambda config: command.upgrade(config, "heads"))
+async def migrate(service: Service, url: str, revision: str = "heads") -> None:
+    """Bring a service's database to the newest version; several processes may call it at once.
+
+    A change that waits for a busy table makes everybody after it wait too, so it gives up soon, and tries again.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            await _run(service, url, lambda config: command.upgrade(config, revision))
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE or attempt == ATTEMPTS:
+                raise
+            await asyncio.sleep(LOCK_WAIT_S)
+        else:
+            return
 
 
 async def check(service: Service, url: str) -> None:
@@ -75,6 +92,7 @@ async def _run(service: Service, url: str, work: Any) -> None:
     try:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+            await connection.execute(text(f"SET lock_timeout = '{LOCK_WAIT_S}s'"))
             await connection.commit()
             try:
                 await connection.run_sync(lambda sync: work(_config(service, sync)))

@@ -12,7 +12,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("ALTER TABLE inbound_messages ADD COLUMN shared_by uuid[] NOT NULL DEFAULT '{}'")
-    op.execute("CREATE INDEX ix_inbound_messages_shared_by ON inbound_messages USING gin (shared_by)")
+    with op.get_context().autocommit_block():
+        op.execute("CREATE INDEX CONCURRENTLY ix_inbound_messages_shared_by ON inbound_messages USING gin (shared_by)")
 
 
 def downgrade() -> None:

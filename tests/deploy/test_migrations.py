@@ -1,0 +1,188 @@
+"""A migration is applied while the code before it runs: it only adds, and keeps nobody out."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.embedded import SERVICES
+from services.leads.app import SERVICE as LEADS
+from services.local.ports import HOST, unused
+from shared.migrate import MACHINERY, migrate
+from shared.service import Service
+from tests.support.api import keys, token
+from tests.support.eventually import eventually
+from tests.support.postgres import TestServer
+from tests.support.processes import running
+from tests.support.revisions import Revision, code_before, faults, revisions, statements
+from tests.support.runtimes import SECRET, migrate_bus
+
+BEFORE_THE_FIRST_RELEASE = {
+    "customers_0002": "attitudes are kept by answer; no deployment ran the code before it",
+}
+Request = tuple[str, str, dict[str, Any] | None]
+LOAD: dict[str, list[Request]] = {
+    "leads": [("POST", "/v1/leads", {"first_name": "سارا", "source": "website"}), ("GET", "/v1/leads", None)],
+    "customers": [
+        ("POST", "/v1/purchases", {"lines": [{"product": "kilim", "amount_minor": 25_000_000}]}),
+        ("GET", "/v1/customers", None),
+    ],
+    "surveys": [("GET", "/v1/surveys", None), ("GET", "/v1/answers", None)],
+    "messaging": [("POST", "/v1/suppressions", {"purpose": "promotional"}), ("GET", "/v1/inbound", None)],
+    "metrics": [("GET", "/v1/metrics/leads_captured?from=2026-01-01&to=2026-02-01", None)],
+}
+"""What callers ask of a service meanwhile; a body is about a phone, each time another one."""
+
+HEADERS = {"Authorization": f"Bearer {token()}"}
+services = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+
+
+async def leave_empty(_url: str) -> None:
+    """Make nothing: the migrations do."""
+
+
+@services
+async def test_a_migration_only_adds_and_keeps_nobody_out(service: Service, server: TestServer) -> None:
+    async with server.database("template_empty", leave_empty) as url:
+        said = await statements(service, url)
+
+    first = {revision.id for revision in revisions(service) if revision.first}
+    assert all(said[revision] for revision in first)
+    found = {revision: faults(each) for revision, each in said.items() if revision not in first}
+    assert {
+        revision: each for revision, each in found.items() if each and revision not in BEFORE_THE_FIRST_RELEASE
+    } == {}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE leads DROP COLUMN score",
+        "DROP TABLE captures",
+        "ALTER TABLE leads RENAME COLUMN score TO points",
+        "ALTER TABLE leads ALTER COLUMN score TYPE bigint",
+        "ALTER TABLE leads ALTER COLUMN score SET NOT NULL",
+        "ALTER TABLE leads ADD COLUMN score integer NOT NULL",
+        "ALTER TABLE leads ADD COLUMN a integer DEFAULT 0, ADD COLUMN b integer NOT NULL",
+        "ALTER TABLE leads ADD CONSTRAINT ck_leads_score CHECK (score > 0)",
+        "ALTER TABLE leads ADD CONSTRAINT uq_leads_score UNIQUE (score)",
+        "CREATE INDEX ix_leads_score ON leads (score)",
+        "LOCK TABLE leads",
+    ],
+)
+def test_what_breaks_the_code_before_is_found(statement: str) -> None:
+    assert faults([statement])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["ALTER TABLE leads ADD COLUMN score integer"],
+        ["ALTER TABLE leads ADD COLUMN score integer NOT NULL DEFAULT 0"],
+        ["ALTER TABLE leads ADD COLUMN a integer NOT NULL DEFAULT 0, ADD COLUMN b text"],
+        ["ALTER TABLE leads ADD CONSTRAINT ck_leads_score CHECK (score > 0) NOT VALID"],
+        ["CREATE INDEX CONCURRENTLY ix_leads_score ON leads (score)"],
+        ["CREATE TABLE scores (id uuid NOT NULL)", "CREATE INDEX ix_scores_id ON scores (id)"],
+    ],
+)
+def test_what_only_adds_is_let_through(said: list[str]) -> None:
+    assert faults(said) == []
+
+
+def newest() -> Iterator[tuple[Service, Revision]]:
+    """Yield each branch's newest migration with a service that has it."""
+    machinery = [each for each in revisions(LEADS) if each.file.is_relative_to(MACHINERY)]
+    yield LEADS, machinery[-1]
+    for service in SERVICES:
+        yield service, [each for each in revisions(service) if each.file.is_relative_to(service.migrations)][-1]
+
+
+LATER = [pair for pair in newest() if not pair[1].first and pair[1].id not in BEFORE_THE_FIRST_RELEASE]
+
+
+@pytest.mark.parametrize(("service", "revision"), LATER, ids=[revision.id for _, revision in LATER])
+async def test_the_code_before_works_on_while_the_newest_migration_is_applied_and_after(
+    service: Service, revision: Revision, server: TestServer, tmp_path: Path
+) -> None:
+    if not code_before(revision, service, tmp_path):
+        pytest.skip("The history that holds the code before is not here.")
+    async with (
+        server.database("template_empty", leave_empty) as url,
+        server.database("template_bus", migrate_bus) as bus_url,
+    ):
+        settings = {
+            f"{service.name.upper()}_DATABASE_URL": url,
+            "PEYVAND_BUS_DATABASE_URL": bus_url,
+            "PEYVAND_JWT_PUBLIC_KEY": keys().public_pem,
+            "PEYVAND_SECRET_KEY": SECRET,
+            "PEYVAND_LOG_LEVEL": "warning",
+        }
+        async with AsyncExitStack() as stack:
+            ports = await start_before(stack, service, settings, tmp_path)
+            answers = await works_on(service, url, ports)
+
+    assert {answer for answer in answers if not answer[0].startswith("2")} == set()
+
+
+async def start_before(
+    stack: AsyncExitStack, service: Service, settings: Mapping[str, str], code: Path
+) -> dict[str, int]:
+    """Start the API and the worker of the code in a folder on a database that it has migrated; return their ports."""
+    module, ports = f"services.{service.name}", {"api": unused(), "worker": unused()}
+    async with running([module, "migrate"], settings, folder=code) as migration:
+        assert await migration.ended(within=60) == 0, migration.lines
+    for role, port in ports.items():
+        own = {**settings, f"{service.name.upper()}_PORT": str(port)}
+        await stack.enter_async_context(running([module, role], own, folder=code))
+    return ports
+
+
+async def works_on(service: Service, url: str, ports: Mapping[str, int]) -> Counter[str]:
+    """Apply what is new under load; return what callers were answered, until the worker has sent all and is ready."""
+    answers = Counter[str]()
+    async with AsyncExitStack() as stack:
+        api, worker = [
+            await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{HOST}:{port}", headers=HEADERS))
+            for port in ports.values()
+        ]
+        for client in (api, worker):
+            await eventually(partial(is_ready, client), within=60, every=0.1)
+        load = asyncio.create_task(call(api, LOAD[service.name], answers))
+        await eventually(lambda: answers.total() > 20, within=30)
+        await migrate(service, url)
+        seen = answers.total()
+        await eventually(lambda: answers.total() > seen + 50, within=30)
+        load.cancel()
+        await eventually(lambda: is_idle(worker), within=30, every=0.1)
+    return answers
+
+
+async def call(client: httpx.AsyncClient, requests: Sequence[Request], answers: Counter[str]) -> None:
+    """Send a service's requests again and again, each time about somebody else."""
+    for number in itertools.count():
+        method, path, body = requests[number % len(requests)]
+        given = {**body, "phone": f"+98999000{number % 10_000:04d}"} if body else None
+        answer = await client.request(method, path, json=given)
+        answers[f"{answer.status_code} {method} {path} {answer.text[:200] if answer.is_error else ''}"] += 1
+
+
+async def is_ready(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/readyz")).is_success
+    except httpx.TransportError:
+        return False
+
+
+async def is_idle(worker: httpx.AsyncClient) -> bool:
+    """Say whether a worker is ready and has sent every event."""
+    figures = (await worker.get("/metrics")).text
+    return await is_ready(worker) and "peyvand_relay_waiting_events 0.0" in figures
