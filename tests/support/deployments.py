@@ -203,7 +203,10 @@ async def _ready(name: str, port: int) -> None:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
         async def answers() -> bool:
-            return (await client.get(path)).is_success
+            try:
+                return (await client.get(path)).is_success
+            except httpx.TransportError:
+                return False
 
         await eventually(answers, within=READY_S, every=0.2)
 
