@@ -35,10 +35,20 @@ class RequestMetrics:
             "peyvand_http_request_seconds", "Time to answer.", labels, registry=self.registry, buckets=BUCKETS
         )
 
+        self._found: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
-        method, route = known_method(scope["method"]), template(scope)
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        requests, times = self._of(known_method(scope["method"]), template(scope), status)
+        requests.inc()
+        times.observe(seconds)
+
+    def _of(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """Return the rows that a request counts in; to find them by their labels takes longer than to count."""
+        found = self._found.get((method, route, status))
+        if found is None:
+            found = self._requests.labels(method, route, str(status)), self._seconds.labels(method, route)
+            self._found[method, route, status] = found
+        return found
 
 
 def template(scope: Scope) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -106,14 +107,15 @@ async def _capture(
     assigned = [lead.assign(owner, at=at)] if owner is not None else []
     events: list[Event] = [lead.captured(person.province), *first, *assigned]
     rows = [outbox.card_row(LEADS_CONTACTS, person.id), *(outbox.row(event) for event in events)]
-    known = await store_capture(tx, person, lead, _touch(new, lead, at, recapture=False), rows)
+    kept = await store_capture(tx, person, lead, _touch(new, lead, at, recapture=False), rows)
+    known = person if identity.person_id is None else Person(**kept)
     return Captured(lead, known, recaptured=False)
 
 
 async def _recapture(
     tx: AsyncSession, lead: Lead, new: LeadCreate, stranger: Person, at: datetime, settings: Settings
 ) -> Captured:
-    touch = _touch(new, lead, at, recapture=True)
+    touch = Touch(**_touch(new, lead, at, recapture=True))
     tx.add(touch)
     outbox.add(tx, lead.recapture(touch, question_at(at, settings), product=new.product))
     person = await tx.get_one(Person, lead.person_id, with_for_update={"key_share": True})
@@ -181,22 +183,22 @@ def _lead(new: LeadCreate, person: Person, identity: Identity, at: datetime, set
     )
 
 
-def _touch(new: LeadCreate, lead: Lead, at: datetime, *, recapture: bool) -> Touch:
-    """Return the entry of the timeline that a capture is."""
-    return Touch(
-        id=new_id(),
-        lead_id=lead.id,
-        kind="recapture" if recapture else "capture",
-        direction=new.direction,
-        channel=channel_of(new.source),
-        by="person" if new.direction == "inbound" else "human",
-        agent_id=lead.agent_id if new.direction == "outbound" else None,
-        reached=True,
-        source=new.source,
-        campaign=new.campaign,
-        note=new.note if recapture else None,
-        asks=waits_for_answer(new.direction, new.source),
-        answers=False,
-        occurred_at=at,
-        recorded_at=at,
-    )
+def _touch(new: LeadCreate, lead: Lead, at: datetime, *, recapture: bool) -> dict[str, Any]:
+    """Return the entry of the timeline that a capture is, as the values of a touch."""
+    return {
+        "id": new_id(),
+        "lead_id": lead.id,
+        "kind": "recapture" if recapture else "capture",
+        "direction": new.direction,
+        "channel": channel_of(new.source),
+        "by": "person" if new.direction == "inbound" else "human",
+        "agent_id": lead.agent_id if new.direction == "outbound" else None,
+        "reached": True,
+        "source": new.source,
+        "campaign": new.campaign,
+        "note": new.note if recapture else None,
+        "asks": waits_for_answer(new.direction, new.source),
+        "answers": False,
+        "occurred_at": at,
+        "recorded_at": at,
+    }

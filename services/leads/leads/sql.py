@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import Any
+from collections.abc import Mapping
+from operator import attrgetter, itemgetter
+from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.leads.leads.errors import ErasedMeanwhile
 from services.leads.leads.models import Lead
-from services.leads.leads.touches import Touch
 from services.leads.persons.models import Person
 from shared import outbox
 from shared.db import driver
@@ -67,13 +67,13 @@ RETURNING {", ".join(PERSON_COLUMNS)}
 """What is known of a person stays; a later capture only adds to it. Nothing is returned for one who was erased since
 they were looked up. The constraints between the tables are checked when the statement ends."""
 
-_of_person, _of_lead, _of_touch = (attrgetter(*columns) for columns in (PERSON_COLUMNS, LEAD_COLUMNS, TOUCH_COLUMNS))
+_of_person, _of_lead, _of_touch = attrgetter(*PERSON_COLUMNS), attrgetter(*LEAD_COLUMNS), itemgetter(*TOUCH_COLUMNS)
 
 
 async def store_capture(
-    tx: AsyncSession, person: Person, lead: Lead, touch: Touch, events: list[tuple[Any, ...]]
-) -> Person:
-    """Write a captured lead with all that belongs to it; return its person as they are known now.
+    tx: AsyncSession, person: Person, lead: Lead, touch: Mapping[str, Any], events: list[tuple[Any, ...]]
+) -> Mapping[str, Any]:
+    """Write a captured lead with all that belongs to it; return the values of its person as they are known now.
 
     Raises `ErasedMeanwhile`, and the transaction is to be given up.
     """
@@ -82,4 +82,4 @@ async def store_capture(
     if row is None:
         raise ErasedMeanwhile
     outbox.written(tx)
-    return Person(**dict(row))
+    return cast("Mapping[str, Any]", row)
