@@ -22,6 +22,9 @@ from shared.bus.protocol import BusUnavailable, Record, Start, TopicPartition
 from shared.clock import utcnow
 from shared.ids import plain
 
+IDLE_IN_TRANSACTION = "5s"
+"""After how long the server breaks off what a process began that was stopped: it would hold partitions' heads."""
+
 TOMBSTONES_KEPT = timedelta(hours=24)
 """How long a compacted topic keeps the record that says a key is gone."""
 
@@ -236,7 +239,11 @@ class LocalBus:
                     timeout=5,
                     command_timeout=30,
                     init=self._count_connect,
-                    server_settings={"application_name": "peyvand bus", "timezone": "UTC"},
+                    server_settings={
+                        "application_name": "peyvand bus",
+                        "timezone": "UTC",
+                        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
+                    },
                 )
             return self._pool
 

@@ -11,7 +11,9 @@ LEASE_S = 10.0
 
 _MAKE = "INSERT INTO relay_lease (service) VALUES ($1) ON CONFLICT DO NOTHING"
 _LOCK = """
-SELECT owner, until < clock_timestamp() AS over, stopped, cards_epoch FROM relay_lease WHERE service = $1 FOR UPDATE
+SELECT owner, until < clock_timestamp() AS over, stopped, cards_epoch,
+    set_config('idle_in_transaction_session_timeout', $2, true)
+FROM relay_lease WHERE service = $1 FOR UPDATE
 """
 _TAKE = "UPDATE relay_lease SET owner = $2, until = clock_timestamp() + $3 * interval '1 second' WHERE service = $1"
 _RELEASE = "UPDATE relay_lease SET until = clock_timestamp() - interval '1 second' WHERE service = $1 AND owner = $2"
@@ -33,8 +35,13 @@ class Lease:
 
 
 async def hold(connection: asyncpg.Connection, service: str, owner: UUID, lease_s: float) -> Lease:
-    """Take or prolong the lease, and lock its row to the transaction's end; raise `LeaseLost` if another has it."""
-    row = await connection.fetchrow(_LOCK, service) or await _made(connection, service)
+    """Take or prolong the lease, and lock its row to the transaction's end; raise `LeaseLost` if another has it.
+
+    The server breaks the transaction off that idles for longer than the lease: a process that was stopped in the midst
+    of it would keep the row from all others.
+    """
+    idle_ms = str(int(lease_s * 1000))
+    row = await connection.fetchrow(_LOCK, service, idle_ms) or await _made(connection, service, idle_ms)
     mine = row["owner"] == owner
     if not (mine or row["over"] or row["owner"] is None):
         raise LeaseLost(service)
@@ -42,9 +49,9 @@ async def hold(connection: asyncpg.Connection, service: str, owner: UUID, lease_
     return Lease(not mine, row["stopped"], row["cards_epoch"])
 
 
-async def _made(connection: asyncpg.Connection, service: str) -> asyncpg.Record:
+async def _made(connection: asyncpg.Connection, service: str, idle_ms: str) -> asyncpg.Record:
     await connection.execute(_MAKE, service)
-    return (await connection.fetch(_LOCK, service))[0]
+    return (await connection.fetch(_LOCK, service, idle_ms))[0]
 
 
 async def release(connection: asyncpg.Connection, service: str, owner: UUID) -> None:
