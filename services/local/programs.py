@@ -63,6 +63,7 @@ class Machine:
             "PEYVAND_TRUSTED_PROXIES": HOST,
             "PEYVAND_DRAIN_S": str(DRAIN_S if self._is_replicated() else 0),
             "PEYVAND_SANDBOX": "1",
+            "MESSAGING_PRIVATE_NETWORKS": f"{HOST}/32",
             "MESSAGING_UNSUBSCRIBE_URL": self.address,
         }
 

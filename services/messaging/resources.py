@@ -72,7 +72,7 @@ def _opened(account: ProviderAccount, settings: Settings) -> Provider:
 def _adapter(account: ProviderAccount, settings: Settings) -> Provider:
     secret = unseal(settings, account.secret)
     if account.kind == "smsir":
-        return SmsIr(account.base_url, secret, timeout_s=settings.request_timeout_s)
+        return SmsIr(account.base_url, secret, timeout_s=settings.request_timeout_s, reach=settings.reach)
     host, _, port = account.base_url.partition(":")
     return Smtp(
         host,
@@ -81,4 +81,5 @@ def _adapter(account: ProviderAccount, settings: Settings) -> Provider:
         password=secret,
         security=account.config.get("security", "starttls"),
         timeout_s=settings.request_timeout_s,
+        reach=settings.reach,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from services.messaging.providers.addresses import LOOPBACK, Reach
 from shared.settings import ServiceSettings
 
 
@@ -43,6 +45,11 @@ class Settings(ServiceSettings):
         5, ge=0.2, description="Seconds between two fetches of what people wrote, from a panel that does not push it."
     )
     clock_skew_s: float = Field(5, ge=0, description="How far a provider's clock may be behind ours.")
+    private_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Networks that are not public in which panels and mail servers may be, comma-separated "
+        "(`10.1.0.0/16`); accounts that lead elsewhere inside are refused. Embedded, this host is always among them.",
+    )
     unsubscribe_url: str = Field(
         "http://127.0.0.1:8000", description="Address of this service as people reach it; unsubscribe links begin so."
     )
@@ -55,7 +62,23 @@ class Settings(ServiceSettings):
             )
         return self
 
-    @field_validator("filtered_words", mode="before")
+    @field_validator("private_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            try:
+                ip_network(each)
+            except ValueError as error:
+                raise ValueError(f"{each!r} is no network; 10.1.0.0/16 is one.") from error
+        return value
+
+    @property
+    def reach(self) -> Reach:
+        """Return which addresses accounts may lead to."""
+        named = [ip_network(each) for each in self.private_networks]
+        return Reach([*named, *(LOOPBACK if self.mode == "embedded" else ())])
+
+    @field_validator("filtered_words", "private_networks", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

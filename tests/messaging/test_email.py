@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from services.messaging.providers.addresses import LOOPBACK, Reach
 from services.messaging.providers.protocol import Outgoing, Refused, Scope
 from services.messaging.providers.secrets import unsubscribe_token
 from services.messaging.providers.smtp import Smtp, compose
@@ -145,7 +146,8 @@ async def test_a_mail_server_that_goes_away_before_it_has_the_mail_is_asked_agai
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        smtp = Smtp("127.0.0.1", server.sockets[0].getsockname()[1], security="none", timeout_s=0.3)
+        reach = Reach(LOOPBACK)
+        smtp = Smtp("127.0.0.1", server.sockets[0].getsockname()[1], security="none", timeout_s=0.3, reach=reach)
         with pytest.raises(Refused) as refused:
             await smtp.send([Outgoing(new_id(), "a@example.com", ADDRESS, "سلام")])
 

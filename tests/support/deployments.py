@@ -142,6 +142,7 @@ async def apart(
             "PEYVAND_JWT_PUBLIC_KEY": keys().public_pem,
             "PEYVAND_SECRET_KEY": SECRET,
             "PEYVAND_SANDBOX": "1",
+            "MESSAGING_PRIVATE_NETWORKS": "127.0.0.0/8",
             "PEYVAND_TRUSTED_PROXIES": "127.0.0.1",
             "PEYVAND_LOG_LEVEL": "warning",
             "PEYVAND_LOG_FORMAT": "text",

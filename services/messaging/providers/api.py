@@ -9,7 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from services.messaging.providers import usecases
-from services.messaging.providers.errors import AddressDoesNotFit, LineDoesNotFit, ProviderExists, ProviderNotFound
+from services.messaging.providers.errors import (
+    AddressDoesNotFit,
+    AddressNotPublic,
+    LineDoesNotFit,
+    ProviderExists,
+    ProviderNotFound,
+)
 from services.messaging.providers.models import ProviderAccount
 from services.messaging.providers.schemas import (
     ProviderCreate,
@@ -40,7 +46,7 @@ async def list_providers(tx: Tx) -> ProviderList:
     summary="Add a provider account",
     status_code=201,
     response_model=ProviderCreated,
-    responses=problems(ProviderExists, AddressDoesNotFit, LineDoesNotFit),
+    responses=problems(ProviderExists, AddressDoesNotFit, AddressNotPublic, LineDoesNotFit),
     dependencies=[requires("messaging:admin")],
 )
 async def create_provider(body: ProviderCreate, tx: Tx, runtime: RuntimeDep, response: Response) -> ProviderCreated:
@@ -68,7 +74,9 @@ async def read_provider(account_id: UUID, tx: Tx, response: Response) -> Provide
     "/{account_id}",
     summary="Change a provider account",
     response_model=ProviderOut,
-    responses=problems(ProviderNotFound, ProviderExists, AddressDoesNotFit, LineDoesNotFit, PreconditionFailed),
+    responses=problems(
+        ProviderNotFound, ProviderExists, AddressDoesNotFit, AddressNotPublic, LineDoesNotFit, PreconditionFailed
+    ),
     dependencies=[requires("messaging:admin")],
 )
 async def change_provider(

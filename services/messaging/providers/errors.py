@@ -47,6 +47,21 @@ class AddressDoesNotFit(Invalid):
         )
 
 
+class AddressNotPublic(Invalid):
+    """An account's `base_url` leads into a network that is neither public nor allowed by the operator."""
+
+    code = "address_not_public"
+    title = "The address is not public"
+    title_fa = "نشانی عمومی نیست"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"{host!r} is not a public address; an operator allows others by MESSAGING_PRIVATE_NETWORKS.",
+            fa=f"«{host}» نشانی عمومی نیست؛ شبکه‌های دیگر را مدیر سامانه در MESSAGING_PRIVATE_NETWORKS مجاز می‌کند.",
+            errors=[FieldError("/base_url", self.code, "Give an address that the internet knows.")],
+        )
+
+
 class LineDoesNotFit(Invalid):
     """A line's number, purposes or hours do not fit its account."""
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from services.messaging.providers.addresses import Reach, ReachTransport
 from services.messaging.providers.protocol import Ambiguous, Fate, InboundSms, Outgoing, Refused, Report, Result, Scope
 from services.messaging.providers.smsir_codes import BLACKLISTED, refusal
 from shared.clock import utcnow
@@ -32,12 +33,13 @@ class SmsIr:
 
     most = 100
 
-    def __init__(self, base_url: str, api_key: str, *, timeout_s: float = 10) -> None:
+    def __init__(self, base_url: str, api_key: str, *, timeout_s: float = 10, reach: Reach | None = None) -> None:
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers={"X-API-KEY": api_key, "Accept": "application/json"},
             timeout=timeout_s,
-            limits=httpx.Limits(max_connections=16, keepalive_expiry=20),
+            transport=ReachTransport(reach or Reach(), limits=httpx.Limits(max_connections=16, keepalive_expiry=20)),
+            follow_redirects=False,
         )
 
     def groups(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import aiosmtplib
 
+from services.messaging.providers.addresses import Reach, connected
 from services.messaging.providers.protocol import Ambiguous, Fate, Outgoing, Refused, Result, Scope
 
 RIGHT_TO_LEFT: Final = frozenset({"fa", "ar", "ckb", "ur"})
@@ -45,11 +46,12 @@ class Smtp:
         password: str = "",
         security: str = "starttls",
         timeout_s: float = 10,
+        reach: Reach | None = None,
     ) -> None:
         """Take a server's settings; `security` is `starttls`, `tls`, or `none` for a sink on the same host."""
+        self._host, self._port, self._reach = host, port, reach or Reach()
         self._settings: dict[str, Any] = {
             "hostname": host,
-            "port": port,
             "username": username or None,
             "password": password or None,
             "use_tls": security == "tls",
@@ -79,7 +81,7 @@ class Smtp:
 
     async def _connect(self, client: aiosmtplib.SMTP) -> None:
         try:
-            await client.connect()
+            await client.connect(sock=await connected(self._reach, self._host, self._port))
         except aiosmtplib.SMTPResponseException as error:
             scope = Scope.ACCOUNT if error.code in _NOT_SIGNED_IN else Scope.LATER
             raise Refused(scope, f"smtp_{error.code}") from error

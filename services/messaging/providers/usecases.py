@@ -15,7 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from services.messaging.messages.hours import DEFAULT_HOURS
-from services.messaging.providers.errors import AddressDoesNotFit, LineDoesNotFit, ProviderExists, ProviderNotFound
+from services.messaging.providers.addresses import Reach, literal
+from services.messaging.providers.errors import (
+    AddressDoesNotFit,
+    AddressNotPublic,
+    LineDoesNotFit,
+    ProviderExists,
+    ProviderNotFound,
+)
 from services.messaging.providers.models import ProviderAccount, ProviderLine
 from services.messaging.providers.schemas import LineIn, ProviderCreate, ProviderPatch
 from services.messaging.providers.secrets import derived_webhook_secret, new_webhook_secret, seal, webhook_hash
@@ -33,7 +40,7 @@ ALL_PURPOSES = ("transactional", "service", "promotional")
 WEBHOOK_KINDS = ("delivery", "inbound")
 MAX_PORT = 65_535
 
-_NAME = r"[A-Za-z0-9.\-]+(?::(?P<port>\d{1,5}))?"
+_NAME = r"(?P<host>[A-Za-z0-9.\-]+)(?::(?P<port>\d{1,5}))?"
 _ADDRESSES = {"smsir": re.compile(rf"https?://{_NAME}(?:/[!-~]*)?"), "smtp": re.compile(_NAME)}
 _EXAMPLES = {"smsir": "https://api.sms.ir/v1", "smtp": "mail.example.com:587"}
 
@@ -49,7 +56,7 @@ class SandboxAccounts:
 
 async def create_account(tx: AsyncSession, new: ProviderCreate, settings: Settings) -> tuple[ProviderAccount, str]:
     """Store an account; return it with the secret of its webhooks, which is not kept."""
-    _refuse_no_address(new.kind, new.base_url)
+    _refuse_no_address(new.kind, new.base_url, settings.reach)
     await _refuse_taken(tx, new.name)
     now, secret = utcnow(), new_webhook_secret()
     account = ProviderAccount(
@@ -81,7 +88,7 @@ async def change_account(
 ) -> ProviderAccount:
     """Change an account that the caller has locked; senders open a new client for it."""
     if patch.base_url is not None:
-        _refuse_no_address(account.kind, patch.base_url)
+        _refuse_no_address(account.kind, patch.base_url, settings.reach)
     if patch.name is not None and patch.name != account.name:
         await _refuse_taken(tx, patch.name)
     account.name = patch.name or account.name
@@ -189,11 +196,17 @@ async def _refuse_taken(tx: AsyncSession, name: str) -> None:
         raise ProviderExists(name)
 
 
-def _refuse_no_address(kind: str, given: str) -> None:
-    """Refuse what no client can be opened with: a panel's address is a URL, a mail server's `host:port`."""
+def _refuse_no_address(kind: str, given: str, reach: Reach) -> None:
+    """Refuse what no client can be opened with, or what leads inside: what names resolve to is seen at connecting.
+
+    A panel's address is a URL, a mail server's `host:port`.
+    """
     said = _ADDRESSES[kind].fullmatch(given)
     if said is None or int(said["port"] or 0) > MAX_PORT:
         raise AddressDoesNotFit(given, _EXAMPLES[kind])
+    address = literal(said["host"])
+    if address is not None and not reach.includes(address):
+        raise AddressNotPublic(said["host"])
 
 
 def _config(kind: str, security: str, fields: dict[str, Any]) -> dict[str, Any]:
