@@ -1,4 +1,4 @@
-"""`peyvand dlq`, `rebuild` and `topics`, as an operator types them."""
+"""`peyvand dlq`, `rebuild`, `restate` and `topics`, as an operator types them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ app = typer.Typer()
 app.add_typer(cli_events.dlq, name="dlq")
 app.add_typer(cli_events.topics, name="topics")
 app.command("rebuild")(cli_events.rebuild)
+app.command("restate")(cli_events.restate)
 
 
 @pytest.fixture
@@ -96,6 +97,13 @@ async def test_a_service_is_rebuilt_by_its_name(type_in: Type) -> None:
 
     assert rebuilt.exit_code == 0
     assert rebuilt.output.endswith("leads: 0 records read; the new state answers.\n")
+
+
+async def test_a_service_that_has_lost_nothing_has_nothing_to_restate(type_in: Type) -> None:
+    await type_in("topics", "make")
+
+    assert (await type_in("restate", "leads", "--dry-run")).output == "leads: 0 lost facts would be withdrawn\n"
+    assert (await type_in("restate", "leads")).output == "leads: 0 lost facts are withdrawn\n"
 
 
 async def test_an_unknown_service_is_refused_with_the_names_there_are(type_in: Type) -> None:

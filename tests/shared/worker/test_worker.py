@@ -11,7 +11,9 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
 
+from shared.bus.kafka import KafkaBus
 from shared.contracts import Received
 from shared.ids import new_id
 from shared.outbox.status import machinery_status
@@ -19,7 +21,9 @@ from shared.service import Clock, Runtime
 from shared.worker import Worker
 from tests.shared.outbox.conftest import MakeEcho
 from tests.shared.outbox.echo import Said, fetch, listening, name, numbers_heard, said, say
+from tests.shared.outbox.machinery import relay_all
 from tests.support.eventually import eventually
+from tests.support.restores import copy_of_database
 
 
 @asynccontextmanager
@@ -159,3 +163,48 @@ async def say_again(runtime: Runtime) -> bool:
     except Exception:  # noqa: BLE001  (whatever a connection that was ended raises)
         return False
     return True
+
+
+async def test_a_worker_of_a_restored_database_knows_what_was_done_before_it_turns_a_clock(
+    make_local: MakeEcho,
+) -> None:
+    runtime = await make_local(old_sends_expire_s=60.0)
+    known: list[int] = []
+    at_first_turn: list[list[int]] = []
+
+    async def take_over(_tx: AsyncSession, received: Received[Said]) -> None:
+        known.append(received.event.number)
+
+    async def act(_runtime: Runtime) -> int:
+        at_first_turn.append(list(known))
+        return 0
+
+    runtime.service = replace(runtime.service, relearners={Said: take_over})
+    async with copy_of_database(runtime.db.url) as copy:
+        await say(runtime, said(number=7))
+        await relay_all(runtime)
+        await copy.restore()
+    async with working(runtime, Clock("act", 0.05, act)):
+        await eventually(lambda: at_first_turn, within=10)
+
+    assert at_first_turn[0] == [7]
+
+
+async def test_nothing_is_done_that_may_have_been_done_while_the_log_cannot_be_asked(make_local: MakeEcho) -> None:
+    runtime = await make_local()
+    turned: list[int] = []
+
+    async def take_over(_tx: AsyncSession, _received: Received[Said]) -> None: ...
+
+    async def act(_runtime: Runtime) -> int:
+        turned.append(1)
+        return 0
+
+    runtime.service = replace(runtime.service, relearners={Said: take_over})
+    log, runtime.bus = runtime.bus, KafkaBus("127.0.0.1:1")
+    with capture_logs() as said_so:
+        async with working(runtime, Clock("act", 0.05, act)):
+            await eventually(lambda: sum(line["event"] == "start_waits" for line in said_so) > 1, within=30)
+            assert turned == []
+            runtime.bus = log
+            await eventually(lambda: turned, within=30)
