@@ -10,7 +10,9 @@ import hashlib
 from uuid import UUID
 
 from shared.bus import TopicPartition
+from shared.bus.partitions import partition_of
 from shared.db import driver
+from shared.ids import plain
 from shared.outbox import wire
 from shared.outbox.writing import add_card
 from shared.service import CardReader, Runtime
@@ -18,6 +20,7 @@ from shared.service import CardReader, Runtime
 AT_ONCE = 1_000
 READ = 5_000
 
+_SENT = "SELECT key FROM relay_cards WHERE topic = $1 ORDER BY key"
 _EPOCH = "SELECT cards_epoch FROM relay_lease WHERE service = $1"
 
 
@@ -50,12 +53,22 @@ async def _partitions(runtime: Runtime, topic: str) -> list[TopicPartition]:
 
 async def _audit(runtime: Runtime, partition: TopicPartition, reader: CardReader) -> None:
     last = await _last_values(runtime, partition)
+    for key in await _sent_keys(runtime, partition):
+        last.setdefault(key, None)
     keys = list(last)
     for start in range(0, len(keys), AT_ONCE):
         some = keys[start : start + AT_ONCE]
         async with runtime.db.transaction() as tx:
             present = await reader(driver(tx), some)
             add_card(tx, partition.topic, *(key for key in some if _digest(present.get(key)) != last[key]))
+
+
+async def _sent_keys(runtime: Runtime, partition: TopicPartition) -> list[UUID]:
+    """Return the keys whose cards were sent to a partition: a restored log may hold nothing of some."""
+    async with runtime.db.connection() as connection:
+        rows = await connection.fetch(_SENT, partition.topic)
+    partitions = runtime.settings.partitions
+    return [plain(row["key"]) for row in rows if partition_of(row["key"], partitions) == partition.partition]
 
 
 async def _last_values(runtime: Runtime, partition: TopicPartition) -> dict[UUID, bytes | None]:
