@@ -50,6 +50,7 @@ def _build(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
     app.state.runtime = runtime
     app.state.verifier = Verifier(key_source(settings), settings, principal_of)
     app.state.limits = Limits(settings)
+    app.state.keys_in_flight = set()
     app.state.metrics = RequestMetrics()
     app.state.machinery = MachineryMetrics(app.state.metrics.registry)
     app.state.measures = ServiceMetrics(app.state.metrics.registry, service.measures)
