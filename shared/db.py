@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, Self, cast
@@ -42,9 +42,12 @@ _LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
 
 
-def new_metadata() -> MetaData:
-    """Return the metadata a service declares its tables in, with Peyvand's names for constraints."""
-    return MetaData(naming_convention=NAMING)
+def new_metadata(*, retired: Collection[str] = ()) -> MetaData:
+    """Return the metadata a service declares its tables in, with Peyvand's names for constraints.
+
+    `retired` tables are those that only the code before uses: they stay until a later migration takes them away.
+    """
+    return MetaData(naming_convention=NAMING, info={"retired": frozenset(retired)})
 
 
 class Database:
