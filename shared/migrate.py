@@ -40,7 +40,9 @@ class Target:
     metadata: MetaData
 
     def owns(self, name: str | None, kind: str, _parents: Any) -> bool:
-        """Say whether autogenerate looks at a thing: our two schemas, without a rebuild's leftovers."""
+        """Say whether autogenerate looks at a thing: our two schemas, without what only the code before still uses."""
+        if kind == "table":
+            return name not in self.metadata.info.get("retired", ())
         return name in {None, "public", STATE_SCHEMA} if kind == "schema" else True
 
 

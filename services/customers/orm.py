@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase
 from shared.db import new_metadata
 from shared.outbox import tables as machinery
 
-metadata = new_metadata()
+metadata = new_metadata(retired={"attitudes"})
 machinery.declare(metadata)
 
 

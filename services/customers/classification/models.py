@@ -38,8 +38,8 @@ class Attitude(Base):
     All are kept, so that one that is withdrawn leaves the one before it.
     """
 
-    __tablename__ = "attitudes"
-    __table_args__ = (Index("ix_attitudes_person_id", "person_id"), {"schema": "state"})
+    __tablename__ = "attitudes_by_answer"
+    __table_args__ = (Index("ix_attitudes_by_answer_person_id", "person_id"), {"schema": "state"})
 
     event_id: Mapped[UUID] = mapped_column(primary_key=True)
     person_id: Mapped[UUID]

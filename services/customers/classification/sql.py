@@ -33,10 +33,10 @@ WITH asked AS (
     JOIN purchases ON purchases.person_id = names.known_as AND purchases.cancelled_at IS NULL
     GROUP BY names.person_id
 ), said AS (
-    SELECT DISTINCT ON (names.person_id) names.person_id, attitudes.category
+    SELECT DISTINCT ON (names.person_id) names.person_id, answers.category
     FROM names
-    JOIN attitudes ON attitudes.person_id = names.known_as
-    ORDER BY names.person_id, attitudes.occurred_at DESC, attitudes.version DESC
+    JOIN attitudes_by_answer AS answers ON answers.person_id = names.known_as
+    ORDER BY names.person_id, answers.occurred_at DESC, answers.version DESC
 )
 SELECT asked.person_id,
        coalesce(bought.purchases, 0) AS purchases,
@@ -63,11 +63,11 @@ WHERE kept.person_id = new.person_id
 """
 
 KEEP_ATTITUDES: Final = """
-INSERT INTO attitudes (event_id, person_id, category, occurred_at, version)
+INSERT INTO attitudes_by_answer (event_id, person_id, category, occurred_at, version)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[])
     AS new(event_id, person_id, category, occurred_at, version)
 ORDER BY event_id
 ON CONFLICT DO NOTHING
 """
 
-DROP_ATTITUDES: Final = "DELETE FROM attitudes WHERE event_id = ANY($1::uuid[])"
+DROP_ATTITUDES: Final = "DELETE FROM attitudes_by_answer WHERE event_id = ANY($1::uuid[])"

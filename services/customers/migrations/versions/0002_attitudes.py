@@ -1,6 +1,7 @@
 """Attitudes by answer: one that is withdrawn leaves the one before it.
 
-What was kept until now stands under the person's id; `peyvand rebuild customers` fills in what lies before.
+What was kept until now is taken over under the person's id; `peyvand rebuild customers`, once no worker of the version
+before runs any more, makes it anew from the answers. It also leaves out `state.attitudes`, which that version uses.
 """
 
 from __future__ import annotations
@@ -14,9 +15,18 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE state.attitudes ADD COLUMN event_id uuid")
-    op.execute("UPDATE state.attitudes SET event_id = person_id")
-    op.execute("ALTER TABLE state.attitudes ALTER COLUMN event_id SET NOT NULL")
-    op.execute("ALTER TABLE state.attitudes DROP CONSTRAINT pk_attitudes")
-    op.execute("ALTER TABLE state.attitudes ADD CONSTRAINT pk_attitudes PRIMARY KEY (event_id)")
-    op.execute("CREATE INDEX ix_attitudes_person_id ON state.attitudes (person_id)")
+    op.execute("""
+        CREATE TABLE state.attitudes_by_answer (
+            event_id uuid NOT NULL,
+            person_id uuid NOT NULL,
+            category text NOT NULL,
+            occurred_at timestamptz NOT NULL,
+            version bigint NOT NULL,
+            CONSTRAINT pk_attitudes_by_answer PRIMARY KEY (event_id)
+        )
+    """)
+    op.execute("CREATE INDEX ix_attitudes_by_answer_person_id ON state.attitudes_by_answer (person_id)")
+    op.execute("""
+        INSERT INTO state.attitudes_by_answer (event_id, person_id, category, occurred_at, version)
+        SELECT person_id, person_id, category, occurred_at, version FROM state.attitudes
+    """)
