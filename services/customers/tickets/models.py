@@ -43,6 +43,13 @@ class Ticket(Base):
         Index("ix_tickets_opened_at_id", "opened_at", "id"),
         Index("ix_tickets_status_opened_at_id", "status", "opened_at", "id"),
         Index("ix_tickets_product_opened_at_id", "product", "opened_at", "id"),
+        Index(
+            "ix_tickets_agent_id_opened_at_id",
+            "agent_id",
+            "opened_at",
+            "id",
+            postgresql_where=text("agent_id IS NOT NULL"),
+        ),
         Index("ix_tickets_agent_id", "agent_id", postgresql_where=text("status <> 'resolved'")),
     )
 

@@ -92,6 +92,13 @@ class Message(Base):
         Index("ix_messages_promotional", "person_id", "started_at", postgresql_where="purpose = 'promotional'"),
         Index("ix_messages_created_at", "created_at", "id"),
         Index("ix_messages_template", "template", "created_at"),
+        Index(
+            "ix_messages_automation_created_at_id",
+            "automation",
+            "created_at",
+            "id",
+            postgresql_where="automation IS NOT NULL",
+        ),
     )
 
 
@@ -128,4 +135,7 @@ class DeliveryReport(Base):
     code: Mapped[str]
     heard_at: Mapped[datetime]
 
-    __table_args__ = (Index("ix_delivery_reports_provider_id", "account_id", "provider_id"),)
+    __table_args__ = (
+        Index("ix_delivery_reports_provider_id", "account_id", "provider_id"),
+        Index("ix_delivery_reports_heard_at", "heard_at"),
+    )

@@ -1,0 +1,114 @@
+"""Lists and clocks at a million rows: none reads a growing table whole, none sorts what grows with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from services.embedded import SERVICES
+from shared import clock
+from shared.service import Runtime, Service
+from shared.web.app import create_app
+from tests.conftest import MakeRuntime
+from tests.plans.filling import fill
+from tests.plans.walking import Question, Statement, lists, nodes, plan_of, statements_of
+from tests.support.api import client
+
+CALM: Final = {
+    "agents", "automations", "calendar_days", "fatigue", "folded_under", "inbox", "provider_accounts",
+    "provider_lines", "relay_batch", "relay_lease", "relay_positions", "surveys", "templates",
+}  # fmt: skip
+"""Tables that do not grow with people and what they do. Any other is taken to grow."""
+
+SORTED: Final = 5_000
+"""So many rows may be sorted: what one person, or one aggregate, has."""
+
+LONG_AGO: Final = timedelta(days=-30 * 365)
+"""A clock that stands here finds nothing due, and looks all the same."""
+
+WITHOUT_METRICS: Final = [service for service in SERVICES if service.name != "metrics"]
+"""Metrics has no lists, and its folder works on all marks that there are, due or not."""
+
+
+@dataclass(slots=True)
+class Filled:
+    """A service whose tables are full."""
+
+    runtime: Runtime
+    app: FastAPI
+    http: httpx.AsyncClient
+    growing: Collection[str]
+    explaining: asyncpg.Connection
+    statements: list[Statement]
+
+
+@pytest.fixture
+async def filled(request: pytest.FixtureRequest, make_runtime: MakeRuntime) -> AsyncIterator[Filled]:
+    service: Service = request.param
+    runtime = await make_runtime(service)
+    explaining = await asyncpg.connect(runtime.db.url, server_settings={"search_path": "public,state"})
+    growing = await fill(explaining, CALM)
+    app = create_app(runtime)
+    async with client(runtime, app=app) as http:
+        with statements_of(runtime.db) as statements:
+            yield Filled(runtime, app, http, growing, explaining, statements)
+    await explaining.close()
+
+
+def named(service: Service) -> str:
+    return service.name
+
+
+@pytest.mark.parametrize("filled", WITHOUT_METRICS, indirect=True, ids=named)
+async def test_no_list_reads_or_sorts_a_growing_table_whole_whatever_it_is_filtered_by(filled: Filled) -> None:
+    questions = list(lists(filled.app.openapi()))
+    assert questions
+    refused = [f"{question}: {fault}" for question in questions for fault in await faults_of_list(filled, question)]
+
+    assert not refused, "\n".join(refused)
+
+
+@pytest.mark.parametrize("filled", WITHOUT_METRICS, indirect=True, ids=named)
+async def test_no_clock_that_finds_nothing_due_reads_a_growing_table_whole(filled: Filled) -> None:
+    refused = []
+    for each in filled.runtime.service.clocks:
+        with clock.moved(LONG_AGO):
+            await each.turn(filled.runtime)
+        refused += [f"{each.name}: {fault}" for fault in await faults(filled)]
+
+    assert not refused, "\n".join(refused)
+
+
+async def faults_of_list(filled: Filled, question: Question) -> list[str]:
+    """Ask for the first page and the one behind it; rows are made up, so it may be that a page cannot be shown."""
+    first = await filled.http.get(question.path, params=question.query)
+    assert first.status_code != httpx.codes.UNPROCESSABLE_ENTITY, f"{question}: {first.text}"
+    if first.is_success and (cursor := first.json()["next_cursor"]):
+        await filled.http.get(question.path, params=(*question.query, ("cursor", cursor)))
+    return await faults(filled)
+
+
+async def faults(filled: Filled) -> list[str]:
+    """Return what is wrong with the plans of the statements that ran since this was asked last."""
+    found: dict[str, None] = {}
+    statements = [statement for statement in filled.statements if statement.is_explained]
+    filled.statements.clear()
+    for statement in statements:
+        plan = await plan_of(filled.explaining, statement)
+        found.update(dict.fromkeys(faults_of_plan(plan, filled.growing)))
+    return list(found)
+
+
+def faults_of_plan(plan: Mapping[str, Any], growing: Collection[str]) -> Iterator[str]:
+    for node in nodes(plan):
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"] in growing:
+            yield f"reads all of {node['Relation Name']} {node.get('Filter', '')}"
+        if node["Node Type"] == "Sort" and node["Plans"][0]["Plan Rows"] > SORTED:
+            yield f"sorts {node['Plans'][0]['Plan Rows']} rows by {node['Sort Key']}"
