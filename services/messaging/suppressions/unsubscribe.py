@@ -18,8 +18,11 @@ from shared.web import RuntimeDep, Tx, problems, public, router_for
 router = router_for("messaging", prefix="/u", tags=["unsubscribe"])
 
 PAGE = """<!doctype html><html lang="fa" dir="rtl"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>لغو دریافت ایمیل</title></head>
-<body style="font-family: Vazirmatn, Tahoma, sans-serif; max-width: 32rem; margin: 4rem auto; padding: 0 1rem">{}</body>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,"><title>لغو دریافت ایمیل</title></head>
+<body style="font-family: Vazirmatn, Tahoma, 'DejaVu Sans', sans-serif;
+max-width: 32rem; margin: 4rem auto; padding: 0 1rem">
+<main>{}</main></body>
 </html>"""
 ASK = """<h1>لغو دریافت ایمیل</h1><p>با فشردن این دکمه دیگر از این دست ایمیل‌ها برایتان فرستاده نمی‌شود.</p>
 <form method="post"><button style="font: inherit; padding: .6rem 1.2rem">دیگر نفرستید</button></form>"""

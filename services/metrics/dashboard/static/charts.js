@@ -8,11 +8,11 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-function ticks(most, shown) {
+function ticks(most, shown, whole) {
   const raw = Math.max(most, 1e-9) / 4;
   const power = 10 ** Math.floor(Math.log10(raw));
   let step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= raw);
-  if (most >= 4) step = Math.max(1, Math.round(step));
+  if (whole || most >= 4) step = Math.max(1, Math.round(step));
   const values = [];
   for (let value = 0; value <= most + step * 0.01 || values.length < 2; value += step) values.push(value);
   return { tickvals: values, ticktext: values.map(shown), range: [0, Math.max(most, values.at(-1)) * 1.06] };
@@ -104,7 +104,7 @@ export function draw(chart, panel, writer) {
       ...monthTicks(panel.points, writer, chart.clientWidth - 66),
       range: [-0.5, panel.points.length - 0.5],
     },
-    yaxis: { ...axis, ...ticks(highest(panel), shown) },
+    yaxis: { ...axis, ...ticks(highest(panel), shown, panel.stacked) },
   };
   const made = panel.series.map((series) => (panel.stacked ? bars : line)(series, panel.points, writer));
   return globalThis.Plotly.react(chart, made, layout, { displayModeBar: false, responsive: true });

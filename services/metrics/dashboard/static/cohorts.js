@@ -38,7 +38,6 @@ function cell(month, kind, words, writer) {
     title: `${words[kind]}: ${writer.number(month[kind])}`,
   });
   made.style.setProperty("--share", share);
-  made.classList.toggle("strong", share > 70);
   if (!month.complete) {
     made.classList.add("unfinished");
     made.title += ` · ${words.unfinished}`;

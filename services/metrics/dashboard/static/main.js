@@ -43,6 +43,8 @@ function say(name) {
 
 function show() {
   if (!shown) return;
+  for (const name of ["from", "to"])
+    if (!state[name]) byId(name).value = write().date(shown.retention[name]);
   const made = panels(shown, words(), write());
   byId("tiles").replaceChildren(...tiles(shown, words(), write()).map(tileElement));
   for (const panel of made) byId(`panel-${panel.id}`) ?? panelCard(panel.id);
@@ -120,9 +122,6 @@ async function refresh() {
     if (!(error instanceof Refused)) throw error;
     byId("spanRefused").textContent = error.message;
   }
-  const span = shown?.retention;
-  if (span && !state.from) byId("from").value = span.from;
-  if (span && !state.to) byId("to").value = span.to;
   show();
 }
 

@@ -20,10 +20,11 @@ const FIGURES = [
 /** Ask for all that the page shows of a span. */
 export async function load(read, asked) {
   const monthly = { ...asked, interval: "month" };
+  const { currency, ...span } = asked;
   const [figures, csat, cohorts] = await Promise.all([
     Promise.all(FIGURES.map((name) => read(`/${name}`, monthly))),
     read("/csat", { ...monthly, by: "scale" }),
-    read("/cohorts", asked),
+    read("/cohorts", span),
   ]);
   return { ...Object.fromEntries(figures.map((figure) => [figure.figure, figure])), csat, cohorts };
 }
@@ -37,7 +38,7 @@ function byScale(csat, words, writer, months) {
       csat.points.find((point) => point.by === scale && point.from === month.from),
     );
     return {
-      name: `${words.csat} · \u2066${scale}\u2069`,
+      name: `${words.csat} · ${writer.scale(scale)}`,
       colour: PALETTE[place % PALETTE.length],
       shown: writer.percent,
       values: found.map((point) => point.value),
@@ -148,7 +149,7 @@ export function tiles(found, words, writer) {
     ),
     tile(words.captured, found.leads_captured, writer.number),
     tile(words.repeatRate, found.repeat_purchase_rate, writer.percent),
-    tile(words.aov, found.average_order_value, writer.money, () => found.average_order_value.currency),
-    tile(words.clv, found.clv_historical, writer.money, () => found.clv_historical.currency),
+    tile(words.aov, found.average_order_value, writer.money, () => writer.currency(found.average_order_value.currency)),
+    tile(words.clv, found.clv_historical, writer.money, () => writer.currency(found.clv_historical.currency)),
   ];
 }

@@ -183,10 +183,15 @@ export function writer(language, calendar) {
   const whole = digits(0, 0);
   const plain = new Intl.NumberFormat(locale, { useGrouping: false });
   const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
+  const currencies = new Intl.DisplayNames(locale, { type: "currency" });
+  const digitsOf = (text) => text.replaceAll(/\d/g, (digit) => plain.format(digit));
   const sign = language === "fa" ? "٪" : "%";
   return {
     number: (value) => (value === null ? "–" : whole.format(value)),
-    short: (value) => compact.format(value),
+    short: (value) => `\u2068${compact.format(value)}\u2069`,
+    date: digitsOf,
+    currency: (code) => currencies.of(code),
+    scale: (scale) => digitsOf(scale).replace("-", language === "fa" ? " تا " : "–"),
     percent: (value) => (value === null ? "–" : one.format(value) + sign),
     share: (value) => one.format(value),
     money: (value) => (value === null ? "–" : whole.format(Math.round(Number(value)))),

@@ -1,0 +1,114 @@
+"""What people do with the pages: without scripts where that is promised, with the keyboard alone, and as it happens."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.conftest import Site
+from tests.browser.looking import LOOKS, Look, Window, open_window
+
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(120)]
+
+DESKTOP = Look("desktop", "en", "light")
+MOST_TABS = 60
+
+
+async def tabbed_to(page: Page, selector: str) -> None:
+    """Press Tab until the focus is where `selector` says; fail where it never gets there."""
+    for _ in range(MOST_TABS):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"Tab does not lead to {selector}.")
+
+
+async def test_the_sandbox_reads_and_answers_without_scripts(site: Site, browser: Browser) -> None:
+    async with open_window(browser, site.origin, LOOKS[0], scripts=False) as window:
+        page = await window.open("/sandbox")
+        await page.locator("#phones .thread").first.click()
+        await page.locator("#reply-text").fill("سلام از بی‌اسکریپت")
+        await page.locator(".composer button").click()
+
+        await expect(page.locator(".bubble.mine").last).to_contain_text("سلام از بی‌اسکریپت")
+
+
+async def test_a_fault_is_switched_on_and_off_without_scripts(site: Site, browser: Browser) -> None:
+    async with open_window(browser, site.origin, LOOKS[0], scripts=False) as window:
+        page = await window.open("/sandbox")
+        await page.locator("#faults > details > summary").click()
+        switch = page.locator("form", has=page.locator("[value=report_lost]")).get_by_role("switch")
+        await switch.click()
+        await expect(switch).to_have_attribute("aria-checked", "true")
+        await window.photograph("faults")
+        assert await window.overflow() <= 0
+
+        await switch.click()
+        await page.locator("#faults > details > summary").click()
+        await expect(switch).to_have_attribute("aria-checked", "false")
+
+
+async def test_the_dashboard_says_without_scripts_where_the_figures_are(site: Site, browser: Browser) -> None:
+    async with open_window(browser, site.origin, LOOKS[0], scripts=False) as window:
+        page = await window.open("/dashboard")
+
+        await expect(page.locator(".notice")).to_contain_text("/v1/metrics")
+
+
+async def test_the_keyboard_alone_opens_a_phone_and_answers(site: Site, browser: Browser) -> None:
+    async with open_window(browser, site.origin, DESKTOP) as window:
+        page = await window.open("/sandbox")
+        await tabbed_to(page, "#phones .thread")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#bubbles")).to_be_visible()
+        await tabbed_to(page, "#reply-text")
+        await page.keyboard.type("By keyboard")
+        await page.keyboard.press("Enter")
+
+        await expect(page.locator(".bubble.mine").last).to_contain_text("By keyboard")
+        await expect(page.locator("#reply-text")).to_be_focused()
+
+
+async def test_the_keyboard_alone_signs_in_and_opens_a_table(site: Site, browser: Browser) -> None:
+    async with open_window(browser, site.origin, DESKTOP) as window:
+        page = await window.open("/dashboard?lang=en")
+        await page.keyboard.type(site.token)
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".tile").first).to_be_visible()
+        await tabbed_to(page, "#panel-retention summary")
+        await page.keyboard.press("Enter")
+
+        await expect(page.locator("#panel-retention table")).to_be_visible()
+
+
+async def test_a_purchase_is_on_the_open_dashboard_without_a_reload(site: Site, browser: Browser) -> None:
+    async with open_window(browser, site.origin, DESKTOP) as window:
+        page = await window.open(f"/dashboard?lang=en#token={site.token}")
+        newest = page.locator("#cohortTable tbody tr:last-child th").last
+        before = int(await newest.inner_text())
+        await _somebody_new_buys(site)
+
+        await expect(newest).to_have_text(str(before + 1))
+
+
+async def test_an_sms_is_on_the_open_phone_without_a_reload(site: Site, browser: Browser) -> None:
+    async with open_window(browser, site.origin, DESKTOP) as window:
+        page = await window.open(f"/sandbox?phone={site.phone}")
+        await expect(page.locator(".bubble").first).to_be_visible()
+        await _written_from(window, site.phone, "from elsewhere")
+
+        await expect(page.locator(".bubble.mine").last).to_contain_text("from elsewhere")
+
+
+async def _somebody_new_buys(site: Site) -> None:
+    headers = {"Authorization": f"Bearer {site.token}"}
+    async with httpx.AsyncClient(base_url=site.origin, headers=headers) as client:
+        person = (await client.post("/v1/customers", json={"first_name": "سارا", "phones": ["09990009999"]})).json()
+        bought = {"person_id": person["id"], "amount_minor": 1_000_000}
+        (await client.post("/v1/purchases", json=bought)).raise_for_status()
+
+
+async def _written_from(window: Window, phone: str, text: str) -> None:
+    async with httpx.AsyncClient(base_url=window.origin) as client:
+        (await client.post("/sandbox/replies", json={"from": phone, "text": text})).raise_for_status()
