@@ -83,9 +83,10 @@ def fuzz(target: Target, bounds: Bounds) -> Findings:
     findings, begun = Findings(), time.monotonic()
     stream = from_schema(schema).execute()
     for event in stream:
+        known = len(findings.failures)
         _note(event, findings)
-        if bounds.progress and isinstance(event, events.ScenarioFinished) and event.label:
-            _tell(event, findings, time.monotonic() - begun)
+        if bounds.progress:
+            _tell(event, findings, known, time.monotonic() - begun)
         if time.monotonic() - begun > bounds.within_s and not findings.stopped:
             findings.stopped = True
             stream.stop()
@@ -156,8 +157,10 @@ def _told(failure: Failure, sample: str) -> str:
     return f"{failure.operation}: {failure.title}\n{failure.message}\n{sample}"
 
 
-def _tell(event: events.ScenarioFinished, findings: Findings, passed_s: float) -> None:
-    """Print where a long run is."""
-    phase = event.phase.name.lower()
-    told = f"{passed_s:5.0f} s {findings.tried:7} tried, {len(findings.failures)} found  {phase} {event.label}"
-    print(told, flush=True)  # noqa: T201
+def _tell(event: events.EngineEvent, findings: Findings, known: int, passed_s: float) -> None:
+    """Print where a long run is, and what it found just now."""
+    if isinstance(event, events.ScenarioFinished) and event.label:
+        place = f"{event.phase.name.lower()} {event.label}"
+        print(f"{passed_s:5.0f} s {findings.tried:7} tried, {len(findings.failures)} found  {place}", flush=True)  # noqa: T201
+    for told in list(findings.failures.values())[known:]:
+        print(told, flush=True)  # noqa: T201
