@@ -17,6 +17,7 @@ from tests.faults.settling import connected, settle
 from tests.support.deployments import Deployment
 
 SETTLE_S = 180.0
+LAST_WORDS = 40
 
 SETTINGS = {
     "MESSAGING_REQUEST_TIMEOUT_S": "2",
@@ -55,19 +56,35 @@ class Trial:
 
     async def suffer(self, break_it: Callable[[Trial], Coroutine[None, None, None]]) -> list[str]:
         """Run the load for as long as `break_it` takes, settle and check; return the findings."""
-        async with self.deployment.client() as http:
-            load = Load(http, self.seed, self.ledger)
-            await load.prepare()
-            self.say(f"seed {self.seed}: {self.lives} people at a time")
-            living = asyncio.create_task(load.run(self.lives))
-            breaking = asyncio.create_task(break_it(self))
+        try:
+            async with self.deployment.client() as http:
+                load = Load(http, self.seed, self.ledger)
+                await self._live_through(load, break_it)
+                await settle(self.deployment.databases, self.deployment.bus, within=SETTLE_S, say=self.say)
+                self.say("settled")
+                return await self._checked(load)
+        except BaseException:
+            self._say_last_words()
+            raise
+
+    async def _live_through(self, load: Load, break_it: Callable[[Trial], Coroutine[None, None, None]]) -> None:
+        await load.prepare()
+        self.say(f"seed {self.seed}: {self.lives} people at a time")
+        living = asyncio.create_task(load.run(self.lives))
+        breaking = asyncio.create_task(break_it(self))
+        try:
             await asyncio.wait([living, breaking], return_when=asyncio.FIRST_COMPLETED)
             load.stopping.set()
             self.say("no new people; the others live to their end")
             await asyncio.gather(living, breaking)
-            await settle(self.deployment.databases, self.deployment.bus, within=SETTLE_S, say=self.say)
-            self.say("settled")
-            return await self._checked(load)
+        finally:
+            living.cancel()
+            breaking.cancel()
+
+    def _say_last_words(self) -> None:
+        """Print what the processes said last."""
+        for name, process in self.processes.items():
+            self.say("\n".join([f"{name} said last:", *process.lines[-LAST_WORDS:]]))
 
     async def _checked(self, load: Load) -> list[str]:
         logged, findings = await checker.read_log(self.deployment.bus)
