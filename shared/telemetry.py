@@ -32,6 +32,9 @@ PERSONAL = re.compile(
 )
 
 
+ADDRESSES_LOGGED_BY = ("httpx", "httpcore")
+"""Libraries that log each address they ask, in which there are secrets of webhooks and numbers to call."""
+
 LEAKS = re.compile(
     r"^(DETAIL|CONTEXT):.*"  # PostgreSQL quotes the row
     r"|^\[parameters: .*"  # SQLAlchemy the parameters
@@ -48,7 +51,37 @@ def looks_personal(text: str) -> bool:
 
 def configure_logging(settings: ServiceSettings) -> None:
     """Set the process's logging up, the standard library's included."""
-    shared: list[Any] = [
+    structure_logs(settings.log_format, settings.log_level)
+    logging.basicConfig(handlers=[foreign_handler(settings.log_format)], level=settings.log_level.upper(), force=True)
+    logging.getLogger("uvicorn.access").disabled = True
+
+
+def structure_logs(log_format: str, level: str) -> None:
+    """Have our own loggers write lines of a format, from a level up."""
+    structlog.configure(
+        processors=[*_processors(), _renderer(log_format)],
+        logger_factory=_NamedWriter,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        cache_logger_on_first_use=False,  # a logger that is cached cannot be configured anew
+    )
+
+
+def foreign_handler(log_format: str) -> logging.Handler:
+    """Return what writes the standard library's logs as ours are written."""
+    for name in ADDRESSES_LOGGED_BY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_processors(),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(log_format)],
+        )
+    )
+    return handler
+
+
+def _processors() -> list[Any]:
+    return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.format_exc_info,
         without_personal_data,
@@ -56,26 +89,12 @@ def configure_logging(settings: ServiceSettings) -> None:
         _add_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer = (
-        structlog.processors.JSONRenderer(serializer=_dumps)
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[*shared, renderer],
-        logger_factory=_NamedWriter,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
-        cache_logger_on_first_use=False,  # a logger that is cached cannot be configured anew
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
-    logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
-    logging.getLogger("uvicorn.access").disabled = True
+
+
+def _renderer(log_format: str) -> Any:
+    if log_format == "json":
+        return structlog.processors.JSONRenderer(serializer=_dumps)
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
 
 class _NamedWriter(structlog.WriteLogger):

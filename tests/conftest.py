@@ -16,6 +16,8 @@ from tests.support import kafka
 from tests.support.postgres import TestServer
 from tests.support.runtimes import open_test_runtime
 
+pytest_plugins = ["tests.support.logwatch"]
+
 SERVER = pytest.StashKey[TestServer]()
 MakeRuntime = Callable[..., Awaitable[Runtime]]
 

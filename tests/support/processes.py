@@ -22,6 +22,8 @@ class Running:
     process: asyncio.subprocess.Process
     lines: list[str] = field(default_factory=list)
     said: asyncio.Event = field(default_factory=asyncio.Event)
+    logs: bool = False
+    """Whether what it says is a log, which is passed on, to be read with the logs of the suite."""
 
     async def line(self, beginning: str, *, within: float = 60.0) -> str:
         """Return the first line that begins so; fail if the process ends or says none in time."""
@@ -48,6 +50,8 @@ class Running:
         stream = self.process.stdout
         while stream is not None and (line := await stream.readline()):
             self.lines.append(line.decode(errors="replace").rstrip())
+            if self.logs:
+                sys.stderr.write(self.lines[-1] + "\n")
             self.said.set()
         await self.process.wait()
         self.said.set()
@@ -74,7 +78,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Run `python -m …` in the checkout, or in another folder with our code, for the length of the block."""
     process = await start(arguments, environment, folder)
-    run = Running(process)
+    run = Running(process, logs="demo" not in arguments)
     reading = asyncio.create_task(run.read())
     try:
         yield run

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
-import structlog
 from fastapi import FastAPI
 
 from shared.service import Runtime
@@ -15,11 +14,6 @@ from tests.shared.web.notes import SERVICE
 from tests.support.api import client as open_client
 
 SCOPES = ("notes:admin", "pii:read")
-
-
-@pytest.fixture(autouse=True)
-def plain_logs() -> None:
-    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 
 @pytest.fixture
