@@ -20,8 +20,8 @@ PLOTLY = "plotly.js"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 STYLE_OF_MAPS = "sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o="
 POLICY = (
-    f"default-src 'none'; script-src 'self'; style-src 'self' '{STYLE_OF_MAPS}'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; script-src 'self'; style-src 'self' '{STYLE_OF_MAPS}'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 """Strict also for plotly: the rules that it would write into a style element lie in charts.css. The one element that
