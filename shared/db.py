@@ -97,17 +97,6 @@ class Database:
                 self.events_written.set()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
-        """Lend a session outside any transaction, for statements that only read; each of them stands alone."""
-        async with self._lent() as connection:
-            tx = AsyncSession(bind=connection, expire_on_commit=False, autoflush=False)
-            tx.info["driver"] = _driver_of(connection)
-            try:
-                yield tx
-            finally:
-                await _close(tx)
-
-    @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a driver connection outside any transaction, for statements that stand alone."""
         async with self._lent() as connection:

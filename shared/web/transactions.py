@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import Annotated, cast
 
+import asyncpg
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -46,16 +47,16 @@ async def _transaction(request: Request) -> AsyncSession:
     return tx
 
 
-async def _reading(request: Request) -> AsyncSession:
-    """Return a session outside any transaction: each statement sees what is committed when it begins.
+async def _reading(request: Request) -> asyncpg.Connection:
+    """Return a driver's connection outside any transaction: each statement sees what is committed when it begins.
 
     So it would within a transaction of READ COMMITTED too, which costs two round trips more.
     """
     endings: AsyncExitStack = request.scope[_ENDINGS]
-    return await endings.enter_async_context(runtime_of(request).db.reading())
+    return await endings.enter_async_context(runtime_of(request).db.connection())
 
 
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 Tx = Annotated[AsyncSession, Depends(_transaction)]
-Reading = Annotated[AsyncSession, Depends(_reading)]
-"""For routes that only read."""
+Reading = Annotated[asyncpg.Connection, Depends(_reading)]
+"""For routes that only read, by written SQL."""

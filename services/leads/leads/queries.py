@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +18,6 @@ from services.leads.leads.schemas import LEAD_FIELDS
 from services.leads.leads.touches import Touch
 from services.leads.persons.models import Person
 from shared.contracts.leads import LeadSource
-from shared.db import driver
 from shared.persian.text import fold
 from shared.web import Keyset, PageParams, page_of
 from shared.web.paging import rows_of
@@ -80,7 +80,7 @@ HAS_NAME = """
 
 
 async def list_leads(
-    tx: AsyncSession, filters: LeadFilters, params: PageParams
+    connection: asyncpg.Connection, filters: LeadFilters, params: PageParams
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return a page of leads with their persons, each as the values that `LeadOut` names."""
     given = {name: value for name, value in asdict(filters).items() if value is not None}
@@ -88,11 +88,11 @@ async def list_leads(
     known = CONDITIONS if filters.overdue is not False else {**CONDITIONS, "overdue": NOT_OVERDUE}
     wanted = [condition for name, condition in known.items() if name in given]
     if filters.q is not None:
-        named, value = await _named(tx, filters.q)
+        named, value = await _named(connection, filters.q)
         wanted.append(named)
         values.append(value)
     conditions = "".join(f" AND {each.format(f'${number}')}" for number, each in enumerate(wanted, start=1))
-    rows, cursor = await rows_of(driver(tx), LISTED + conditions, values, BY_CAPTURE, params, given)
+    rows, cursor = await rows_of(connection, LISTED + conditions, values, BY_CAPTURE, params, given)
     return [dict(row) for row in rows], cursor
 
 
@@ -115,14 +115,14 @@ async def list_touches(tx: AsyncSession, lead_id: UUID, params: PageParams) -> t
     return await page_of(tx, statement, BY_RECORDING, params, {"lead_id": lead_id})
 
 
-async def _named(tx: AsyncSession, q: str) -> tuple[str, object]:
+async def _named(connection: asyncpg.Connection, q: str) -> tuple[str, object]:
     """Return the condition that a lead's person has, for each word of `q`, a word that begins with it.
 
     How many people that are decides how to look, as the planner cannot know: few are listed; of many, the next are
     soon met on the way.
     """
     words = words_beginning_with(q)
-    found = [row["id"] for row in await driver(tx).fetch(NAMED, words, MOST_BY_NAME + 1)]
+    found = [row["id"] for row in await connection.fetch(NAMED, words, MOST_BY_NAME + 1)]
     if len(found) <= MOST_BY_NAME:
         return "leads.person_id = ANY({}::uuid[])", found
     return HAS_NAME, words
