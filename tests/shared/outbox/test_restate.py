@@ -239,7 +239,7 @@ async def test_a_withdrawn_answer_leaves_the_attitude_of_the_one_before_it(make_
     answers = [_answer(person, category, days) for category, days in (("promoter", 2), ("detractor", 1))]
     await deliver(runtime, *answers, _withdrawn(answers[1]))
 
-    rows = await fetch(runtime, "SELECT category FROM state.attitudes WHERE person_id = $1", person)
+    rows = await fetch(runtime, "SELECT category FROM state.attitudes_by_answer WHERE person_id = $1", person)
     assert [row["category"] for row in rows] == ["promoter"]
 
 
