@@ -251,11 +251,12 @@ async def test_an_account_sends_no_faster_than_its_rate(runtime: Runtime, panel:
 
 
 class Picky:
-    """A panel that refuses every call with a bad text in it."""
+    """A panel that refuses every call with a bad text in it, or breaks down over it."""
 
     most = 100
 
-    def __init__(self) -> None:
+    def __init__(self, scope: Scope = Scope.MESSAGE) -> None:
+        self.scope = scope
         self.calls = 0
 
     def groups(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
@@ -264,20 +265,33 @@ class Picky:
     async def send(self, messages: Sequence[Outgoing]) -> list[Result]:
         self.calls += 1
         if any(message.text == "bad" for message in messages):
-            raise Refused(Scope.MESSAGE, "smsir_104")
+            raise Refused(self.scope, "smsir_104")
         return [Result(Fate.ACCEPTED, str(message.message_id)) for message in messages]
 
     async def close(self) -> None: ...
 
 
-async def test_a_text_that_the_panel_refuses_does_not_sink_its_company(runtime: Runtime) -> None:
-    claimed, panel = Claimed(new_id(), utcnow(), {}, {}), Picky()
+@pytest.mark.parametrize("scope", [Scope.MESSAGE, Scope.BROKEN])
+async def test_a_text_that_the_panel_refuses_or_breaks_down_over_does_not_sink_its_company(
+    scope: Scope, runtime: Runtime
+) -> None:
+    claimed, panel = Claimed(new_id(), utcnow(), {}, {}), Picky(scope)
     messages = [Outgoing(new_id(), "30001", f"+98999000{n:04}", "bad" if n == 37 else "good") for n in range(100)]
     answers = await Caller(runtime, claimed, new_id(), panel).call(messages)
 
     refused = [message.text for message in messages if isinstance(answers[message.message_id], Refused)]
     assert refused == ["bad"]
     assert panel.calls < 20
+
+
+async def test_a_panel_that_breaks_down_over_everything_is_left_alone_after_few_calls(runtime: Runtime) -> None:
+    claimed, panel = Claimed(new_id(), utcnow(), {}, {}), Picky(Scope.BROKEN)
+    messages = [Outgoing(new_id(), "30001", f"+98999000{n:04}", "bad") for n in range(100)]
+    answers = await Caller(runtime, claimed, new_id(), panel).call(messages)
+
+    assert all(isinstance(answer, Refused) for answer in answers.values())
+    assert len(answers) == 100
+    assert panel.calls < 12
 
 
 async def test_an_account_that_cannot_be_opened_is_paused_and_stops_no_other(runtime: Runtime, panel: Panel) -> None:

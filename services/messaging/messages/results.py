@@ -95,7 +95,7 @@ def _sort_refused(outcome: Sorted, row: asyncpg.Record, refused: Refused, now: d
         case Scope.ACCOUNT:
             outcome.paused = refused.reason
             outcome.again.append((row, refused.reason, now, row["attempts"] - 1))
-        case Scope.LATER:
+        case Scope.LATER | Scope.BROKEN:
             _later(outcome, row, refused.reason, now)
         case Scope.MESSAGE if refused.reason == "blacklisted":
             outcome.blacklisted.append(row)

@@ -86,19 +86,24 @@ class Unusable:
 
 @dataclass(slots=True)
 class Caller:
-    """Calls to one account in one batch. `down` is set by the first call that shows it to be of no use for now."""
+    """Calls to one account in one batch. `down` is set by the first call that shows it to be of no use for now.
+
+    A provider that breaks down over one message is of use to the others; over a second one, it is down.
+    """
 
     runtime: Runtime
     claimed: Claimed
     account_id: UUID
     provider: Provider
     down: Refused | None = field(default=None)
+    broken: int = 0
 
     async def call(self, messages: Sequence[Outgoing]) -> Mapping[UUID, Answer]:
         """Make one call and return what is known of each message.
 
-        A call that is refused for what is in it is halved and made again, so that one bad text does not sink its
-        company. Messages that were waiting here until their lease ran out are left alone: another has seen to them.
+        A call that is refused, or may be, for what is in it is halved and made again, so that one bad text does not
+        sink its company. Messages that were waiting here until their lease ran out are left alone: another has seen to
+        them.
         """
         ours = await self._renewed(messages)
         if not ours:
@@ -124,10 +129,11 @@ class Caller:
 
     async def _refused(self, messages: Sequence[Outgoing], refused: Refused) -> Mapping[UUID, Answer]:
         log.warning("provider_refused", reason=refused.reason, scope=refused.scope, messages=len(messages))
-        if refused.scope is Scope.MESSAGE and len(messages) > 1:
+        if refused.scope in {Scope.MESSAGE, Scope.BROKEN} and len(messages) > 1:
             middle = len(messages) // 2
             return {**await self.call(messages[:middle]), **await self.call(messages[middle:])}
-        if refused.scope is not Scope.MESSAGE:
+        self.broken += refused.scope is Scope.BROKEN
+        if refused.scope in {Scope.ACCOUNT, Scope.LATER} or self.broken > 1:
             self.down = refused
         return _all(messages, refused)
 

@@ -52,9 +52,13 @@ class Result:
 
 
 class Scope(StrEnum):
-    """How far a refusal reaches."""
+    """How far a refusal reaches: to what is in the call, to the account, or to all that is asked now.
+
+    `BROKEN` is a call that the provider broke down over: one of its messages may be at fault, or all calls may be.
+    """
 
     MESSAGE = "message"
+    BROKEN = "broken"
     ACCOUNT = "account"
     LATER = "later"
 

@@ -25,7 +25,7 @@ OK: Final = 1
 NOT_FOUND: Final = frozenset({"smsir_111", "smsir_112", "http_404"})
 
 _NEVER_WRITTEN: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-_PASSING_HTTP: Final = frozenset({429, 500, 503})
+_PASSING_HTTP: Final = {429: Scope.LATER, 500: Scope.BROKEN, 503: Scope.LATER}
 
 
 class SmsIr:
@@ -159,14 +159,14 @@ def _opened(answer: httpx.Response) -> Any:
         raise _without_a_body(answer) from error
     if status == OK and answer.is_success:
         return body.get("data")
-    scope = Scope.LATER if answer.status_code in _PASSING_HTTP else refusal(status)
+    scope = _PASSING_HTTP.get(answer.status_code) or refusal(status)
     raise Refused(scope, "blacklisted" if status == BLACKLISTED else f"smsir_{status}")
 
 
 def _without_a_body(answer: httpx.Response) -> Refused | Ambiguous:
     code = answer.status_code
     if code in _PASSING_HTTP:
-        return Refused(Scope.LATER, f"http_{code}")
+        return Refused(_PASSING_HTTP[code], f"http_{code}")
     if code in {401, 403}:
         return Refused(Scope.ACCOUNT, f"http_{code}")
     if 400 <= code < 500:  # noqa: PLR2004

@@ -10,7 +10,8 @@ from services.messaging.providers.protocol import Scope
 REFUSALS: Final[dict[int, Scope]] = {
     **dict.fromkeys((16, 103, 104, 105, 106, 107, 108, 109, 110, 113, 114, 115, 116, 117, 118), Scope.MESSAGE),
     **dict.fromkeys((10, 11, 12, 13, 14, 15, 101, 102, 119, 123, 124), Scope.ACCOUNT),
-    **dict.fromkeys((0, 20), Scope.LATER),
+    0: Scope.BROKEN,
+    20: Scope.LATER,
 }
 
 BLACKLISTED: Final = 115
