@@ -137,7 +137,7 @@ def allowed_methods(request: Request) -> set[str]:
 
     A path that a route writes out, such as `/v1/customers/lookup`, is not also a value of `/v1/customers/{person_id}`.
     """
-    matching = [route for route in operations(request.app) if route.path_regex.match(request.url.path)]
+    matching = [route for route in operations(request.app) if route.path_regex.match(request.scope["path"])]
     written_out = [route for route in matching if not route.param_convertors]
     return {method for route in written_out or matching for method in route.methods}
 

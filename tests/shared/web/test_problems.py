@@ -215,7 +215,8 @@ async def test_a_path_that_is_written_out_is_no_id_of_a_pattern(client: httpx.As
 
     assert (changed.status_code, changed.headers["allow"]) == (405, "POST")
     assert (erased.status_code, erased.headers["allow"]) == (405, "GET")
-    assert (await client.patch("/v1/notes/everything", json={"text": "x"})).status_code == 422
+    for no_id in ("everything", "%0D", "%0A%09"):
+        assert (await client.patch(f"/v1/notes/{no_id}", json={"text": "x"})).status_code == 422
 
 
 async def test_a_fault_of_ours_says_nothing_of_its_cause(
