@@ -30,6 +30,7 @@ DURABLE = {
     "shared_buffers": "128MB",
     "max_wal_size": "2GB",
     "log_min_messages": "warning",
+    "log_error_verbosity": "terse",  # its details quote rows
     "timezone": "UTC",
 }
 THROWAWAY = DURABLE | {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "400"}

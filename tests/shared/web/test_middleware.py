@@ -190,5 +190,6 @@ async def test_no_page_of_another_origin_may_call_unless_it_is_listed(
 
     assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, "https://crm.example")
     assert "access-control-allow-origin" not in refused.headers
+    assert "access-control-allow-credentials" not in {*allowed.headers, *refused.headers, *read.headers}
     assert read.headers["access-control-allow-origin"] == "https://desk.example"
     assert "X-Request-ID" in read.headers["access-control-expose-headers"]
