@@ -12,6 +12,9 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("ALTER TABLE inbound_messages ADD COLUMN shared_by uuid[] NOT NULL DEFAULT '{}'")
+    op.execute(
+        "COMMENT ON COLUMN inbound_messages.shared_by IS 'who has the sender''s number, where it may be any of them'"
+    )
     with op.get_context().autocommit_block():
         op.execute("CREATE INDEX CONCURRENTLY ix_inbound_messages_shared_by ON inbound_messages USING gin (shared_by)")
 
