@@ -8,6 +8,8 @@ from uuid import UUID
 import asyncpg
 
 LEASE_S = 10.0
+LEAST_IDLE_S = 1.0
+"""For how long a transaction under the lease may rest at least: a busy process is not a stopped one."""
 
 _MAKE = "INSERT INTO relay_lease (service) VALUES ($1) ON CONFLICT DO NOTHING"
 _LOCK = """
@@ -40,7 +42,7 @@ async def hold(connection: asyncpg.Connection, service: str, owner: UUID, lease_
     The server breaks the transaction off that idles for longer than the lease: a process that was stopped in the midst
     of it would keep the row from all others.
     """
-    idle_ms = str(int(lease_s * 1000))
+    idle_ms = str(int(max(lease_s, LEAST_IDLE_S) * 1000))
     row = await connection.fetchrow(_LOCK, service, idle_ms) or await _made(connection, service, idle_ms)
     mine = row["owner"] == owner
     if not (mine or row["over"] or row["owner"] is None):
