@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
+from services.demo.client import Api
+from services.demo.preparing import ensure_sandbox_panel
 from tests.faults import checker, figures
 from tests.faults.keeping import Kept, as_kept
 from tests.faults.ledger import Ledger
@@ -68,6 +70,7 @@ class Trial:
             raise
 
     async def _live_through(self, load: Load, break_it: Callable[[Trial], Coroutine[None, None, None]]) -> None:
+        await asyncio.to_thread(self._hook_the_sandbox_up)
         await load.prepare()
         self.say(f"seed {self.seed}: {self.lives} people at a time")
         living = asyncio.create_task(load.run(self.lives))
@@ -80,6 +83,12 @@ class Trial:
         finally:
             living.cancel()
             breaking.cancel()
+
+    def _hook_the_sandbox_up(self) -> None:
+        """Make the sandbox the panel, where it is not from the start."""
+        deployment = self.deployment
+        with Api(deployment.url, deployment.token_file.read_text().strip(), deployment.url) as api:
+            ensure_sandbox_panel(api)
 
     def _say_last_words(self) -> None:
         """Print what the processes said last."""
