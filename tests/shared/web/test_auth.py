@@ -211,12 +211,15 @@ class Provider:
         self.keys: list[Any] = []
         self.asked = 0
         self.down = False
+        self.elsewhere: str | None = None
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 provider.asked += 1
-                self.send_response(503 if provider.down else 200)
+                self.send_response(503 if provider.down else 302 if provider.elsewhere else 200)
+                if provider.elsewhere:
+                    self.send_header("Location", provider.elsewhere)
                 self.end_headers()
                 self.wfile.write(json.dumps(KeySet(provider.keys).as_dict(private=False)).encode())
 
@@ -269,6 +272,17 @@ async def test_a_key_set_is_fetched_once_and_again_for_a_new_key(
     monkeypatch.setattr(web_keys, "RETRY_S", -1)
     assert (await ask(guarded, rotated)).status_code == 200
     assert provider.asked == 2
+
+
+async def test_keys_are_not_taken_from_where_a_redirect_points(guarded: httpx.AsyncClient, provider: Provider) -> None:
+    forger = Provider()
+    provider.elsewhere = forger.url
+    given = jwt.encode({"alg": "RS256", "kid": "forged"}, GOOD, forger.new_key("forged"))
+    answer = await ask(guarded, given)
+    forger.server.shutdown()
+    forger.server.server_close()
+
+    assert (answer.status_code, forger.asked) == (503, 0)
 
 
 async def test_a_provider_that_is_down_does_not_lock_anybody_out(
