@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
+from tests.support.eventually import eventually
 from tests.support.processes import Running, end, start
 
 PAUSE_S = 0.5
@@ -23,7 +24,8 @@ class Kept(Running):
     ends: list[int] = field(default_factory=list)
 
     async def kill(self) -> None:
-        """End it as a power cut would, and return once it is gone."""
+        """End it as a power cut would, once it runs, and return when it is gone."""
+        await eventually(lambda: self.process.returncode is None)
         self.killed += 1
         dying = self.process
         dying.kill()
