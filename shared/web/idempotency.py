@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import utcnow
-from shared.db import driver, flush
+from shared.db import before_commit, driver
 from shared.errors import Conflict, FieldError, Gone, Invalid, PeyvandError
 from shared.web.auth import Principal
 from shared.web.transactions import opened, runtime_of
@@ -162,7 +163,8 @@ async def _attempted(request: Request, attempt: Attempt, handler: Handler) -> Re
             opened(request, tx)
             answer = await handler(request)
             if answer.status_code // 100 == 2:  # noqa: PLR2004
-                await _store(tx, attempt, answer, now, hash_only=bool(request.scope.get(_HASH_ONLY)))
+                hash_only = bool(request.scope.get(_HASH_ONLY))
+                before_commit(tx, partial(_store, attempt=attempt, answer=answer, now=now, hash_only=hash_only))
             return answer
     except (_Stored, PeyvandError) as refusal:
         async with database.connection() as connection:
@@ -210,12 +212,12 @@ async def _stored_answer(connection: asyncpg.Connection, attempt: Attempt, now: 
     return answer
 
 
-async def _store(tx: AsyncSession, attempt: Attempt, answer: Response, now: datetime, *, hash_only: bool) -> None:
+async def _store(tx: AsyncSession, *, attempt: Attempt, answer: Response, now: datetime, hash_only: bool) -> None:
+    """Store the answer, after all else that is done before the commit: nobody waits for others with a key in hand."""
     body = getattr(answer, "body", None)
     kept: tuple[Any, ...] = (None, None, None)
     if not hash_only and body is not None:
         kept = (answer.status_code, orjson.dumps(_headers(answer)).decode(), bytes(body))
-    await flush(tx)
     stored = await driver(tx).fetchval(
         STORE,
         attempt.subject,
