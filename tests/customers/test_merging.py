@@ -43,6 +43,19 @@ async def test_the_surviving_profile_wins_and_takes_what_it_lacks(runtime: Runti
         assert (str(sent.person_id), [str(alias) for alias in sent.aliases]) == (one["id"], [two["id"]])
 
 
+async def test_a_merge_tells_of_a_purchase_that_was_cancelled_before_it_as_of_one_cancelled_after(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    one, two = await opened(client), await opened(client, OTHER_PHONE)
+    only = await bought(client, person_id=two["id"], occurred_at="2026-01-02T00:00:00Z")
+    (await client.post(f"/v1/purchases/{only['id']}/cancel")).raise_for_status()
+
+    await merged(client, one["id"], two["id"])
+
+    [event] = await published(runtime, CustomerMerged)
+    assert event.last_purchase_at == datetime(2026, 1, 2, tzinfo=UTC)
+
+
 async def test_purchases_of_both_ids_are_one_history(runtime: Runtime, client: httpx.AsyncClient) -> None:
     one, two = await opened(client), await opened(client, OTHER_PHONE)
     first = await bought(client, person_id=one["id"], occurred_at="2026-01-01T00:00:00Z")

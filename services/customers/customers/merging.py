@@ -32,9 +32,9 @@ MOVE_PHONES: Final = "UPDATE phone_numbers SET person_id = $2 WHERE person_id = 
 AFTER_THEIR_OWN: Final = 100
 """Place of the first number that comes from elsewhere; a profile has fewer of its own."""
 
-LAST_PURCHASE: Final = """
-SELECT max(occurred_at) FROM purchases WHERE person_id = ANY($1::uuid[]) AND cancelled_at IS NULL
-"""
+LAST_PURCHASE: Final = "SELECT max(occurred_at) FROM purchases WHERE person_id = ANY($1::uuid[])"
+"""One that was cancelled counts too: a lead that it had converted before the merge would have stayed so."""
+
 MOVE_EXTERNAL_IDS: Final = "UPDATE external_ids SET person_id = $2 WHERE person_id = $1"
 
 
