@@ -42,15 +42,16 @@ async def relearn(tx: AsyncSession, runtime: Runtime, records: Sequence[Record])
 async def relearn_at_start(runtime: Runtime) -> int:
     """Take over what the log holds beyond the database, before anything is done that it may show to be done.
 
-    Raises `BusUnavailable` where the log cannot be asked.
+    The log is asked first: what a relay at work sends meanwhile is noted in the database before it is sent, so it does
+    not look lost. Raises `BusUnavailable` where the log cannot be asked.
     """
     service = runtime.service
     topics = sorted({_topic_of(event) for event in service.relearners})
     if not topics:
         return 0
+    tails = await read_tails(runtime.bus, topics)
     async with runtime.db.connection() as connection:
         standings = await restoring.read_standings(connection, service)
-    tails = await read_tails(runtime.bus, topics)
     standings = {each: standing for each, standing in standings.items() if each in tails}
     if not restoring.ahead_of(standings, tails, ()):
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from services.messaging.app import SERVICE as MESSAGING
 from services.messaging.messages.intents import Intent, queue
 from services.messaging.messages.statuses import Status
 from services.messaging.messages.telling import COLUMNS, tell
+from shared.bus import TopicPartition
 from shared.clock import utcnow
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.ids import new_id
@@ -122,6 +124,25 @@ async def test_a_message_that_was_sent_is_not_sent_again(make_runtime: MakeRunti
         known.id: "sent", unknown.id: "sent", waiting.id: "queued",
     }  # fmt: skip
     assert again == []
+
+
+async def test_a_worker_that_starts_beside_one_at_work_takes_nothing_over(
+    make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = await opened(make_runtime, MESSAGING)
+    intent = _intent(f"run:{new_id()}:0")
+    await _queue(runtime, intent)
+    await relay_until_sent(runtime)
+    await _mark_sent(runtime, intent)
+
+    async def bounds_once_another_has_relayed(topics: Collection[str]) -> Mapping[TopicPartition, tuple[int, int]]:
+        monkeypatch.undo()
+        await relay_until_sent(runtime)
+        return await runtime.bus.bounds(topics)
+
+    monkeypatch.setattr(runtime.bus, "bounds", bounds_once_another_has_relayed)
+
+    assert await relearn_at_start(runtime) == 0
 
 
 def _intent(key: str) -> Intent:
