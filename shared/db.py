@@ -142,7 +142,7 @@ async def transaction_on(connection: AsyncConnection) -> AsyncIterator[AsyncSess
     """Open a transaction on `connection`; inside an open one it is a savepoint."""
     raw = _driver_of(connection)
     async with savepoint(raw) if raw.is_in_transaction() else _Transaction(raw):
-        tx = AsyncSession(bind=connection, expire_on_commit=False)
+        tx = _LazySession(connection)
         tx.info["driver"] = raw
         try:
             yield tx
@@ -151,6 +151,28 @@ async def transaction_on(connection: AsyncConnection) -> AsyncIterator[AsyncSess
                 await hook(tx)
         finally:
             await _close(tx)
+
+
+class _LazySession(AsyncSession):
+    """A session that SQLAlchemy makes when it is first asked for anything: hot paths never ask (docs/adr/0020)."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._lent = connection
+        self._info: dict[Any, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_made or name not in {"sync_session", "_proxied"}:
+            raise AttributeError(name)
+        super().__init__(bind=self._lent, expire_on_commit=False)
+        return getattr(self, name)
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        return self._info
+
+    @property
+    def is_made(self) -> bool:
+        return "sync_session" in self.__dict__
 
 
 class _Transaction:
@@ -227,12 +249,16 @@ def savepoint(connection: asyncpg.Connection) -> Savepoint:
 
 async def flush(tx: AsyncSession) -> None:
     """Write what the session holds that is not written yet; costs nothing where that is nothing."""
+    if isinstance(tx, _LazySession) and not tx.is_made:
+        return
     if tx.new or tx.dirty or tx.deleted:
         await tx.flush()
 
 
-async def _close(tx: AsyncSession) -> None:
+async def _close(tx: _LazySession) -> None:
     """Close a session; one that only lent its driver connection has nothing that would need the loop."""
+    if not tx.is_made:
+        return
     if tx.in_transaction():
         await tx.close()
     else:

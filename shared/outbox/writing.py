@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.clock import utcnow
 from shared.contracts import Event, Received
 from shared.db import before_commit, driver
+from shared.db import flush as flush_session
 from shared.ids import derived_id, new_id
 
 CARD_TYPE = "contact.changed"
@@ -113,7 +114,7 @@ async def flush(tx: AsyncSession) -> None:
     rows = tx.info.pop("outbox", None)
     if not rows:
         return
-    await tx.flush()
+    await flush_session(tx)
     rows.sort(key=lambda values: bool(values[2] != CARD_TYPE))
     await write(tx, rows)
 
