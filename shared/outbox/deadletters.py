@@ -45,7 +45,7 @@ class NoSuchEvent(NotFound):
 
 
 class Place(NamedTuple):
-    """Where in the log a parked event lies."""
+    """Where in the log a parked event lies; below offset 0 where it lay in a log that was replaced by an older copy."""
 
     topic: str
     partition: int
@@ -59,7 +59,7 @@ class Place(NamedTuple):
         """Read `topic/partition/offset`; raise `NotAPlace` for anything else."""
         topic, _, rest = text.partition("/")
         partition, _, offset = rest.partition("/")
-        if not (topic and partition.isdecimal() and offset.isdecimal()):
+        if not (topic and partition.isdecimal() and offset.removeprefix("-").isdecimal()):
             raise NotAPlace(text)
         return cls(topic, int(partition), int(offset))
 

@@ -24,6 +24,9 @@ DEADLY = "It ended the process, or hung it, in every try."
 ASK_AGAIN = timedelta(seconds=60)
 """How long an event waits that holds a code that is not known yet: only reading it can tell whether it is by now."""
 
+NEVER = -(2**63)
+"""Before any offset, also of what is parked below 0 as the log was replaced: nothing of it was handled before."""
+
 AT_ONCE = 200
 """Keys in a turn, and events of a key in a transaction."""
 
@@ -99,7 +102,7 @@ async def _handle_queue(runtime: Runtime, partition: TopicPartition, key: UUID, 
     name, wrote_events = runtime.service.consumer.service, False
     async with runtime.db.engine.connect() as connection, transaction_on(connection) as outer:
         raw = driver(outer)
-        restored_until = await raw.fetchval(_LOCK, name, *partition) or 0
+        restored_until = await raw.fetchval(_LOCK, name, *partition) or NEVER
         queue = await raw.fetch(_QUEUE, name, *partition, key, AT_ONCE)
         done: list[int] = []
         failed = 0

@@ -20,7 +20,11 @@ UPDATE inbox SET next_offset = $5, position = $6, restored_until = 0, stopped = 
 WHERE consumer = $1 AND topic = $2 AND partition = $3 AND next_offset = $4 RETURNING true
 """
 _SET_BACK = """
-UPDATE parked SET "offset" = "offset" - $5 WHERE consumer = $1 AND topic = $2 AND partition = $3 AND key IN (
+WITH lowest AS (
+    SELECT least(min("offset"), 0) AS "offset" FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3
+)
+UPDATE parked SET "offset" = parked."offset" - $5 + lowest."offset" FROM lowest
+WHERE consumer = $1 AND topic = $2 AND partition = $3 AND key IN (
     SELECT key FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" >= $4
 )
 """
@@ -31,8 +35,9 @@ log = structlog.get_logger(__name__)
 async def replace(runtime: Runtime, subscription: Subscription, partition: TopicPartition) -> int | None:
     """Move a consumer's row to where the log goes on, and return that offset; None where nothing was declared.
 
-    What is parked with offsets that now mean other records gets negative ones, its keys' order kept. The new offset is
-    committed before the row is moved, so that the row is not taken for one of a restored database.
+    What is parked with offsets that now mean other records gets negative ones, below all that were set back before, and
+    its keys' order is kept. The new offset is committed before the row is moved, so that the row is not taken for one
+    of a restored database.
     """
     name = runtime.service.consumer.service
     async with runtime.db.connection() as connection:
