@@ -15,6 +15,7 @@ import structlog
 
 from shared.bus import BusUnavailable, TopicPartition
 from shared.db import driver
+from shared.errors import Conflict
 from shared.outbox import restoring
 from shared.outbox.lease import LEASE_S, hold, release, say_why
 from shared.outbox.relearning import relearn
@@ -41,6 +42,18 @@ class LogBehind(BusUnavailable):
     """The log lacks what was published: it was restored from an older copy, or made anew."""
 
     code = "log_behind"
+
+
+class LogAhead(Conflict):
+    """The log holds more than the database knows: that is the relay's to mend, and whoever asked has to wait."""
+
+    code = "log_ahead"
+
+    def __init__(self, service: str) -> None:
+        super().__init__(
+            f"The log is ahead of the database of {service}, which was restored from an older copy. Its relay takes "
+            "over what the log holds by itself, within some minutes; ask again when /readyz does not speak of it."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from shared.db import driver
 from shared.errors import Conflict
 from shared.ids import new_id
 from shared.outbox import wire
-from shared.outbox.alignment import Alignment, Survey
+from shared.outbox.alignment import Alignment, LogAhead, Survey
 from shared.outbox.cards_audit import tick
 from shared.outbox.lease import LEASE_S, LeaseLost, hold, release, say_why
 from shared.outbox.writing import add_card
@@ -36,17 +36,6 @@ class RelayAtWork(Conflict):
 
     def __init__(self, service: str) -> None:
         super().__init__(f"The relay of {service} is at work: it does not stand still, or has not found out yet.")
-
-
-class LogAhead(Conflict):
-    """The log holds more than the database knows: that is the relay's to mend."""
-
-    code = "log_ahead"
-
-    def __init__(self, service: str) -> None:
-        super().__init__(
-            f"The log is ahead of the database of {service}. Its relay takes over what it holds by itself."
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from shared.db import driver
 from shared.errors import Conflict
 from shared.ids import new_id, plain
 from shared.outbox import restoring, wire
+from shared.outbox.alignment import LogAhead
 from shared.outbox.tails import read_tails
 from shared.outbox.writing import CARD_TYPE, RESTATED, Cause, caused_by
 from shared.service import Runtime
@@ -30,14 +31,25 @@ AT_ONCE = 500
 PROGRESS_S = 1.0
 
 _LOST = """
-SELECT event_id, topic, partition, position, key, subject, type FROM lost_events
+FROM lost_events
 WHERE restated_at IS NULL AND remade_at IS NULL AND topic = ANY($1::text[])
     AND NOT EXISTS (SELECT FROM outbox WHERE outbox.id = lost_events.event_id)
 """
-_TAKE = f"{_LOST} ORDER BY topic, partition, position LIMIT $2 FOR UPDATE"
+_COUNT = f"""
+SELECT type, topic, partition, min(position) AS position, count(*) AS count {_LOST} GROUP BY type, topic, partition
+"""
+_TAKE = f"""
+SELECT event_id, topic, key, subject, type {_LOST} AND event_id > $2
+ORDER BY event_id LIMIT $3 FOR UPDATE OF lost_events
+"""
 _DONE = "UPDATE lost_events SET restated_at = $2 WHERE event_id = ANY($1::uuid[])"
 _CATCHING_UP = """
-SELECT topic, partition FROM inbox WHERE consumer = $1 AND next_offset < restored_until
+SELECT topic, partition FROM inbox WHERE consumer = $1 AND restored_until > 0
+    AND (next_offset < restored_until OR EXISTS (
+        SELECT FROM parked
+        WHERE (parked.consumer, parked.topic, parked.partition) = (inbox.consumer, inbox.topic, inbox.partition)
+            AND state = 'parked' AND "offset" < restored_until
+    ))
 ORDER BY topic, partition LIMIT 1
 """
 
@@ -50,31 +62,38 @@ class StillCatchingUp(Conflict):
     code = "still_catching_up"
 
     def __init__(self, service: str, partition: TopicPartition) -> None:
-        super().__init__(f"{service} still handles what it had handled before the restore, of {partition}; ask later.")
+        super().__init__(
+            f"{service} still handles what it had handled before the restore, of {partition}; ask later. "
+            f"`peyvand dlq list {service}` shows what is parked of it."
+        )
 
 
 async def restate(runtime: Runtime, *, dry_run: bool = False, progress: Progress = lambda _line: None) -> Counter[str]:
     """Publish what the database holds for keys with lost events; return how many facts are withdrawn, by type.
 
     Each batch is one transaction that also notes the lost events as restated, so it can be broken off and asked for
-    again. Raises `StillCatchingUp`.
+    again. Raises `StillCatchingUp`, and `LogAhead` where it is not yet known what is lost.
     """
-    await _refuse_early(runtime)
-    lost = await _lost_facts(runtime)
-    bodies = await _bodies(runtime, lost)
+    tails = await _tails(runtime)
+    counts = await _lost_facts(runtime)
+    found: Counter[str] = Counter()
+    for row in counts:
+        found[row["type"]] += row["count"] if _is_withdrawn(row) else 0
     if dry_run:
-        return Counter(row["type"] for row in lost if _is_withdrawn(row))
+        return +found
+    bodies = await _bodies(runtime, counts, tails)
     done: Counter[str] = Counter()
-    told_at = time.monotonic()
+    last, told_at = UUID(int=0), time.monotonic()
     while True:
         async with runtime.db.transaction() as tx:
             tx.info["runtime"] = runtime
-            rows = await driver(tx).fetch(_TAKE, _topics(runtime), AT_ONCE)
+            rows = await driver(tx).fetch(_TAKE, _topics(runtime), last, AT_ONCE)
             done.update(await _restate(tx, runtime, rows, bodies))
         if not rows:
             return done
+        last = rows[-1]["event_id"]
         if time.monotonic() - told_at >= PROGRESS_S:
-            progress(f"{runtime.service.name}: {done.total():,} of {len(lost):,} lost facts are withdrawn")
+            progress(f"{runtime.service.name}: {done.total():,} of {found.total():,} lost facts are withdrawn")
             told_at = time.monotonic()
 
 
@@ -128,33 +147,44 @@ def _cards(rows: Sequence[asyncpg.Record]) -> dict[str, list[UUID]]:
     return keys
 
 
-async def _refuse_early(runtime: Runtime) -> None:
+async def _tails(runtime: Runtime) -> restoring.Tails:
+    """Return the ends of the service's log; refuse while it is not yet known what the database does not know."""
+    tails = await read_tails(runtime.bus, _topics(runtime))
     name = runtime.service.consumer.service
     async with runtime.db.connection() as connection:
+        standings = await restoring.read_standings(connection, runtime.service)
         row = await connection.fetchrow(_CATCHING_UP, name)
+    if restoring.ahead_of(standings, tails, runtime.service.card_readers):
+        raise LogAhead(runtime.service.name)
     if row is not None:
         raise StillCatchingUp(name, TopicPartition(*row))
+    return tails
 
 
 async def _lost_facts(runtime: Runtime) -> list[asyncpg.Record]:
+    """Return how many events are lost of each type, by partition, and where the first of them is."""
     async with runtime.db.connection() as connection:
-        return list(await connection.fetch(_LOST, _topics(runtime)))
+        return list(await connection.fetch(_COUNT, _topics(runtime)))
 
 
-async def _bodies(runtime: Runtime, lost: Sequence[asyncpg.Record]) -> dict[UUID, Record]:
+async def _bodies(runtime: Runtime, counts: Sequence[asyncpg.Record], tails: restoring.Tails) -> dict[UUID, Record]:
     """Read the lost facts that are withdrawn with a part, which only their bodies name."""
     first: dict[TopicPartition, int] = {}
-    for row in lost:
+    for row in counts:
         contract = registry.get(row["type"])
         if contract is not None and contract.part_field is not None:
             place = TopicPartition(row["topic"], row["partition"])
             first[place] = min(row["position"], first.get(place, row["position"]))
-    tails = await read_tails(runtime.bus, {place.topic for place in first})
     found: dict[UUID, Record] = {}
     for place, position in first.items():
         records = await restoring.beyond(runtime.bus, place, tails[place], position - 1, cards=False)
-        found.update({wire.id_of(record): record for record in records})
+        found.update({wire.id_of(record): record for record in records if _has_part(record)})
     return found
+
+
+def _has_part(record: Record) -> bool:
+    contract = registry.get(wire.type_of(record))
+    return contract is not None and contract.part_field is not None
 
 
 def _topics(runtime: Runtime) -> list[str]:

@@ -22,6 +22,7 @@ from shared.contracts.leads import LeadAssigned, LeadStageChanged
 from shared.contracts.surveys import SurveyAnswered, SurveysWithdrawal
 from shared.ids import new_id
 from shared.outbox import wire
+from shared.outbox.alignment import LogAhead
 from shared.outbox.consumer import Consumer
 from shared.outbox.rebuild import rebuild
 from shared.outbox.restate import StillCatchingUp, restate
@@ -30,8 +31,9 @@ from shared.outbox.writing import RESTATED, Cause, add, caused_by
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
 from tests.shared.outbox.conftest import MakeEcho
-from tests.shared.outbox.echo import FACTS, Said, fetch, reach, said
+from tests.shared.outbox.echo import FACTS, Said, fetch, reach, said, say
 from tests.shared.outbox.machinery import hear_all, log_of, relay_all
+from tests.shared.outbox.test_faults import failing_on
 from tests.shared.outbox.test_restored_database import EXPIRE_S, relay_until_sent
 from tests.support import api
 from tests.support.events import deliver, event_id, turn
@@ -216,6 +218,29 @@ async def test_what_handlers_may_yet_make_again_is_not_withdrawn(make_echo: Make
 
     with pytest.raises(StillCatchingUp, match=r"of echo\.events\.v1/0; ask later"):
         await restate(runtime)
+
+
+async def test_what_handlers_may_yet_make_again_of_parked_events_is_not_withdrawn(make_echo: MakeEcho) -> None:
+    runtime = await make_echo(failing_on({7}))
+    await say(runtime, said(number=7), said(number=8))
+    await relay_all(runtime)
+    await hear_all(runtime)
+    assert (await restate(runtime)).total() == 0
+    await fetch(runtime, "UPDATE inbox SET restored_until = next_offset")
+
+    with pytest.raises(StillCatchingUp, match="`peyvand dlq list echo` shows what is parked"):
+        await restate(runtime)
+
+
+async def test_nothing_is_said_of_what_is_lost_before_the_relay_has_looked(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    async with copy_of_database(runtime.db.url) as copy:
+        await say(runtime, said())
+        await relay_all(runtime)
+        await copy.restore()
+
+    with pytest.raises(LogAhead, match="ask again"):
+        await restate(runtime, dry_run=True)
 
 
 async def test_what_is_said_again_reaches_nobody(make_echo: MakeEcho) -> None:

@@ -11,9 +11,9 @@ from shared.bus import TopicPartition
 from shared.contracts import Event
 from shared.ids import new_id
 from shared.outbox import wire
-from shared.outbox.alignment import LogBehind
+from shared.outbox.alignment import LogAhead, LogBehind
 from shared.outbox.inbox import Inbox
-from shared.outbox.realigning import LogAhead, Realigned, RelayAtWork, realign
+from shared.outbox.realigning import Realigned, RelayAtWork, realign
 from shared.outbox.relay import Relay
 from shared.outbox.restoring import read_standings
 from shared.outbox.status import consumer_lag, machinery_status
