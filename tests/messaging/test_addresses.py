@@ -27,7 +27,8 @@ from tests.support.api import client as open_client
 INSIDE = [
     "127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1",
     "255.255.255.255", "224.0.0.1", "192.0.0.1", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
-    "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::80ff:fffe",
+    "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::80ff:fffe", "fec0::1", "::7f00:1",
+    "64:ff9b:1::7f00:1", "::ffff:0:127.0.0.1", "4000::1",
 ]  # fmt: skip
 ODD = ["127.0.0.1", "127.1", "2130706433", "0177.0.0.1", "0x7f000001", "0x7f.1", "169.254.169.254", "10.0.0.1"]
 """Loopback and other inner addresses as they can be written in a URL."""
@@ -181,3 +182,27 @@ async def test_a_name_that_nobody_knows_is_tried_again_later(monkeypatch: pytest
     await panel.close()
 
     assert {(each.scope, each.reason) for each in (by_panel, by_mail)} == {(Scope.LATER, "unreachable")}
+
+
+@pytest.mark.parametrize("host", ["panel..ir", f"{'a' * 64}.ir", "."])
+async def test_a_host_that_can_be_no_name_is_one_that_is_not_reached(host: str) -> None:
+    panel = SmsIr(f"http://{host}/v1", "key")
+    by_panel = await refused_by(panel.credit)
+    by_mail = await refused_by(lambda: Smtp(host, 25, security="none").send([MAIL]))
+    await panel.close()
+
+    assert {(each.scope, each.reason) for each in (by_panel, by_mail)} == {(Scope.LATER, "unreachable")}
+
+
+async def test_a_name_that_is_looked_up_for_too_long_has_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(*_: Any, **__: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", silent)
+    panel = SmsIr("http://panel.invalid", "key", timeout_s=0.05)
+    text = Outgoing(message_id=new_id(), line="30007732000000", address="+989990000001", text="سلام")
+    async with asyncio.timeout(5):
+        refused = await refused_by(lambda: panel.send([text]))
+    await panel.close()
+
+    assert (refused.scope, refused.reason) == (Scope.LATER, "unreachable")

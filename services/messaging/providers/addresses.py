@@ -20,6 +20,8 @@ Network = IPv4Network | IPv6Network
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 NAT64 = ip_network("64:ff9b::/96")
+GLOBAL_UNICAST = ip_network("2000::/3")
+"""What of IPv6 the internet routes; `is_global` calls all else so that no registry has named, such as `fec0::/10`."""
 
 
 class Reach:
@@ -33,11 +35,18 @@ class Reach:
         meant = carried(address)
         if any(meant in network for network in self._networks):
             return True
-        return meant.is_global and not meant.is_multicast
+        routed = isinstance(meant, IPv4Address) or meant in GLOBAL_UNICAST
+        return routed and meant.is_global and not meant.is_multicast
 
     async def find(self, host: str, port: int) -> str:
-        """Return an address of `host` to connect to; raises `Refused` where any of its addresses may not be called."""
-        answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        """Return an address of `host` to connect to.
+
+        Raises `Refused` where any of its addresses may not be called, and `OSError` where it has none.
+        """
+        try:
+            answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError as error:  # an empty or too long part, as in `panel..ir`
+            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no name") from error
         found = [ip_address(answer[4][0]) for answer in answers]
         if not all(self.includes(address) for address in found):
             raise Refused(Scope.ACCOUNT, "private_address")
@@ -76,7 +85,10 @@ class ReachTransport(httpx.AsyncHTTPTransport):
         url = request.url
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
-            address = await self._reach.find(url.host, port)
+            async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
+                address = await self._reach.find(url.host, port)
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout("The name was not resolved in time.", request=request) from error
         except OSError as error:
             raise httpx.ConnectError(str(error), request=request) from error
         request.extensions = {**request.extensions, "sni_hostname": url.host}
