@@ -24,7 +24,7 @@ up-local: ## Run it distributed, each process by itself, without Docker: Kafka, 
 	@exec $(BIN)/peyvand up-local --port $(PORT) --data $(DATA) $(ARGS)
 
 test: environment ## Run the whole suite (PYTEST="-n 2 -k name" narrows it)
-	@$(BIN)/pytest $(PYTEST)
+	@mkdir -p .build; status=0; $(BIN)/pytest $(PYTEST) || status=$$?; echo $$status > .build/test.status; exit $$status
 
 fuzz: environment ## Try every operation of every API with a thousand examples (ARGS="-k leads" narrows it)
 	@$(BIN)/pytest tests/fuzz -m fuzz_long -s -p no:cacheprovider $(ARGS)
