@@ -11,12 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
 from services.embedded import SERVICES
 from services.leads.app import SERVICE as LEADS
 from services.local.ports import HOST, unused
+from shared import migrate as migrations
 from shared.migrate import MACHINERY, migrate
 from shared.service import Service
 from tests.support.api import keys, token
@@ -90,6 +92,28 @@ def test_what_breaks_the_code_before_is_found(statement: str) -> None:
 )
 def test_what_only_adds_is_let_through(said: list[str]) -> None:
     assert faults(said) == []
+
+
+@services
+async def test_a_migration_that_had_to_wait_for_others_is_gone_on_with(
+    service: Service, server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index waits for whoever reads since before; where they read on, it is given up and built later."""
+    monkeypatch.setattr(migrations, "LOCK_WAIT_S", 0.2)
+    async with server.database("template_empty", leave_empty) as url:
+        await migrate(service, url, f"{service.name}_0001")
+        reader = await asyncpg.connect(url)
+        await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        await reader.fetch("SELECT FROM alembic_version")
+        migration = asyncio.create_task(migrate(service, url))
+        async with asyncio.timeout(60):
+            await asyncio.wait([migration], timeout=1)
+            await reader.execute("ROLLBACK")
+            await migration
+        unfinished = await reader.fetchval("SELECT count(*) FROM pg_index WHERE NOT indisvalid")
+        await reader.close()
+
+    assert unfinished == 0
 
 
 def newest() -> Iterator[tuple[Service, Revision]]:
