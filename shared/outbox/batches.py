@@ -168,7 +168,7 @@ class Batch:
         if self.consumer.hears_cards(self.partition.topic):
             self._refuse_cards_anew(row["position"])
         new = fresh(self.records, row["position"])
-        parking = await open_parking(raw, place[0], self.partition, self.records[0].offset)
+        parking = await open_parking(raw, place[0], self.partition, self.records)
         mine = [record for record in new.records if wanted(self.consumer, record)]
         if self.deadly and mine:
             parking.fail(mine[0], "It ended the process, or hung it, when it was tried alone.")

@@ -24,7 +24,8 @@ MOST_FAILING_KEYS = 10
 _KEYS = """
 SELECT key, bool_or(state = 'parked') AS blocked,
     max("offset") FILTER (WHERE "offset" > $4 AND error IS NOT NULL AND NOT unknown AND state <> 'discarded') AS failed
-FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND (state = 'parked' OR "offset" > $4)
+FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3
+    AND ("offset" > $4 OR (key = ANY($5::uuid[]) AND state = 'parked'))
 GROUP BY key
 """
 _PARK = """
@@ -86,9 +87,12 @@ class Parking:
             raise CodeAtFault(f"{recent} keys fail within {WINDOW} events; the last: {text}")
 
 
-async def open_parking(connection: asyncpg.Connection, consumer: str, partition: TopicPartition, first: int) -> Parking:
-    """Read which keys are parked, and which failed shortly before offset `first`."""
-    rows = await connection.fetch(_KEYS, consumer, *partition, first - WINDOW)
+async def open_parking(
+    connection: asyncpg.Connection, consumer: str, partition: TopicPartition, records: Sequence[Record]
+) -> Parking:
+    """Read which keys of a batch are parked, and which keys failed shortly before it; however many are parked."""
+    keys = list({record.key for record in records})
+    rows = await connection.fetch(_KEYS, consumer, *partition, records[0].offset - WINDOW, keys)
     blocked = {plain(row["key"]) for row in rows if row["blocked"]}
     return Parking(blocked, {plain(row["key"]): row["failed"] for row in rows if row["failed"] is not None})
 
