@@ -6,8 +6,10 @@ the bus that could be seen, and before it sends after a rest. In between it asks
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,7 +19,7 @@ from shared.bus import BusUnavailable, TopicPartition
 from shared.db import driver
 from shared.errors import Conflict
 from shared.outbox import restoring
-from shared.outbox.lease import LEASE_S, hold, release, say_why
+from shared.outbox.lease import LEASE_S, Lease, LeaseLost, hold, release, say_why
 from shared.outbox.relearning import relearn
 from shared.outbox.restoring import Standing, Standings, Tails
 from shared.outbox.tails import read_tails
@@ -125,7 +127,8 @@ class Alignment:
             if partition.topic in cards:
                 standings[partition] = Standing(cards[partition.topic], unsure=True)
         lacking = restoring.behind(standings, tails, contacts)
-        wider = await restoring.surely_behind(self.runtime.bus, standings, lacking)
+        async with self._prolonging():
+            wider = await restoring.surely_behind(self.runtime.bus, standings, lacking)
         return Survey(
             seen, lease.stopped, standings, tails, restoring.ahead_of(standings, tails, contacts),
             restoring.behind({each: standings[each] for each in wider}, wider, contacts),
@@ -157,7 +160,8 @@ class Alignment:
             )
             log.error("log_ahead_of_database", service=self.service.name, waits_s=wait_s)
             raise OldSendsPending(self.service.name)
-        found = await restoring.read_on(self.runtime.bus, survey.standings, survey.tails, self.service.card_readers)
+        async with self._prolonging():
+            found = await restoring.read_on(self.runtime.bus, survey.standings, survey.tails, self.service.card_readers)
         async with self.runtime.db.transaction() as tx:
             lease = await hold(driver(tx), self.service.name, self.owner, self.lease_s)
             if lease.taken_over or survey.seen != self._connects():
@@ -184,9 +188,32 @@ class Alignment:
             await hold(driver(tx), self.service.name, self.owner, self.lease_s)
             await say_why(driver(tx), self.service.name, why)
 
-    async def _hold(self) -> None:
+    @asynccontextmanager
+    async def _prolonging(self) -> AsyncIterator[None]:
+        """Prolong the lease while the log is read: else two relays would take it from each other, and neither end.
+
+        Raises `LeaseLost` at the end where another had it meanwhile all the same.
+        """
+        done = asyncio.Event()
+
+        async def prolong() -> None:
+            while not done.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(done.wait(), self.lease_s / 3)
+                    return
+                if (await self._hold()).taken_over:
+                    raise LeaseLost(self.service.name)
+
+        prolonging = asyncio.create_task(prolong())
+        try:
+            yield
+        finally:
+            done.set()
+            await prolonging
+
+    async def _hold(self) -> Lease:
         async with self.runtime.db.transaction() as tx:
-            await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+            return await hold(driver(tx), self.service.name, self.owner, self.lease_s)
 
     def _connects(self) -> Connects:
         return self.runtime.db.connects, self.runtime.bus.connects

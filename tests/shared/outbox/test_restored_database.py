@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from shared.contracts import Event
 from shared.ids import new_id
-from shared.outbox import wire
+from shared.outbox import restoring, wire
 from shared.outbox.alignment import OldSendsPending
 from shared.outbox.consumer import Consumer
+from shared.outbox.lease import LeaseLost
 from shared.outbox.relay import Relay
 from shared.outbox.status import lost_in_a_restore, machinery_status, relay_lag
 from shared.service import Runtime
@@ -33,11 +36,12 @@ from tests.shared.outbox.machinery import hear_all, log_of, places
 from tests.support.restores import copy_of_database
 
 EXPIRE_S = 0.3
+LEASE_S = 0.5
 
 
-async def relay_until_sent(runtime: Runtime) -> None:
+async def relay_until_sent(runtime: Runtime, relay: Relay | None = None) -> None:
     """Relay until the outbox is empty, through the wait that a restore costs."""
-    relay = Relay(runtime, lease_s=0.5)
+    relay = relay or Relay(runtime, lease_s=LEASE_S)
     async with asyncio.timeout(20):
         while await relay.pending():
             try:
@@ -243,25 +247,51 @@ async def test_a_send_that_arrives_while_the_relay_waits_is_found(pair: tuple[Ru
     await assert_the_log_is_whole(producer)
 
 
+async def test_a_relay_that_reads_for_longer_than_its_lease_lasts_keeps_it(
+    pair: tuple[Runtime, Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    producer, listener = pair
+    person = new_id()
+    await publish(producer, said(person, 1))
+    async with copy_of_database(producer.db.url) as copy:
+        await publish(producer, said(person, 2))
+        await copy.restore()
+    await say(producer, said(person, 3))
+    relay, other = (Relay(producer, lease_s=LEASE_S) for _ in range(2))
+    read_on, refused = restoring.read_on, 0
+
+    async def read_slowly(*arguments: Any) -> restoring.Found:
+        nonlocal refused
+        until = time.monotonic() + 3 * LEASE_S
+        while time.monotonic() < until:
+            with pytest.raises(LeaseLost):
+                await other.turn()
+            refused += 1
+            await asyncio.sleep(LEASE_S / 10)
+        return await read_on(*arguments)
+
+    monkeypatch.setattr(restoring, "read_on", read_slowly)
+    await relay_until_sent(producer, relay)
+    await hear_all(listener)
+
+    assert refused
+    assert await numbers_heard(listener, person) == [1, 2, 3]
+
+
 async def test_the_running_relay_notices_that_its_database_is_another_before_it_settles_or_sends(
     pair: tuple[Runtime, Runtime],
 ) -> None:
     producer, listener = pair
     person = new_id()
     await publish(producer, said(person, 1))
-    relay = Relay(producer, lease_s=0.5)
+    relay = Relay(producer, lease_s=LEASE_S)
     await relay.turn()
     async with copy_of_database(producer.db.url) as copy:
         await say(producer, said(person, 2))
         await relay.turn()
         await copy.restore()
     await say(producer, said(person, 3))
-    async with asyncio.timeout(20):
-        while await relay.pending():
-            try:
-                await relay.turn()
-            except OldSendsPending:
-                await asyncio.sleep(EXPIRE_S / 3)
+    await relay_until_sent(producer, relay)
     await hear_all(listener)
 
     assert await numbers_heard(listener, person) == [1, 2, 3]
