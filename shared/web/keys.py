@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +28,8 @@ RETRY_S = 5
 
 FETCH_TIMEOUT_S = 5
 MAX_KEY_SET_BYTES = 512 * 1024
+
+_KINDS: dict[str, type[RSAKey] | type[ECKey] | type[OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +91,7 @@ class RemoteKeys:
     async def _fetch(self) -> None:
         try:
             self._keys = await asyncio.to_thread(_download, self._url)
-        except (OSError, ValueError, KeyError, JoseError) as error:
+        except (OSError, HTTPException, ValueError) as error:
             log.warning("key_set_unreachable", url=self._url, error=type(error).__name__)
         else:
             self._fetched_at = time.monotonic()
@@ -111,22 +114,22 @@ _opener = urllib.request.build_opener(_NoRedirect)
 def _download(url: str) -> KeySet:
     with _opener.open(url, timeout=FETCH_TIMEOUT_S) as answer:
         document = json.loads(answer.read(MAX_KEY_SET_BYTES))
-    return KeySet([key for key in map(_usable, document["keys"]) if key is not None])
+    listed = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(listed, list):
+        raise ValueError("This is no key set.")  # noqa: TRY004  (what came is at fault, not a type of ours)
+    return KeySet([key for key in map(_usable, listed) if key is not None])
 
 
-def _usable(described: dict[str, Any]) -> Key | None:
-    """Return a key of a set, or None for one of a kind that no token of ours is signed with."""
-    if described.get("use", "sig") != "sig":
+def _usable(described: Any) -> Key | None:
+    """Return a key of a set, or None for one that no token of ours can be signed with; the others count all the same."""
+    if not isinstance(described, dict) or described.get("use", "sig") != "sig":
         return None
-    match described.get("kty"):
-        case "RSA":
-            return RSAKey.import_key(described)
-        case "EC":
-            return ECKey.import_key(described)
-        case "OKP":
-            return OKPKey.import_key(described)
-        case _:
-            return None
+    kind = _KINDS.get(str(described.get("kty")))
+    try:
+        return kind.import_key(described) if kind is not None else None
+    except (JoseError, ValueError, KeyError, TypeError) as error:
+        log.warning("key_not_usable", error=type(error).__name__)
+        return None
 
 
 def key_source(settings: ServiceSettings) -> KeySource:

@@ -6,6 +6,7 @@ import stat
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
+from http.client import BadStatusLine
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,8 @@ class Provider:
         self.asked = 0
         self.down = False
         self.elsewhere: str | None = None
+        self.instead: bytes | None = None
+        self.odd: list[Any] = []
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -221,7 +224,7 @@ class Provider:
                 if provider.elsewhere:
                     self.send_header("Location", provider.elsewhere)
                 self.end_headers()
-                self.wfile.write(json.dumps(KeySet(provider.keys).as_dict(private=False)).encode())
+                self.wfile.write(provider.said())
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -229,6 +232,11 @@ class Provider:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/jwks.json"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def said(self) -> bytes:
+        """Return the key set, or what is said instead of one."""
+        listed = [*self.odd, *KeySet(self.keys).as_dict(private=False)["keys"]]
+        return json.dumps({"keys": listed}).encode() if self.instead is None else self.instead
 
     def new_key(self, kid: str) -> Any:
         key = RSAKey.generate_key(2048, {"kid": kid, "use": "sig"})
@@ -283,6 +291,56 @@ async def test_keys_are_not_taken_from_where_a_redirect_points(guarded: httpx.As
     forger.server.server_close()
 
     assert (answer.status_code, forger.asked) == (503, 0)
+
+
+@pytest.mark.parametrize("instead", [b"[]", b'"keys"', b'{"keys": null}', b"<html>", b"\xff"])
+async def test_a_provider_that_says_no_key_set_leaves_us_with_what_there_was(
+    guarded: httpx.AsyncClient, provider: Provider, monkeypatch: pytest.MonkeyPatch, instead: bytes
+) -> None:
+    monkeypatch.setattr(web_keys, "KEEP_S", -1)
+    monkeypatch.setattr(web_keys, "RETRY_S", -1)
+    key = provider.new_key("one")
+    given = [jwt.encode({"alg": "RS256", "kid": "one"}, GOOD | {"jti": each}, key) for each in "123"]
+    provider.instead = instead
+    without = await ask(guarded, given[0])
+    provider.instead = None
+    good = await ask(guarded, given[1])
+    provider.instead = instead
+    still = await ask(guarded, given[2])
+
+    assert (without.status_code, good.status_code, still.status_code) == (503, 200, 200)
+
+
+async def test_a_provider_that_does_not_speak_http_is_one_that_is_down(
+    guarded: httpx.AsyncClient, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_http(*_: Any, **__: Any) -> None:
+        raise BadStatusLine("SSH-2.0")
+
+    monkeypatch.setattr(web_keys._opener, "open", no_http)
+    answer = await ask(guarded, jwt.encode({"alg": "RS256", "kid": "one"}, GOOD, provider.new_key("one")))
+
+    assert answer.status_code == 503
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        5,
+        {"kty": "RSA"},
+        {"kty": "RSA", "n": "!!", "e": "AQAB"},
+        {"kty": "EC", "crv": "P-999", "x": "a", "y": "b"},
+        {"kty": "OKP", "crv": "X25519", "x": "AA"},
+        {"kty": ["RSA"]},
+    ],
+)
+async def test_a_key_that_nobody_can_use_takes_no_other_with_it(
+    guarded: httpx.AsyncClient, provider: Provider, odd: Any
+) -> None:
+    provider.odd.append(odd)
+    given = jwt.encode({"alg": "RS256", "kid": "one"}, GOOD, provider.new_key("one"))
+
+    assert (await ask(guarded, given)).status_code == 200
 
 
 async def test_a_provider_that_is_down_does_not_lock_anybody_out(
