@@ -16,6 +16,7 @@ import psutil
 
 from services.postgres import DURABLE, EmbeddedPostgres
 from shared.ids import new_id
+from tests.support.eventually import eventually
 from tests.support.postgres import Migrate
 
 SIZE = "64m"
@@ -63,9 +64,17 @@ class OwnServer:
             shutil.chown(disk.folder, self.postgres.user)
         await self.execute(f"CREATE TABLESPACE small LOCATION '{disk.folder}'")
         await self.execute(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS false")
-        await self.terminate_backends()
-        await self.execute(f"ALTER DATABASE {database} SET TABLESPACE small")
+        await eventually(lambda: self._moved(database), within=60)
         await self.execute(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true")
+
+    async def _moved(self, database: str) -> bool:
+        """Try once; a connection that was being made when they were forbidden stands in the way."""
+        await self.terminate_backends()
+        try:
+            await self.execute(f"ALTER DATABASE {database} SET TABLESPACE small")
+        except asyncpg.ObjectInUseError:
+            return False
+        return True
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
