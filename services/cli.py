@@ -16,10 +16,14 @@ from services import cli_events
 from services.demo import cli as demo_cli
 from shared.main import prepare
 from shared.migrate import MigrationError
+from shared.routes import SERVICE_NAMES
 from shared.settings import SettingsError, load
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Peyvand, the customer back end."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run Peyvand, migrate it, and look after its events. Settings come from the environment: docs/settings.md.",
 )
 app.add_typer(cli_events.dlq, name="dlq")
 app.add_typer(cli_events.topics, name="topics")
@@ -70,10 +74,9 @@ def up_local(
 @app.command()
 def migrate() -> None:
     """Bring all databases to the newest version and make the topics that are missing, by the environment's settings."""
-    from services.embedded import SERVICES  # noqa: PLC0415  (imports every service)
 
     async def run() -> None:
-        for service in SERVICES:
+        for service in map(cli_events.service_named, SERVICE_NAMES):
             await prepare(service, load(service.settings))
 
     try:

@@ -177,7 +177,7 @@ def _with_runtime(name: str, data: Path, act: Callable[[Runtime], Awaitable[T]])
     """Open a service and act on it; what is refused ends the command with a sentence."""
 
     async def run() -> T:
-        service = _service(name)
+        service = service_named(name)
         async with open_runtime(service, _settings(service, data)) as runtime:
             return await act(runtime)
 
@@ -191,7 +191,8 @@ def _with_runtime(name: str, data: Path, act: Callable[[Runtime], Awaitable[T]])
         sys.exit(f"The database does not answer: {error}")
 
 
-def _service(name: str) -> Service:
+def service_named(name: str) -> Service:
+    """Return a service, importing that one alone: an operator's image need not hold what others are run with."""
     if name not in _names():
         sys.exit(f"{name!r} is no service; one of {', '.join(_names())} is.")
     service = importlib.import_module(f"services.{name}.app").SERVICE

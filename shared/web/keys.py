@@ -29,7 +29,7 @@ RETRY_S = 5
 FETCH_TIMEOUT_S = 5
 MAX_KEY_SET_BYTES = 512 * 1024
 
-_KINDS: dict[str, type[RSAKey] | type[ECKey] | type[OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
+_KINDS: dict[str, type[RSAKey | ECKey | OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 
 log = structlog.get_logger(__name__)
 
@@ -121,7 +121,7 @@ def _download(url: str) -> KeySet:
 
 
 def _usable(described: Any) -> Key | None:
-    """Return a key of a set, or None for one that no token of ours can be signed with; the others count all the same."""
+    """Return a key of a set, or None for one that no token of ours can be signed with; it spoils no other."""
     if not isinstance(described, dict) or described.get("use", "sig") != "sig":
         return None
     kind = _KINDS.get(str(described.get("kty")))

@@ -83,6 +83,36 @@ def test_the_operators_image_holds_the_packages_of_all_services_and_of_the_demo(
     assert named == {*SERVICE_NAMES, "demo"}
 
 
+WITHOUT = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {absent}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+from services import cli, cli_events
+for name in cli.SERVICE_NAMES:
+    cli_events.service_named(name)
+sys.argv = ["peyvand", "migrate"]
+cli.main()
+"""
+
+
+def test_the_operators_commands_need_no_package_that_the_image_lacks() -> None:
+    (installed,) = instructions("operator-packages", "RUN")[1:]
+    there = {name for place, word in enumerate(installed) if word == "--extra" for name in EXTRAS[installed[place + 1]]}
+    absent = {re.split(">=", each)[0] for extra in ("sandbox", "embedded") for each in set(EXTRAS[extra]) - there}
+    modules = {each.replace("-", "_") for each in absent}
+    said = subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(absent=modules)],
+        cwd=ROOT, env={}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert "jinja2" in modules
+    assert "_DATABASE_URL is missing" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
 def test_what_is_copied_exists_and_is_let_through_to_the_build() -> None:
     rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     sources = [
