@@ -36,5 +36,8 @@ GRANT TEMPORARY ON DATABASE metrics TO metrics;
 -- The sandbox makes its tables by itself; it is wanted where its password is given.
 \getenv sandbox_password SANDBOX_PASSWORD
 \if :{?sandbox_password}
-    \ir sandbox.sql
+    SELECT :'sandbox_password' <> '' AS sandbox_is_wanted \gset
+    \if :sandbox_is_wanted
+        \ir sandbox.sql
+    \endif
 \endif

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from compose_spec import PyCompose
 from compose_spec.models import ComposeSpecification
 
 from services.embedded import SERVICES
-from services.kafka import KafkaBroker
+from services.kafka import KafkaBroker, fetch_libraries, missing
 from services.local.ingress import TEMPLATE, render
 from services.postgres import programs
 from services.sandbox.settings import Settings as SandboxSettings
@@ -196,6 +197,47 @@ def test_kafka_is_the_broker_of_up_local_but_for_its_addresses(containers: dict[
     ours = settings((ROOT / "deploy/kafka/server.properties").read_text())
     broker = settings(KafkaBroker(tmp_path)._properties())
     assert {name: value for name, value in broker.items() if name != "log.dirs"} == ours
+
+
+@pytest.mark.parametrize("cluster_id", ["AbCdEfGhIjKlMnOpQrStUv", "-bCdEfGhIjKlMnOpQrStUv"])
+def test_kafka_formats_its_folder_with_any_id_that_the_example_makes(
+    containers: dict[str, Any], tmp_path: Path, cluster_id: str
+) -> None:
+    if why := missing():
+        pytest.skip(why)
+    properties = (ROOT / "deploy/kafka/server.properties").read_text().replace("/var/lib/kafka/data", f"{tmp_path}/log")
+    (tmp_path / "server.properties").write_text(properties)
+    (command,) = containers["kafka"]["command"]
+    here = {
+        "/opt/kafka/bin/kafka-storage.sh": f"java -cp '{fetch_libraries()}/*' kafka.tools.StorageTool",
+        "/opt/kafka/bin/kafka-server-start.sh": "true",
+        "/etc/peyvand/server.properties": f"{tmp_path}/server.properties",
+    }
+    for there, path in here.items():
+        command = command.replace(there, path)
+    done = subprocess.run(
+        [*containers["kafka"]["entrypoint"], command],
+        env={"PATH": os.environ["PATH"], "CLUSTER_ID": cluster_id}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"cluster.id={cluster_id}" in (tmp_path / "log" / "meta.properties").read_text()
+
+
+def test_nothing_in_memory_grows_without_bound(containers: dict[str, Any]) -> None:
+    """What is written to a `tmpfs` counts as a container's memory."""
+    kafka = environment_of(containers["kafka"])
+    assert "-loggc" not in kafka["EXTRA_ARGS"]
+    assert kafka["KAFKA_LOG4J_OPTS"].endswith("/tools-log4j2.yaml"), "which logs to the console alone"
+    sizes = [int(size) for size in re.findall(r"size=(\d+)m", " ".join(containers["ingress"]["tmpfs"]))]
+    assert len(sizes) == len(containers["ingress"]["tmpfs"])
+    assert sum(sizes) < int(containers["ingress"]["mem_limit"].removesuffix("m")) - 128
+
+
+def test_no_container_is_told_the_same_thing_twice(containers: dict[str, Any]) -> None:
+    for name, container in containers.items():
+        said = container.get("command", [])
+        assert len(said) == len(set(said)), name
 
 
 def test_postgresql_is_the_version_that_the_tests_run_on(containers: dict[str, Any]) -> None:

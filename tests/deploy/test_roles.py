@@ -58,12 +58,16 @@ def address(role: str, database: str) -> str:
 def roles(server: TestServer) -> None:
     """Make databases and roles, twice: a deployment does so at every start."""
     for _ in range(2):
-        command = [programs() / "psql", "--no-psqlrc", "--quiet", "--file", ROOT / "deploy/postgres/roles.sql"]
-        where = {"PGHOST": os.environ[SOCKET_DIR], "PGUSER": "postgres", "PGDATABASE": "postgres"}
-        made = subprocess.run(
-            list(map(str, command)), env=os.environ | where | PASSWORDS, capture_output=True, text=True, check=False
-        )
-        assert (made.returncode, made.stderr) == (0, "")
+        make_roles(PASSWORDS)
+
+
+def make_roles(passwords: dict[str, str]) -> None:
+    command = [programs() / "psql", "--no-psqlrc", "--quiet", "--file", ROOT / "deploy/postgres/roles.sql"]
+    where = {"PGHOST": os.environ[SOCKET_DIR], "PGUSER": "postgres", "PGDATABASE": "postgres"}
+    made = subprocess.run(
+        list(map(str, command)), env=os.environ | where | passwords, capture_output=True, text=True, check=False
+    )
+    assert (made.returncode, made.stderr) == (0, "")
 
 
 async def test_a_service_works_in_its_database_and_a_rebuild_leaves_it_what_it_needs(
@@ -112,3 +116,15 @@ async def test_nobody_gets_into_anothers_database(roles: None) -> None:
             if database != role.removesuffix("_migration"):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for database"):
                     await asyncpg.connect(address(role, database))
+
+
+async def test_without_a_password_the_sandbox_is_left_as_it_is(roles: None) -> None:
+    """Compose hands an unset password on as an empty one."""
+    connection = await asyncpg.connect(address("postgres", "postgres"))
+    before = await connection.fetchval("SELECT rolpassword FROM pg_authid WHERE rolname = 'sandbox'")
+    make_roles(PASSWORDS | {"SANDBOX_PASSWORD": ""})
+    after = await connection.fetchval("SELECT rolpassword FROM pg_authid WHERE rolname = 'sandbox'")
+    await connection.close()
+
+    assert before is not None
+    assert after == before
