@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Self, cast
 
@@ -149,6 +150,8 @@ async def transaction_on(connection: AsyncConnection) -> AsyncIterator[AsyncSess
             await flush(tx)
             for hook in tx.info.get("before_commit", ()):
                 await hook(tx)
+            if (writes := closing(tx)) is not None:
+                await raw.execute(f"WITH {writes.parts} SELECT", *writes.values)
         finally:
             await _close(tx)
 
@@ -281,6 +284,24 @@ def before_commit(tx: AsyncSession, hook: BeforeCommit) -> None:
     hooks = tx.info.setdefault("before_commit", [])
     if hook not in hooks:
         hooks.append(hook)
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What the last statement of a transaction writes: `parts` of its `WITH`, and the values of their parameters."""
+
+    parts: str
+    values: tuple[Any, ...]
+
+
+def close_with(tx: AsyncSession, parts: str, values: tuple[Any, ...]) -> None:
+    """Write `parts` by the last statement before the commit; whoever else writes last takes it in (`closing`)."""
+    tx.info["closing"] = Closing(parts, values)
+
+
+def closing(tx: AsyncSession) -> Closing | None:
+    """Return what is still to be written last, for the one who does so."""
+    return cast("Closing | None", tx.info.pop("closing", None))
 
 
 def _driver_of(connection: AsyncConnection) -> asyncpg.Connection:

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from services.leads.agents.models import Agent
-from services.leads.leads.models import FunnelStage, Lead
+from services.leads.leads.models import Lead
+from services.leads.leads.rules import FunnelStage
 from services.leads.persons.models import Person
 from shared.clock import utcnow
 from shared.contracts import Event

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import utcnow
-from shared.db import before_commit, driver
+from shared.db import Closing, before_commit, closing, driver
 from shared.errors import Conflict, FieldError, Gone, Invalid, PeyvandError
 from shared.web.auth import Principal
 from shared.web.transactions import opened, runtime_of
@@ -50,6 +51,7 @@ SET request_hash = excluded.request_hash, status = excluded.status, headers = ex
 WHERE kept.created_at <= $10 OR (kept.status IS NULL AND kept.request_hash = excluded.request_hash)
 RETURNING true
 """
+NOTHING = Closing("", ())
 FORGET = "UPDATE idempotency_keys SET body = NULL, headers = NULL WHERE person_id = ANY($1::uuid[])"
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -218,8 +220,10 @@ async def _store(tx: AsyncSession, *, attempt: Attempt, answer: Response, now: d
     kept: tuple[Any, ...] = (None, None, None)
     if not hash_only and body is not None:
         kept = (answer.status_code, orjson.dumps(_headers(answer)).decode(), bytes(body))
+    writes = closing(tx) or NOTHING
     stored = await driver(tx).fetchval(
-        STORE,
+        _storing_with(writes.parts, len(writes.values)),
+        *writes.values,
         attempt.subject,
         attempt.route,
         attempt.key,
@@ -231,6 +235,13 @@ async def _store(tx: AsyncSession, *, attempt: Attempt, answer: Response, now: d
     )
     if not stored:
         raise _Stored
+
+
+@cache
+def _storing_with(parts: str, parameters: int) -> str:
+    """Return `STORE` as the end of a statement with `parts` before it, which take the first `parameters`."""
+    store = re.sub(r"\$(\d+)", lambda number: f"${int(number[1]) + parameters}", STORE)
+    return f"WITH {parts} {store}" if parts else store
 
 
 def _headers(answer: Response) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 
 from shared.web import idempotency
 from shared.web.auth import admit, declared_scopes, is_public, scope_of
+from shared.web.direct import direct
 from shared.web.queries import parameters_of, refuse_unknown
 from shared.web.transactions import end_with
 from shared.web.validation import Unreadable, refuse_unkeepable
@@ -57,7 +58,7 @@ class Route(APIRoute):
         super().__init__(path, endpoint, dependencies=others, **options)
 
     def get_route_handler(self) -> Handler:
-        answer = super().get_route_handler()
+        answer = direct(self, super().get_route_handler())
         scopes = declared_scopes(self)
         parameters = None if is_public(scopes) else parameters_of(self.dependant)
         posts = "POST" in (self.methods or ())

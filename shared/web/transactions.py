@@ -56,6 +56,9 @@ async def _reading(request: Request) -> asyncpg.Connection:
     return await endings.enter_async_context(runtime_of(request).db.connection())
 
 
+SOLVED = frozenset({_runtime, _transaction, _reading})
+"""What may be had from the request alone."""
+
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 Tx = Annotated[AsyncSession, Depends(_transaction)]
 Reading = Annotated[asyncpg.Connection, Depends(_reading)]

@@ -15,8 +15,9 @@ from shared.contracts.leads import LeadCaptured, LeadRecaptured, LeadStageChange
 from shared.persian.digits import to_latin, to_persian
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
-from tests.leads.story import captured, count, person_of, read
+from tests.leads.story import agent, captured, count, number, person_of, read
 from tests.support import api
+from tests.support.api import ALL_SCOPES
 from tests.support.events import published, published_cards
 
 TEHRAN = ZoneInfo("Asia/Tehran")
@@ -204,6 +205,36 @@ async def test_the_same_idempotency_key_captures_once(runtime: Runtime, client: 
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
     assert await count(runtime, "touches") == 1
+
+
+@pytest.mark.parametrize("scopes", [ALL_SCOPES, ("leads:write",)])
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "form-1"}])
+async def test_a_capture_is_answered_as_the_lead_is_read(
+    runtime: Runtime, client: httpx.AsyncClient, scopes: tuple[str, ...], headers: dict[str, str]
+) -> None:
+    await agent(client)
+    body = {"phone": number(), "first_name": "سارا", "email": "sara@example.com", "note": "بعدازظهر"}
+    captures = [body, body | {"product": "crm"}, body | {"product": "erp", "source": "walk_in"}, body]
+    async with api.client(runtime, scopes) as http:
+        for place, capture in enumerate(captures):
+            key = {name: f"{value}-{place}" for name, value in headers.items()}
+            reply = await http.post("/v1/leads", json=capture, headers=key)
+            found = await http.get(f"/v1/leads/{reply.json()['id']}")
+
+            assert reply.json() == found.json() | {"recaptured": place == 3}
+            assert reply.headers["etag"] == found.headers["etag"]
+            assert reply.status_code == (200 if place == 3 else 201)
+
+
+async def test_only_a_new_lead_is_given_to_an_agent(client: httpx.AsyncClient) -> None:
+    await agent(client)
+    first = await captured(client, phone=FORMS[0])
+    await captured(client, phone=FORMS[0])
+    second = await captured(client, phone=FORMS[0], product="crm")
+
+    assert first["agent_id"] == second["agent_id"] is not None
+    [only] = (await client.get("/v1/agents")).json()["items"]
+    assert only["open_leads"] == 2
 
 
 BAD = [

@@ -23,16 +23,21 @@ TURN = 4_911_027_365_001
 
 TAKE_TURN = "SELECT pg_advisory_xact_lock($1)"
 
-FEWEST = """
-SELECT id FROM agents WHERE active AND on_duty AND role = 'agent' AND id <> ALL($1::uuid[])
-ORDER BY open_leads::float8 / capacity, last_assigned_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE
-"""
 
-CHOOSE = f"""
-UPDATE agents SET open_leads = open_leads + 1, last_assigned_at = $2
-WHERE id = coalesce(({FEWEST} SKIP LOCKED), ({FEWEST}))
-RETURNING id
-"""
+def choosing(besides: str, at: str, where: str = "true") -> str:
+    """Return the statement that gives a lead to an agent; `besides` and `at` name its parameters."""
+    fewest = f"""
+    SELECT id FROM agents WHERE active AND on_duty AND role = 'agent' AND id <> ALL({besides})
+    ORDER BY open_leads::float8 / capacity, last_assigned_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE
+    """
+    return f"""
+    UPDATE agents SET open_leads = open_leads + 1, last_assigned_at = {at}
+    WHERE {where} AND id = coalesce(({fewest} SKIP LOCKED), ({fewest}))
+    RETURNING id
+    """
+
+
+CHOOSE = choosing("$1::uuid[]", "$2")
 """Waits only where all agents on duty are being chosen."""
 
 CHANGE = """

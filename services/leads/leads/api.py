@@ -13,10 +13,10 @@ from services.leads.leads.access import own_leads_of
 from services.leads.leads.capture import capture_lead
 from services.leads.leads.erasing import erase_lead
 from services.leads.leads.errors import LeadNotFound, NoWayToReach, OpenLeadExists, PersonIsCustomer
-from services.leads.leads.models import LeadStatus
 from services.leads.leads.queries import LeadFilters, find_lead, person_of
 from services.leads.leads.queries import list_leads as page_of_leads
-from services.leads.leads.schemas import CaptureOut, LeadCreate, LeadOut, LeadPage, LeadPatch, mask_listed
+from services.leads.leads.rules import LeadStatus
+from services.leads.leads.schemas import CaptureOut, LeadCreate, LeadOut, LeadPage, LeadPatch, mask_listed, shown
 from services.leads.leads.usecases import change_lead, lock_lead_of_person
 from shared.contracts.leads import LeadSource
 from shared.errors import PreconditionFailed
@@ -77,9 +77,7 @@ async def _filters(
     operation_id="capture_lead",
     summary="Capture a lead",
 )
-async def capture(
-    new: LeadCreate, tx: Tx, runtime: RuntimeDep, principal: PrincipalDep, response: Response
-) -> CaptureOut:
+async def capture(new: LeadCreate, tx: Tx, runtime: RuntimeDep, principal: PrincipalDep) -> Response:
     """Record somebody who may buy. 201: a new lead. 200: another touch of the open lead that the person has already.
 
     The number may be typed in any usual way and in any digits. The lead is assigned, and where somebody has to
@@ -88,13 +86,12 @@ async def capture(
     only_of = own_leads_of(principal)
     captured = await capture_lead(tx, new, runtime.settings, by_agent=only_of)
     about(tx, captured.lead.person_id)
-    response.status_code = 200 if captured.recaptured else 201
-    response.headers["ETag"] = etag(captured.lead.version)
-    shown = CaptureOut.shown_to(principal, captured.lead, captured.person)
-    shown.recaptured = captured.recaptured
-    if only_of is not None and captured.lead.agent_id != only_of:
-        shown.mask()
-    return shown
+    values = shown(captured.lead, captured.person) | {"recaptured": captured.recaptured}
+    others = only_of is not None and captured.lead.agent_id != only_of
+    if others or not principal.sees_personal_data:
+        mask_listed(values)
+    status = 200 if captured.recaptured else 201
+    return answer_of(values, status=status, headers={"ETag": etag(captured.lead.version)})
 
 
 @router.get("", response_model=LeadPage, dependencies=[requires("leads:read")], summary="List leads")

@@ -13,13 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.leads.agents.assignment import change_load, choose_agent
 from services.leads.agents.models import Agent
 from services.leads.leads.errors import NoWayToReach
-from services.leads.leads.models import IS_OPEN, FunnelStage, Lead, LeadStatus
+from services.leads.leads.models import IS_OPEN, Lead
+from services.leads.leads.records import NewLead
 from services.leads.leads.response import BORN_ANSWERED, Question, channel_of, waits_for_answer
 from services.leads.leads.schemas import LeadCreate
-from services.leads.leads.sql import store_capture
+from services.leads.leads.sql import Captures, look_up, store_known, store_stranger
 from services.leads.leads.touches import Touch
-from services.leads.persons.identity import Identity, find_person, hold_person, same_persons
+from services.leads.persons.identity import Identity, hold_known_by, hold_person, identify, same_persons
 from services.leads.persons.models import Person
+from services.leads.persons.records import NewPerson
 from services.leads.settings import Settings
 from shared import outbox
 from shared.clock import utcnow
@@ -34,8 +36,8 @@ from shared.persian.text import fold
 class Captured:
     """What a capture led to; `recaptured` if the person had the lead already."""
 
-    lead: Lead
-    person: Person
+    lead: Lead | NewLead
+    person: Person | NewPerson
     recaptured: bool
 
 
@@ -50,11 +52,16 @@ async def capture_lead(
         raise NoWayToReach
     at = utcnow()
     stranger = _person(new, at)
-    identity = await find_person(tx, phone=stranger.phone, email=stranger.email, name=stranger.name_folded)
+    await hold_known_by(tx, phone=stranger.phone, email=stranger.email)
+    matches, chosen = await look_up(
+        tx, phone=stranger.phone, email=stranger.email, name=stranger.name_folded, at=at if by_agent is None else None
+    )
+    identity = identify(matches, phone_given=stranger.phone is not None)
     open_lead = await _lock_open_lead(tx, identity.person_id, slot_of(new.product, settings))
     if open_lead is not None:
         return await _recapture(tx, open_lead, new, stranger, at, settings)
-    return await _capture(tx, new, stranger, identity, at, settings, by_agent)
+    owner = chosen or await _owner(tx, by_agent, at)
+    return await _capture(tx, new, stranger, identity, at, settings, owner)
 
 
 def slot_of(product: str | None, settings: Settings) -> str:
@@ -91,11 +98,11 @@ async def _lock_open_lead(tx: AsyncSession, person_id: UUID | None, slot: str) -
 async def _capture(
     tx: AsyncSession,
     new: LeadCreate,
-    person: Person,
+    person: NewPerson,
     identity: Identity,
     at: datetime,
     settings: Settings,
-    by_agent: UUID | None,
+    owner: UUID | None,
 ) -> Captured:
     person.id = identity.person_id or person.id
     person.phone_shared, person.identifies = identity.phone_shared, not identity.is_customer
@@ -103,17 +110,18 @@ async def _capture(
     first = lead.born_answered(at) if new.direction == "inbound" and new.source in BORN_ANSWERED else []
     if waits_for_answer(new.direction, new.source):
         lead.ask(question_at(at, settings))
-    owner = await _owner(tx, by_agent, at)
     assigned = [lead.assign(owner, at=at)] if owner is not None else []
     events: list[Event] = [lead.captured(person.province), *first, *assigned]
     rows = [outbox.card_row(LEADS_CONTACTS, person.id), *(outbox.row(event) for event in events)]
-    kept = await store_capture(tx, person, lead, _touch(new, lead, at, recapture=False), rows)
-    known = person if identity.person_id is None else Person(**kept)
-    return Captured(lead, known, recaptured=False)
+    written = Captures(person, lead, _touch(new, lead, at, recapture=False), rows)
+    if identity.person_id is not None:
+        return Captured(lead, await store_known(tx, written), recaptured=False)
+    store_stranger(tx, written)
+    return Captured(lead, person, recaptured=False)
 
 
 async def _recapture(
-    tx: AsyncSession, lead: Lead, new: LeadCreate, stranger: Person, at: datetime, settings: Settings
+    tx: AsyncSession, lead: Lead, new: LeadCreate, stranger: NewPerson, at: datetime, settings: Settings
 ) -> Captured:
     touch = Touch(**_touch(new, lead, at, recapture=True))
     tx.add(touch)
@@ -133,16 +141,15 @@ async def _owner(tx: AsyncSession, by_agent: UUID | None, at: datetime) -> UUID 
     return await choose_agent(tx, at=at)
 
 
-def _person(new: LeadCreate, at: datetime) -> Person:
+def _person(new: LeadCreate, at: datetime) -> NewPerson:
     """Return who a capture speaks of, as if they were a stranger."""
-    return Person(
+    return NewPerson(
         id=new_id(),
         first_name=new.first_name,
         last_name=new.last_name,
         name_folded=folded_name(new.first_name, new.last_name),
         phone=mobile(new.phone) if new.phone is not None else None,
         phone_typed=new.phone,
-        phone_shared=False,
         email=new.email,
         province=new.province,
         city=new.city,
@@ -157,13 +164,11 @@ def folded_name(first_name: str | None, last_name: str | None) -> str:
     return fold(f"{first_name or ''} {last_name or ''}")
 
 
-def _lead(new: LeadCreate, person: Person, identity: Identity, at: datetime, settings: Settings) -> Lead:
-    return Lead(
+def _lead(new: LeadCreate, person: NewPerson, identity: Identity, at: datetime, settings: Settings) -> NewLead:
+    return NewLead(
         id=new_id(),
         person_id=person.id,
         slot=slot_of(new.product, settings),
-        status=LeadStatus.NEW,
-        funnel_stage=FunnelStage.AWARENESS,
         kind=new.kind or ("returning" if identity.is_customer else "new"),
         source=new.source,
         direction=new.direction,
@@ -177,13 +182,11 @@ def _lead(new: LeadCreate, person: Person, identity: Identity, at: datetime, set
         referrer_person_id=new.referrer_person_id,
         possible_duplicate_of=identity.possible_duplicate_of,
         captured_at=at,
-        recaptures=0,
-        version=1,
         updated_at=at,
     )
 
 
-def _touch(new: LeadCreate, lead: Lead, at: datetime, *, recapture: bool) -> dict[str, Any]:
+def _touch(new: LeadCreate, lead: Lead | NewLead, at: datetime, *, recapture: bool) -> dict[str, Any]:
     """Return the entry of the timeline that a capture is, as the values of a touch."""
     return {
         "id": new_id(),

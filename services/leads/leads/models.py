@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
@@ -18,13 +17,12 @@ from services.leads.leads.errors import (
     LeadIsOpen,
 )
 from services.leads.leads.response import Direction, Question, waits_for_answer
+from services.leads.leads.rules import Awareness, Chance, FunnelStage, Kind, LeadStatus, Reason
 from services.leads.leads.touches import Touch
 from services.leads.tables import Base
 from shared.contracts import Event
 from shared.contracts.customers import PurchaseRecorded
 from shared.contracts.leads import (
-    LeadAssigned,
-    LeadCaptured,
     LeadConverted,
     LeadDisqualified,
     LeadQualified,
@@ -32,37 +30,15 @@ from shared.contracts.leads import (
     LeadReopened,
     LeadResponseOverdue,
     LeadSource,
-    LeadStageChanged,
     LeadTouched,
     LeadUpdated,
 )
 
-Kind = Literal["new", "returning", "cross_sell", "up_sell"]
-Awareness = Literal["unaware", "comparing", "returning"]
-Reason = Literal["price", "variety", "staff", "competitor", "timing", "unreachable", "other"]
 Instant = DateTime(timezone=True)
-
-
-class LeadStatus(StrEnum):
-    NEW = "new"
-    WORKING = "working"
-    QUALIFIED = "qualified"
-    CONVERTED = "converted"
-    DISQUALIFIED = "disqualified"
-
-
-class FunnelStage(StrEnum):
-    AWARENESS = "awareness"
-    CONSIDERATION = "consideration"
-    DECISION = "decision"
-
-
-OPEN = (LeadStatus.NEW, LeadStatus.WORKING, LeadStatus.QUALIFIED)
 IS_OPEN = text("status IN ('new', 'working', 'qualified')")
-STAGES = tuple(FunnelStage)
 
 
-class Lead(Base):
+class Lead(Chance, Base):
     """A chance of a sale. While `question_asked_at` is set somebody waits for an answer until `response_due_at`.
 
     `overdue_at` is when that question was published as overdue. `slot` is what, with the person, makes two captures
@@ -128,36 +104,6 @@ class Lead(Base):
 
     __mapper_args__ = {"version_id_col": version}
 
-    @property
-    def is_open(self) -> bool:
-        return self.status in OPEN
-
-    @property
-    def overdue(self) -> bool:
-        """Tell whether a question was published as overdue, and still waits."""
-        return self.overdue_at is not None
-
-    def captured(self, province: str | None) -> LeadCaptured:
-        """Say that this lead was captured."""
-        return LeadCaptured(
-            lead_id=self.id,
-            person_id=self.person_id,
-            occurred_at=self.captured_at,
-            kind=self.kind,
-            source=self.source,
-            direction=self.direction,
-            awareness=self.awareness,
-            campaign=self.campaign,
-            product=self.product,
-            province=province,
-            agent_id=self.agent_id,
-            expected_amount_minor=self.expected_amount_minor,
-            cost_minor=self.cost_minor,
-            currency=self.currency,
-            response_due_at=self.response_due_at,
-            born_answered=self.answered_at is not None,
-        )
-
     def recapture(self, touch: Touch, question: Question, *, product: str | None) -> LeadRecaptured:
         """Take in that the person came again; if that `asks` something, the clock starts unless it runs already."""
         self.recaptures += 1
@@ -175,13 +121,6 @@ class Lead(Base):
             response_due_at=self.response_due_at,
         )
 
-    def ask(self, question: Question) -> bool:
-        """Start the clock, unless the lead is closed or something is unanswered; tell whether it started."""
-        if not self.is_open or self.question_asked_at is not None:
-            return False
-        self.question_asked_at, self.response_due_at = question.asked_at, question.due_at
-        return True
-
     def touched(self, touch: Touch, *, question: Question, response: timedelta | None) -> list[Event]:
         """Take in a touch; `response` is the working time it took, where it answers the question that waits.
 
@@ -198,11 +137,6 @@ class Lead(Base):
         moved = self._advance(FunnelStage.CONSIDERATION, engaged, touch.recorded_at) if engaged else []
         return [self._touched(touch), *moved]
 
-    def born_answered(self, at: datetime) -> list[Event]:
-        """Take in that somebody spoke to this person as they came."""
-        self.status, self.answered_at, self.response_s, self.answered_in_time = LeadStatus.WORKING, at, 0, True
-        return self._advance(FunnelStage.CONSIDERATION, "walk_in", at)
-
     def fall_due(self, *, at: datetime, manager_id: UUID | None) -> LeadResponseOverdue:
         """Mark the question that waits as overdue."""
         if self.question_asked_at is None or self.response_due_at is None:
@@ -216,17 +150,6 @@ class Lead(Base):
             question_asked_at=self.question_asked_at,
             agent_id=self.agent_id,
             manager_id=manager_id,
-        )
-
-    def assign(self, agent_id: UUID | None, *, at: datetime) -> LeadAssigned:
-        """Hand the lead to an agent; a lead that is captured has none before."""
-        previous, self.agent_id, self.updated_at = self.agent_id, agent_id, at
-        return LeadAssigned(
-            lead_id=self.id,
-            person_id=self.person_id,
-            occurred_at=at,
-            agent_id=agent_id,
-            previous_agent_id=previous,
         )
 
     def updated(self, fields: tuple[str, ...], *, province: str | None) -> LeadUpdated:
@@ -346,22 +269,6 @@ class Lead(Base):
             response_s=touch.response_s,
             in_time=touch.in_time,
         )
-
-    def _advance(self, stage: FunnelStage, reason: str, at: datetime) -> list[Event]:
-        """Move the funnel stage forward; never back."""
-        before = FunnelStage(self.funnel_stage)
-        if STAGES.index(before) >= STAGES.index(stage):
-            return []
-        self.funnel_stage = stage
-        moved = LeadStageChanged(
-            lead_id=self.id,
-            person_id=self.person_id,
-            occurred_at=at,
-            before=before.value,
-            after=stage.value,
-            reason=reason,
-        )
-        return [moved]
 
     def _must_be_open(self) -> None:
         if self.status == LeadStatus.CONVERTED:

@@ -13,8 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.leads.leads.errors import LeadNotFound
-from services.leads.leads.models import Lead, LeadStatus
-from services.leads.leads.schemas import LEAD_FIELDS
+from services.leads.leads.models import Lead
+from services.leads.leads.rules import LeadStatus
+from services.leads.leads.schemas import LEAD_FIELDS, OF_PERSON
 from services.leads.leads.touches import Touch
 from services.leads.persons.models import Person
 from shared.contracts.leads import LeadSource
@@ -52,7 +53,6 @@ CONDITIONS: Mapping[str, str] = {
     "captured_to": "leads.captured_at < {}",
 }
 NOT_OVERDUE = "leads.overdue_at IS NULL AND NOT {}"
-OF_PERSON = {"first_name", "last_name", "phone", "phone_typed", "email", "province", "city"}
 
 
 def _shown(field: str) -> str:

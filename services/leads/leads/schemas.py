@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.leads.fields import Amount, CodeText, Currency, Email, MobileAsTyped, Name, Note, PastInstant, not_null
-from services.leads.leads.models import Awareness, FunnelStage, Kind, Lead, LeadStatus, Reason
+from services.leads.leads.models import Lead
+from services.leads.leads.records import NewLead
 from services.leads.leads.response import By, Direction
+from services.leads.leads.rules import Awareness, FunnelStage, Kind, LeadStatus, Reason
 from services.leads.leads.touches import Touch, TouchKind
 from services.leads.persons.models import Person
+from services.leads.persons.records import NewPerson
 from shared.contracts.leads import Channel, LeadSource
 from shared.web import Principal
 from shared.web.fields import Flag
@@ -208,6 +212,7 @@ class LeadOut(BaseModel):
 
 
 LEAD_FIELDS = tuple(LeadOut.model_fields)
+OF_PERSON = ("first_name", "last_name", "phone", "phone_typed", "email", "province", "city")
 
 
 def mask_listed(lead: dict[str, Any]) -> None:
@@ -227,6 +232,15 @@ class CaptureOut(LeadOut):
     recaptured: bool = Field(
         default=False, description="The person had this lead already; this is another touch of it."
     )
+
+
+_OF_LEAD = tuple(name for name in LEAD_FIELDS if name not in OF_PERSON)
+_lead_values, _person_values = attrgetter(*_OF_LEAD), attrgetter(*OF_PERSON)
+
+
+def shown(lead: Lead | NewLead, person: Person | NewPerson) -> dict[str, Any]:
+    """Return what `LeadOut` shows of a lead, as values for `answer_of`."""
+    return dict(zip((*_OF_LEAD, *OF_PERSON), (*_lead_values(lead), *_person_values(person)), strict=True))
 
 
 class LeadPage(BaseModel):

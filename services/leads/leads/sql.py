@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from operator import attrgetter, itemgetter
-from typing import Any, cast
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.leads.agents.assignment import choosing
 from services.leads.leads.errors import ErasedMeanwhile
-from services.leads.leads.models import Lead
-from services.leads.persons.models import Person
+from services.leads.leads.records import NewLead
+from services.leads.persons.identity import Match, match_of
+from services.leads.persons.records import NewPerson
+from services.leads.persons.sql import FIND
 from shared import outbox
-from shared.db import driver
+from shared.db import close_with, driver
 
 PERSON_COLUMNS = (
     "id", "first_name", "last_name", "name_folded", "phone", "phone_typed", "phone_shared", "email", "province", "city",
@@ -29,6 +35,9 @@ TOUCH_COLUMNS = (
     "recorded_at",
 )  # fmt: skip
 
+CHOSEN = 0
+"""`how` of the row of a look-up that names no person, but the agent who was chosen."""
+
 OUTBOX_PARAMETERS = 10
 """The statement of the outbox takes its values as `$1` to `$10`."""
 
@@ -40,14 +49,14 @@ def _values(columns: tuple[str, ...], *, after: int) -> str:
 
 LEADS_FROM = OUTBOX_PARAMETERS + len(PERSON_COLUMNS)
 
-CAPTURE = f"""
-WITH events AS (
+WRITES = f"""
+events AS (
     {outbox.INSERT}
 ), lead AS (
     INSERT INTO leads {_values(LEAD_COLUMNS, after=LEADS_FROM)}
 ), touch AS (
     INSERT INTO touches {_values(TOUCH_COLUMNS, after=LEADS_FROM + len(LEAD_COLUMNS))}
-)
+), person AS (
 INSERT INTO persons AS kept {_values(PERSON_COLUMNS, after=OUTBOX_PARAMETERS)}
 ON CONFLICT (id) DO UPDATE SET
     first_name = CASE WHEN kept.name_folded = '' THEN excluded.first_name ELSE kept.first_name END,
@@ -63,23 +72,69 @@ ON CONFLICT (id) DO UPDATE SET
     promotional_consent_at = coalesce(kept.promotional_consent_at, excluded.promotional_consent_at)
 WHERE kept.erased_at IS NULL
 RETURNING {", ".join(PERSON_COLUMNS)}
+)
 """
 """What is known of a person stays; a later capture only adds to it. Nothing is returned for one who was erased since
 they were looked up. The constraints between the tables are checked when the statement ends."""
 
+CAPTURE = f"WITH {WRITES} SELECT * FROM person"
+
+LOOK_UP = f"""
+WITH found AS MATERIALIZED (
+    {FIND}
+), chosen AS (
+    {choosing("'{}'::uuid[]", "$4", where="(SELECT count(*) FROM found) = 0")}
+)
+SELECT how, has_phone, same_name, person_id, is_customer FROM found
+UNION ALL SELECT {CHOSEN}, false, false, id, false FROM chosen
+ORDER BY how, person_id
+"""
+"""Who is known by a number or an address, and where nobody is, which agent gets the lead of the stranger."""
+
 _of_person, _of_lead, _of_touch = attrgetter(*PERSON_COLUMNS), attrgetter(*LEAD_COLUMNS), itemgetter(*TOUCH_COLUMNS)
 
 
-async def store_capture(
-    tx: AsyncSession, person: Person, lead: Lead, touch: Mapping[str, Any], events: list[tuple[Any, ...]]
-) -> Mapping[str, Any]:
-    """Write a captured lead with all that belongs to it; return the values of its person as they are known now.
+@dataclass(frozen=True, slots=True)
+class Captures:
+    """All that a new lead is written as."""
+
+    person: NewPerson
+    lead: NewLead
+    touch: Mapping[str, Any]
+    events: list[tuple[Any, ...]]
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Return the parameters of `WRITES`."""
+        columns = (list(column) for column in zip(*self.events, strict=True))
+        return *columns, *_of_person(self.person), *_of_lead(self.lead), *_of_touch(self.touch)
+
+
+async def look_up(
+    tx: AsyncSession, *, phone: str | None, email: str | None, name: str, at: datetime | None
+) -> tuple[list[Match], UUID | None]:
+    """Return who has this number or address, held, and the agent of a stranger's lead; without `at` none is chosen."""
+    if at is None:
+        return [match_of(row) for row in await driver(tx).fetch(FIND, phone, email, name)], None
+    rows = await driver(tx).fetch(LOOK_UP, phone, email, name, at)
+    if rows and rows[0]["how"] == CHOSEN:
+        return [], rows[0]["person_id"]
+    return [match_of(row) for row in rows], None
+
+
+def store_stranger(tx: AsyncSession, new: Captures) -> None:
+    """Write the lead of a person whom nobody knew, by the last statement of the transaction."""
+    close_with(tx, WRITES, new.values)
+    outbox.written(tx)
+
+
+async def store_known(tx: AsyncSession, new: Captures) -> NewPerson:
+    """Write the lead of a person who was known before; return them as they are known now.
 
     Raises `ErasedMeanwhile`, and the transaction is to be given up.
     """
-    columns = (list(column) for column in zip(*events, strict=True))
-    row = await driver(tx).fetchrow(CAPTURE, *columns, *_of_person(person), *_of_lead(lead), *_of_touch(touch))
+    row = await driver(tx).fetchrow(CAPTURE, *new.values)
     if row is None:
         raise ErasedMeanwhile
     outbox.written(tx)
-    return cast("Mapping[str, Any]", row)
+    return NewPerson(**row)

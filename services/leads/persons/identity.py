@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.leads.persons import sql
@@ -71,18 +72,18 @@ def _decides(match: Match, *, shared: bool) -> bool:
     return match.how is How.CARD_PHONE and not shared
 
 
-async def find_person(tx: AsyncSession, *, phone: str | None, email: str | None, name: str) -> Identity:
-    """Tell who has this number or address, and let nobody else look them up to mint an id until `tx` ends.
+async def hold_known_by(tx: AsyncSession, *, phone: str | None, email: str | None) -> None:
+    """Let nobody else look up this number or address to mint an id until `tx` ends.
 
-    `name` is folded. The look-up is a statement of its own, so that it sees what the last holder of the lock did.
+    Look-ups are statements of their own, so that they see what the last holder of the lock did.
     """
     known_by = {"phone": phone, "email": email}
     await driver(tx).execute(sql.LOCK, [f"{kind}:{value}" for kind, value in known_by.items() if value is not None])
-    rows = await driver(tx).fetch(sql.FIND, phone, email, name)
-    matches = [
-        Match(How(row["how"]), row["person_id"], row["has_phone"], row["same_name"], row["is_customer"]) for row in rows
-    ]
-    return identify(matches, phone_given=phone is not None)
+
+
+def match_of(row: asyncpg.Record) -> Match:
+    """Return what a row of `sql.FIND` says."""
+    return Match(How(row["how"]), row["person_id"], row["has_phone"], row["same_name"], row["is_customer"])
 
 
 async def hold_person(tx: AsyncSession, person_id: UUID) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, DateTime, Index, Text, Uuid, func, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from services.leads.persons.records import NewPerson
 from services.leads.tables import Base
 from shared.db import STATE_SCHEMA
 
@@ -38,7 +39,7 @@ class Person(Base):
     erased_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
 
-    def learn(self, told: Person) -> bool:
+    def learn(self, told: Person | NewPerson) -> bool:
         """Take over what was not known before; tell whether there was anything."""
         before = self._known()
         if not self.name_folded:
