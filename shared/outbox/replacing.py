@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import structlog
 
-from shared.bus import Subscription, TopicPartition
+from shared.bus import BusUnavailable, Subscription, TopicPartition
 from shared.db import driver
 from shared.outbox import wire
 from shared.outbox.tails import Tail, read_tails, widened
@@ -54,13 +54,20 @@ async def replace(runtime: Runtime, subscription: Subscription, partition: Topic
         declared = place not in {None, row["next_offset"]}
     if not declared or place is None:
         return None
-    await subscription.commit({partition: place})
+    await _commit(runtime, subscription, partition, place)
     async with runtime.db.transaction() as tx:
         raw = driver(tx)
         if await raw.fetchval(_PLACE, name, *partition, row["next_offset"], place, position):
             await raw.execute(_SET_BACK, name, *partition, place, max(row["next_offset"], tail.end))
     log.warning("consumer_placed_anew", consumer=name, partition=str(partition), was=row["next_offset"], now=place)
     return place
+
+
+async def _commit(runtime: Runtime, subscription: Subscription, partition: TopicPartition, place: int) -> None:
+    """Commit an offset for certain: elsewhere a commit that fails is no fault, here it would cost people a message."""
+    await subscription.commit({partition: place})
+    if (await runtime.bus.committed(runtime.service.consumer.service)).get(partition, place) > place:
+        raise BusUnavailable(f"The bus still believes {partition} to be read beyond offset {place}; it is told again.")
 
 
 async def _place_of(runtime: Runtime, partition: TopicPartition, tail: Tail, position: int) -> int | None:

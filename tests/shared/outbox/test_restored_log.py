@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from shared.bus import TopicPartition
+from shared.bus import BusUnavailable, TopicPartition
+from shared.bus.partitions import partition_of
 from shared.contracts import Event
 from shared.ids import new_id
 from shared.outbox import wire
@@ -160,6 +161,35 @@ async def test_a_running_consumer_stops_red_when_the_log_is_gone_and_goes_on_whe
             await turn(inbox)
 
     assert await nothing_stands_still(listener)
+
+
+async def test_a_consumer_whose_commit_is_lost_when_it_is_placed_anew_is_not_taken_for_a_restored_one(
+    pair: tuple[Runtime, Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bus has lost records here, but still knows how far they were read."""
+    producer, listener = pair
+    person = new_id()
+    await publish(producer, said(person, 1))
+    async with log_copy(producer) as copy:
+        await publish(producer, said(person, 2), said(person, 3))
+        await hear_all(listener)
+        await copy.restore()
+    await realign(producer)
+    async with listening_inbox(listener) as inbox:
+        subscription = await inbox._subscribed()
+        await subscription.commit({TopicPartition(FACTS, partition_of(person, PARTITIONS)): 3})
+        monkeypatch.setattr(subscription, "commit", lose_commit)
+        with suppress(BusUnavailable):
+            await hear_by(inbox)
+    await publish(producer, said(person, 4), said(person, 5))
+    await hear_all(listener)
+
+    assert await numbers_heard(listener, person) == [1, 2, 3, 4, 5]
+    assert await fetch(listener, "SELECT FROM inbox WHERE restored_until > 0") == []
+
+
+async def lose_commit(_offsets: Mapping[TopicPartition, int]) -> None:
+    """Do what a subscription does where the transport does not answer in time."""
 
 
 async def turn_until_stopped(inbox: Inbox) -> None:
