@@ -10,6 +10,8 @@ from shared.clock import utcnow
 from shared.db import Database
 from shared.errors import Invalid, NotFound
 
+STATES = ("parked", "unknown", "dead", "discarded")
+
 _LIST = """
 SELECT topic, partition, "offset", key, type, called.state, attempts, next_attempt_at, parked_at, error
 FROM parked CROSS JOIN LATERAL (
@@ -35,6 +37,13 @@ class NotAPlace(Invalid):
 
     def __init__(self, text: str) -> None:
         super().__init__(f"{text!r} names no event; topic/partition/offset does, such as leads.events.v1/3/120.")
+
+
+class NotAState(Invalid):
+    code = "not_a_state"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text!r} is no state of an event; one of {', '.join(STATES)} is.")
 
 
 class NoSuchEvent(NotFound):
@@ -69,8 +78,10 @@ async def listed(
 ) -> list[asyncpg.Record]:
     """Return parked events without their bodies; `followers` too, which only wait behind another of their key.
 
-    `state` is `parked`, `unknown` (parked until code knows it), `dead` or `discarded`.
+    `state` is `parked`, `unknown` (parked until code knows it), `dead` or `discarded`; raises `NotAState` for others.
     """
+    if state is not None and state not in STATES:
+        raise NotAState(state)
     async with db.connection() as connection:
         return list(await connection.fetch(_LIST, consumer, state, followers, most))
 

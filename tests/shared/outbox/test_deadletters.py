@@ -7,7 +7,7 @@ import pytest
 from services import cli_events
 from shared.ids import new_id
 from shared.outbox import deadletters
-from shared.outbox.deadletters import NoSuchEvent, NotAPlace, Place
+from shared.outbox.deadletters import NoSuchEvent, NotAPlace, NotAState, Place
 from shared.outbox.drain import TRIES, drain
 from shared.service import Runtime
 from tests.shared.outbox.conftest import MakeEcho
@@ -100,6 +100,13 @@ async def test_an_event_shows_its_headers_body_and_error(make_echo: MakeEcho) ->
 def test_what_names_no_place_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(NotAPlace, match=r"leads\.events\.v1/3/120"):
         Place.of(text)
+
+
+async def test_a_state_that_there_is_not_is_refused_rather_than_found_empty(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+
+    with pytest.raises(NotAState, match="'deaf' is no state of an event; one of parked, unknown, dead, discarded is"):
+        await deadletters.listed(runtime.db, "echo", state="deaf")
 
 
 async def test_acting_on_an_event_that_is_not_parked_is_refused(make_echo: MakeEcho) -> None:
