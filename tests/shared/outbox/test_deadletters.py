@@ -120,4 +120,4 @@ async def test_acting_on_an_event_that_is_not_parked_is_refused(make_echo: MakeE
 
 def test_a_command_for_an_unknown_service_names_those_there_are() -> None:
     with pytest.raises(SystemExit, match=r"'lead' is no service; one of customers, leads, .* is"):
-        cli_events._service("lead")
+        cli_events.service_named("lead")
