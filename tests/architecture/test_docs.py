@@ -41,3 +41,10 @@ def test_every_make_target_that_is_named_exists(text: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert set(TARGET.findall(text.read_text())) <= targets
+
+
+def test_every_alert_is_explained_to_operators() -> None:
+    alerts = re.findall(r"- alert: (\w+)", (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
+
+    assert [alert for alert in alerts if f"`{alert}`" not in (ROOT / "docs" / "operations.md").read_text()] == []
+    assert alerts
