@@ -2,8 +2,9 @@
 
 Key and answer are stored in the transaction of the effect, by subject and route, last of all; nothing is looked up
 before. The primary key decides: of several transactions with one key the first to commit stays, and each other finds
-the key stored, is undone, and gives the answer of that one. So a new key costs one statement, and only a repeat does
-its work in vain (docs/adr/0020). Repeats that come to this process while the first is at work are told so at once.
+the key stored, is undone, and gives the answer of that one. So a new key costs one statement, or none of its own where
+the work ends with a write that takes it in (`close_with`), and only a repeat does its work in vain
+(docs/adr/0020). Repeats that come to this process while the first is at work are told so at once.
 """
 
 from __future__ import annotations
