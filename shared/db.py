@@ -106,7 +106,7 @@ class Database:
     @asynccontextmanager
     async def _lent(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection of the pool. One without work of SQLAlchemy's own goes back without a greenlet."""
-        connection = await self.engine.connect()
+        connection = await self._taken()
         try:
             yield connection
         except BaseException as error:
@@ -119,6 +119,19 @@ class Database:
                 await asyncio.shield(connection.close())
             else:
                 cast("Connection", connection.sync_connection).close()
+
+    async def _taken(self) -> AsyncConnection:
+        """Take a connection of the pool; a `ConnectionError` however the way to the server is barred.
+
+        A server that is stopped takes its socket away, a name may not resolve, a network be out of reach: each is an
+        `OSError` of another kind, and none is told from a fault of our own once it has left this place.
+        """
+        try:
+            return await self.engine.connect()
+        except (ConnectionError, TimeoutError):
+            raise
+        except OSError as error:
+            raise ConnectionError(f"The database cannot be reached: {error}") from error
 
     async def close(self) -> None:
         """Close the pool."""

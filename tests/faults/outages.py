@@ -59,8 +59,10 @@ def killed(broker: KafkaBroker) -> Cause:
     @asynccontextmanager
     async def cause() -> AsyncIterator[None]:
         await asyncio.to_thread(broker.kill)
-        yield
-        await asyncio.to_thread(broker.start)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(broker.start)
 
     return cause
 
@@ -86,8 +88,10 @@ def stopped(server: OwnServer) -> Cause:
     @asynccontextmanager
     async def cause() -> AsyncIterator[None]:
         await server.stop()
-        yield
-        await server.start()
+        try:
+            yield
+        finally:
+            await server.start()
 
     return cause
 

@@ -6,9 +6,11 @@ import signal
 from collections.abc import Awaitable, Callable
 
 import asyncpg
+import pytest
 
 from shared.db import Database, driver
 from shared.service import Runtime
+from shared.web.handlers import DatabaseAway, of_database
 from tests.shared.web.notes import SERVICE
 from tests.support.eventually import eventually
 
@@ -63,3 +65,14 @@ async def test_what_is_committed_after_another_was_cut_off_at_its_beginning_is_k
     assert await other.fetchval("SELECT array_agg(number) FROM kept") == [2]
     await other.close()
     await db.close()
+
+
+@pytest.mark.parametrize("way", ["/no/such/folder", "no-such-host.invalid"])
+async def test_a_server_to_which_there_is_no_way_is_away_and_no_fault_of_ours(way: str) -> None:
+    database = Database(f"postgresql:///peyvand?host={way}")
+    with pytest.raises(ConnectionError, match="cannot be reached") as barred:
+        async with database.transaction():
+            pass
+    await database.close()
+
+    assert isinstance(of_database(barred.value), DatabaseAway)
