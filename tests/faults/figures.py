@@ -10,8 +10,16 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from services.metrics.app import SERVICE
 from shared.clock import utcnow
+from shared.db import Database
+from shared.outbox.rebuild import rebuild
+from shared.service import Runtime
+from shared.settings import load
 from tests.faults.ledger import Ledger
+from tests.support.api import keys
+from tests.support.deployments import Deployment
+from tests.support.runtimes import SECRET
 
 ZONE: Final = ZoneInfo("Asia/Tehran")
 ACTIVE: Final = timedelta(days=90)
@@ -34,6 +42,29 @@ async def read_all(http: httpx.AsyncClient) -> dict[str, Any]:
             answer = (await http.get(f"/v1/metrics/{figure}", params=query)).raise_for_status()
             read[f"{figure} {interval or 'whole'}"] = answer.json()["points"]
     return read
+
+
+async def make_anew(deployment: Deployment) -> int:
+    """Rebuild the figures from the log, as `peyvand rebuild metrics` does; return how many records were read."""
+    url = deployment.databases[SERVICE.name]
+    settings = load(
+        SERVICE.settings,
+        database_url=url,
+        bus_database_url=deployment.databases["bus"],
+        jwt_public_key=keys().public_pem,
+        secret_key=SECRET,
+    )
+    db = Database(url)
+    try:
+        return await rebuild(Runtime(SERVICE, settings, db, deployment.bus))
+    finally:
+        await db.close()
+
+
+def compare(before: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> list[str]:
+    """Compare the figures that were kept with those of a rebuild."""
+    return [f"{name}: {before[name]}, but rebuilt it is {rebuilt[name]}"
+            for name in before if before[name] != rebuilt[name]]  # fmt: skip
 
 
 def check(figures: Mapping[str, Any], ledger: Ledger) -> list[str]:

@@ -106,6 +106,8 @@ class Trial:
         self.done["facts on the log"] = sum(len(facts) for facts in logged.partitions.values())
         self.done["records sent twice, read once"] = logged.doubled
         findings += figures.check(before, self.ledger)
+        self.done["records rebuilt from"] = await figures.make_anew(self.deployment)
+        findings += figures.compare(before, await figures.read_all(load.http))
         findings += self.ledger.complaints
         findings += [f"{name} ended with {codes} by itself" for name, process in self.processes.items()
                      if (codes := process.died_by_itself)]  # fmt: skip
