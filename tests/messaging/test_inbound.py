@@ -163,17 +163,62 @@ async def test_one_text_heard_of_in_three_ways_is_one_answer(
     await known_person(runtime)
     await panel.reply(SARA_PHONE, "۲")
     said = {"from": SARA_PHONE, "to": LINE, "text": "۲", **pushed}
+    ways = ways_of_hearing(runtime, client, accounts, said)
 
-    ways: dict[str, Callable[[], Awaitable[object]]] = {
-        "webhook": lambda: client.post(accounts.webhook_paths["inbound"], json=said),
-        "poll": lambda: turn(runtime, POLL),
-        "sweep": lambda: turn(runtime, "sweep inbound messages"),
-    }
     for way in (first, "webhook", "poll", "sweep", "webhook"):
         with moved(timedelta(seconds=2)):
             await ways[way]()
 
     assert [reply.number for reply in await published(runtime, ReplyReceived)] == [2]
+
+
+@pytest.mark.parametrize("pushed", [{}, {"messageid": 5_000_001}])
+@pytest.mark.parametrize("first", ["webhook", "poll", "sweep"])
+async def test_a_text_that_an_erasure_emptied_is_not_kept_anew_when_it_is_heard_of_again(
+    first: str, pushed: dict[str, Any], client: httpx.AsyncClient, runtime: Runtime, panel: Panel,
+    accounts: SandboxAccounts,
+) -> None:  # fmt: skip
+    person = await known_person(runtime)
+    await panel.reply(SARA_PHONE, "کلید")
+    said = {"from": SARA_PHONE, "to": LINE, "text": "کلید", **pushed}
+    ways = ways_of_hearing(runtime, client, accounts, said)
+    await ways[first]()
+    assert await kept_texts(runtime) == ["کلید"]
+
+    await deliver(runtime, person, CustomerErased(occurred_at=utcnow(), person_id=person))
+    with moved(timedelta(seconds=2)):
+        for way in ways.values():
+            await way()
+
+    assert await kept_texts(runtime) == [None]
+
+
+async def test_another_text_to_a_line_where_one_was_just_emptied_is_kept(
+    client: httpx.AsyncClient, runtime: Runtime, panel: Panel, accounts: SandboxAccounts
+) -> None:
+    person = await known_person(runtime)
+    said = {"from": SARA_PHONE, "to": LINE, "text": "کلید"}
+    await ways_of_hearing(runtime, client, accounts, said)["webhook"]()
+    await deliver(runtime, person, CustomerErased(occurred_at=utcnow(), person_id=person))
+    await panel.reply(SARA_PHONE, "سلام")
+    await turn(runtime, POLL)
+
+    assert await kept_texts(runtime) == [None, "سلام"]
+
+
+async def kept_texts(runtime: Runtime) -> list[str | None]:
+    kept: list[str | None] = await fetchval(runtime, "SELECT array_agg(text ORDER BY id) FROM inbound_messages")
+    return kept
+
+
+def ways_of_hearing(
+    runtime: Runtime, client: httpx.AsyncClient, accounts: SandboxAccounts, said: dict[str, Any]
+) -> dict[str, Callable[[], Awaitable[object]]]:
+    return {
+        "webhook": lambda: client.post(accounts.webhook_paths["inbound"], json=said),
+        "poll": lambda: turn(runtime, POLL),
+        "sweep": lambda: turn(runtime, "sweep inbound messages"),
+    }
 
 
 async def test_two_answers_with_ids_of_their_own_are_two(
@@ -294,6 +339,29 @@ async def test_reports_may_come_before_the_answer_twice_and_in_the_wrong_order(
     assert await statuses(runtime) == [("delivered", None)]
     assert len(await published(runtime, MessageDelivered)) == 1
     assert await fetchval(runtime, "SELECT count(*) FROM delivery_reports") == 0
+
+
+async def test_a_report_of_an_unanswered_send_waits_until_it_is_known_whose_it_is(
+    client: httpx.AsyncClient, runtime: Runtime, panel: Panel, accounts: SandboxAccounts
+) -> None:
+    await panel.fault("timeout_after_accept", count=1, delay_s=1)
+    await queued(runtime, intent(await known_person(runtime)))
+    await turn(runtime, SEND)
+    said = {"messageId": (await panel.texts())[0]["id"], "deliveryState": 1}
+    await client.post(accounts.webhook_paths["delivery"], json=said)
+    await turn(runtime, "apply delivery reports")
+    assert await statuses(runtime) == [("unknown", "timeout")]
+
+    with moved(timedelta(seconds=10)):
+        await turn(runtime, "reconcile unknown messages")
+        await turn(runtime, "apply delivery reports")
+    assert await statuses(runtime) == [("delivered", None)]
+    with moved(timedelta(days=3)):
+        await client.post(accounts.webhook_paths["delivery"], json=said)
+        await turn(runtime, "apply delivery reports")
+
+    assert len(await published(runtime, MessageDelivered)) == 1
+    assert len(await panel.texts()) == 1
 
 
 async def test_without_leave_to_see_personal_data_numbers_are_masked_and_texts_left_out(
