@@ -30,7 +30,7 @@ fuzz: environment ## Try every operation of every API with a thousand examples (
 	@$(BIN)/pytest tests/fuzz -m fuzz_long -s -p no:cacheprovider $(ARGS)
 
 faults: environment ## Kill, freeze and starve deployments under load, then compare all (SEED=1 MINUTES=4 ARGS="-k kafka")
-	@SEED=$(SEED) MINUTES=$(or $(MINUTES),4) $(BIN)/pytest tests/faults -m faults_long -s -p no:cacheprovider $(ARGS)
+	@SEED=$(SEED) MINUTES=$(or $(MINUTES),4) $(BIN)/pytest tests -m faults_long -s -p no:cacheprovider $(ARGS)
 
 lint: environment ## Check style and who imports whom
 	@$(BIN)/ruff check .

@@ -33,6 +33,9 @@ NAMING = {
 
 _savepoints = count()
 
+CLIENT_GONE_MS = "500"
+"""How often the server looks, amid a statement, whether we are still there: what nobody waits for holds no locks."""
+
 REFUSAL_COUNTS_S = 5.0
 """For how long after a write was refused readiness says so."""
 
@@ -82,6 +85,7 @@ class Database:
                     "application_name": name,
                     "search_path": f"public,{state_schema}",
                     "timezone": "UTC",
+                    "client_connection_check_interval": CLIENT_GONE_MS,
                 },
             },
         )

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -21,31 +22,48 @@ from tests.support.ingress import skip_without_nginx
 from tests.support.story import tell, untold_of_people
 
 LEAD = {"first_name": "سارا", "last_name": "نمونه", "phone": "۰۹۹۹ ۰۰۰ ۱۲۳۴", "source": "website"}
-KILLED = ("services:leads-api", "services:messaging-worker", "ingress:nginx", "stores:kafka", "stores:postgres")
+PROCESSES = ("services:leads-api", "services:messaging-worker", "ingress:nginx")
+STORES = ("stores:kafka", "stores:postgres")
 
 
-@pytest.mark.timeout(450)
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("needs_kafka")
 async def test_what_dies_is_started_again_and_the_story_is_told_behind_nginx(tmp_path: Path) -> None:
     skip_without_nginx()
     async with up_local(tmp_path) as deployment:
-        async with deployment.client() as client:
-            lead = (await client.post("/v1/leads", json=LEAD)).raise_for_status().json()
-        before = {name: pid_of(tmp_path, name) for name in KILLED}
-        for pid in before.values():
-            os.kill(pid, signal.SIGKILL)
-        await eventually(lambda: reads(deployment, lead["id"]), within=60, every=0.5)
-        assert [name for name in KILLED if pid_of(tmp_path, name) in {0, before[name]}] == []
-        deployment.processes["peyvand"].send(signal.SIGKILL)
-        await deployment.processes["peyvand"].ended()
-
-    async with up_local(tmp_path) as deployment:
-        assert await reads(deployment, lead["id"])
+        await outlives_the_death_of(PROCESSES, deployment, tmp_path)
         await tell(deployment)
         await untold_of_people(deployment)
         broker = int(environment_of(tmp_path)["PEYVAND_KAFKA_BOOTSTRAP_SERVERS"].rpartition(":")[2])
     assert deployment.processes["peyvand"].lines[-1] == "stopped"
     assert not listens(broker)
+
+
+@pytest.mark.faults_long
+@pytest.mark.timeout(450)
+@pytest.mark.usefixtures("needs_kafka")
+async def test_a_start_after_everything_was_killed_goes_on_with_the_data(tmp_path: Path) -> None:
+    skip_without_nginx()
+    async with up_local(tmp_path) as deployment:
+        lead = await outlives_the_death_of((*PROCESSES, *STORES), deployment, tmp_path)
+        deployment.processes["peyvand"].send(signal.SIGKILL)
+        await deployment.processes["peyvand"].ended()
+
+    async with up_local(tmp_path) as deployment:
+        assert await reads(deployment, lead)
+        await tell(deployment)
+
+
+async def outlives_the_death_of(programs: Sequence[str], deployment: Deployment, data: Path) -> str:
+    """Kill programs at once, and wait until they run again and know a lead that was captured before; return its id."""
+    async with deployment.client() as client:
+        lead = str((await client.post("/v1/leads", json=LEAD)).raise_for_status().json()["id"])
+    before = {name: pid_of(data, name) for name in programs}
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    await eventually(lambda: reads(deployment, lead), within=60, every=0.5)
+    await eventually(lambda: not [name for name in programs if pid_of(data, name) in {0, before[name]}], within=60)
+    return lead
 
 
 def pid_of(data: Path, program: str) -> int:

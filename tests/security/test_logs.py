@@ -50,21 +50,21 @@ def test_ids_and_what_was_hidden_are_no_leak(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "status", "said"),
+    ("more", "workers", "status", "said"),
     [
-        ("pass", 0, "1 passed"),
-        ('print("sent to 09990001234")', 1, "a number to call: sent to 09990001234"),
-        ("assert False", 1, "1 failed"),
+        ("pass", "0", 0, "1 passed"),
+        ('print("sent to 09990001234")', "0", 1, "a number to call: sent to 09990001234"),
+        ('print("sent to 09990001234")', "1", 1, "a number to call: sent to 09990001234"),
+        ("assert False", "0", 1, "1 failed"),
     ],
 )
-@pytest.mark.parametrize("workers", ["0", "1"])
 async def test_a_run_whose_logs_name_somebody_fails_naming_the_line(
-    tmp_path: Path, more: str, status: int, said: str, workers: str
+    tmp_path: Path, more: str, workers: str, status: int, said: str
 ) -> None:
     (tmp_path / "test_it.py").write_text(SAYS.format(redacted="phone", more=more))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pytest", "-p", "tests.support.logwatch", "-c", "/dev/null", "--rootdir", tmp_path,
-        "-n", workers, "-p", "no:cacheprovider", tmp_path / "test_it.py",
+        "-n", workers, "-p", "no:cacheprovider", "--basetemp", tmp_path / "inner", tmp_path / "test_it.py",
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     output, _ = await process.communicate()

@@ -16,6 +16,7 @@ from tests.shared.web.conftest import SCOPES
 from tests.shared.web.notes import SERVICE
 from tests.support.api import client as open_client
 from tests.support.api import token
+from tests.support.eventually import eventually
 
 MakeRuntime = Callable[..., Awaitable[Runtime]]
 HEADERS = {"Authorization": f"Bearer {token(SCOPES)}", "Content-Type": "application/json"}
@@ -60,11 +61,15 @@ async def test_a_statement_that_takes_too_long_ends_in_the_database_too(
 ) -> None:
     answer = await http.get("/v1/notes/asleep")
     running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND state = 'active'"
-    async with hasty.state.runtime.db.connection() as connection:
-        left = await connection.fetchval(f"{running} AND pid <> pg_backend_pid() AND datname = current_database()")
+
+    async def ended() -> bool:
+        async with hasty.state.runtime.db.connection() as connection:
+            return not await connection.fetchval(
+                f"{running} AND pid <> pg_backend_pid() AND datname = current_database()"
+            )
 
     assert answer.status_code == 503
-    assert left == 0
+    await eventually(ended, within=5)
 
 
 async def test_a_request_within_its_time_is_left_alone(hasty: FastAPI, http: httpx.AsyncClient) -> None:
