@@ -93,7 +93,7 @@ def _row(message: InboundSms, sender: Sender) -> tuple[Any, ...]:
     return (
         new_id(), dedupe_of(message), message.provider_id, message.exact, message.line, message.sender, text,
         sender.person_id, f"{{{','.join(map(str, sender.may_be))}}}", meaning.kind, meaning.number, meaning.keyword,
-        message.received_at,
+        message.received_at, *_said(message),
     )  # fmt: skip
 
 
@@ -101,8 +101,14 @@ def dedupe_of(message: InboundSms) -> bytes:
     """Return what is the same however often a message is told: its time, in seconds as panels tell it, or its id."""
     second = str(int(message.received_at.timestamp()))
     told = second if message.exact else message.provider_id or second
-    said = f"{message.line}\x00{message.sender}\x00{told}\x00{message.text}"
-    return hashlib.sha256(said.encode(errors="replace")).digest()
+    before, after = _said(message)
+    return hashlib.sha256(before + told.encode(errors="replace") + after).digest()
+
+
+def _said(message: InboundSms) -> tuple[bytes, bytes]:
+    """Return what a digest covers before and after what was told: the statement that stores puts them together too."""
+    before, after = f"{message.line}\x00{message.sender}\x00", f"\x00{message.text}"
+    return before.encode(errors="replace"), after.encode(errors="replace")
 
 
 async def _heed(tx: AsyncSession, row: asyncpg.Record, settings: Settings, now: datetime) -> None:

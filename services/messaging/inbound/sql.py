@@ -1,6 +1,12 @@
 """Statements of inbound messages."""
 
-STORE = """
+TOLD_ELSEWHERE = """
+old.account_id = $1 AND old.line = new.line
+      AND old.received_at BETWEEN new.received_at - interval '90 seconds' AND new.received_at + interval '90 seconds'
+      AND (old.provider_id IS NULL OR new.provider_id IS NULL) AND NOT (old.exact AND new.exact)
+""".strip()
+
+STORE = f"""
 INSERT INTO inbound_messages (
     id, account_id, dedupe, provider_id, exact, line, sender, text, person_id, shared_by, meaning, number, keyword,
     received_at, recorded_at
@@ -9,22 +15,27 @@ SELECT new.id, $1, new.dedupe, new.provider_id, new.exact, new.line, new.sender,
        new.shared_by::uuid[], new.meaning, new.number, new.keyword, new.received_at, $2
 FROM unnest(
     $3::uuid[], $4::bytea[], $5::text[], $6::boolean[], $7::text[], $8::text[], $9::text[], $10::uuid[], $11::text[],
-    $12::text[], $13::integer[], $14::text[], $15::timestamptz[]
+    $12::text[], $13::integer[], $14::text[], $15::timestamptz[], $16::bytea[], $17::bytea[]
 ) AS new(
-    id, dedupe, provider_id, exact, line, sender, text, person_id, shared_by, meaning, number, keyword, received_at
+    id, dedupe, provider_id, exact, line, sender, text, person_id, shared_by, meaning, number, keyword, received_at,
+    said_before, said_after
 )
 WHERE NOT EXISTS (
     SELECT FROM inbound_messages old
-    WHERE old.account_id = $1 AND old.sender = new.sender AND old.line = new.line AND old.text = new.text
-      AND old.received_at BETWEEN new.received_at - interval '90 seconds' AND new.received_at + interval '90 seconds'
-      AND (old.provider_id IS NULL OR new.provider_id IS NULL) AND NOT (old.exact AND new.exact)
+    WHERE {TOLD_ELSEWHERE} AND old.sender = new.sender AND old.text = new.text
+) AND NOT EXISTS (
+    SELECT FROM inbound_messages old
+    WHERE {TOLD_ELSEWHERE} AND old.sender IS NULL AND old.dedupe = sha256(new.said_before || convert_to(CASE
+        WHEN old.exact OR old.provider_id IS NULL THEN floor(extract(epoch FROM old.received_at))::bigint::text
+        ELSE old.provider_id END, 'UTF8') || new.said_after)
 )
 ORDER BY new.dedupe
 ON CONFLICT DO NOTHING
 RETURNING id, line, sender, person_id, meaning, number, keyword, received_at
 """
 """One message may be heard of by a webhook, a poll and a sweep, each telling less or more of it: by the panel's id,
-by the second, or else by an equal text close by."""
+by the second, or else by an equal text close by. One that an erasure emptied has no text to compare: it is equal if
+what was said now, told as it was then, has its digest."""
 
 LAST_WRITTEN_TO = """
 SELECT DISTINCT ON (message.address) message.address, message.person_id
