@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)")
 TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
-TARGET = re.compile(r"`(?:[A-Z]+=\S+ )*make ([a-z-]+)")
+TARGET = re.compile(r"(?:`(?:[A-Z]+=\S+ )*|^)make ([a-z-]+)", re.MULTILINE)
 
 
 def name_of(text: Path) -> str:
