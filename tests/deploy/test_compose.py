@@ -16,7 +16,7 @@ from compose_spec import PyCompose
 from compose_spec.models import ComposeSpecification
 
 from services.embedded import SERVICES
-from services.kafka import KafkaBroker, fetch_libraries, missing
+from services.kafka import KafkaBroker, fetch_libraries
 from services.local.ingress import TEMPLATE, render
 from services.postgres import programs
 from services.sandbox.settings import Settings as SandboxSettings
@@ -199,12 +199,11 @@ def test_kafka_is_the_broker_of_up_local_but_for_its_addresses(containers: dict[
     assert {name: value for name, value in broker.items() if name != "log.dirs"} == ours
 
 
+@pytest.mark.usefixtures("needs_kafka")
 @pytest.mark.parametrize("cluster_id", ["AbCdEfGhIjKlMnOpQrStUv", "-bCdEfGhIjKlMnOpQrStUv"])
 def test_kafka_formats_its_folder_with_any_id_that_the_example_makes(
     containers: dict[str, Any], tmp_path: Path, cluster_id: str
 ) -> None:
-    if why := missing():
-        pytest.skip(why)
     properties = (ROOT / "deploy/kafka/server.properties").read_text().replace("/var/lib/kafka/data", f"{tmp_path}/log")
     (tmp_path / "server.properties").write_text(properties)
     (command,) = containers["kafka"]["command"]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from services.kafka import KafkaBroker, missing
+from services.kafka import KafkaBroker
 from shared.bus import BusUnavailable
 from shared.ids import new_id
 from shared.outbox.alignment import LogBehind
@@ -26,9 +26,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.faults_long]
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
-    if absent := missing():
-        pytest.skip(absent)
+def broker(tmp_path: Path, needs_kafka: None) -> Iterator[KafkaBroker]:
     with KafkaBroker(tmp_path / "kafka") as broker:
         yield broker
 
