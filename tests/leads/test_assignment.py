@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from services.leads.agents.assignment import choose_agent
+from services.leads.agents.assignment import AHEAD, choose_agent
 from shared.clock import moved, utcnow
 from shared.contracts.leads import LeadAssigned, LeadCaptured
 from shared.service import Runtime
@@ -60,7 +60,7 @@ async def test_leads_that_come_at_once_are_shared_out_but_for_those_under_way_an
 
     assert shares == [owners[each] for each in agents]
     assert sum(shares) == len(await published(runtime, LeadAssigned)) == 80
-    assert max(shares) - min(shares) <= runtime.settings.pool_size
+    assert max(shares) - min(shares) <= runtime.settings.pool_size + AHEAD
 
     for _ in range(4 * max(shares) - 80):
         await captured(client)
@@ -74,6 +74,22 @@ async def test_a_capture_does_not_wait_for_another_that_has_chosen(runtime: Runt
         lead = await asyncio.wait_for(captured(client), 5)
 
     assert [str(chosen), lead["agent_id"]] == [first, second]
+
+
+async def test_whom_no_other_capture_is_choosing_gets_no_more_leads_than_those_who_are_being_chosen_can_catch_up(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    agents = [await agent(client) for _ in range(3)]
+    async with runtime.db.transaction() as one, runtime.db.transaction() as two:
+        held = {str(await choose_agent(each, at=utcnow())) for each in (one, two)}
+        (free,) = set(agents) - held
+        assert [(await captured(client))["agent_id"] for _ in range(AHEAD + 1)] == [free] * (AHEAD + 1)
+        capture = asyncio.create_task(captured(client))
+        done, _ = await asyncio.wait([capture], timeout=0.2)
+        assert not done
+
+    assert (await capture)["agent_id"] in held
+    assert sum(await open_leads(client, *agents)) == AHEAD + 4
 
 
 async def test_a_capture_waits_for_the_only_agent_and_counts_on(runtime: Runtime, client: httpx.AsyncClient) -> None:

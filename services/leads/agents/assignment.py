@@ -1,9 +1,9 @@
 """Who gets a lead: the agent on duty with the fewest open leads for their capacity; ties go to who waited longest.
 
 Shares are counted on the agents' rows. Captures choose side by side, each of them among the agents whom no other is
-choosing at that moment, so that none waits for another's commit; the counts are exact, so whoever got one too many is
-passed over next. A transaction that changes more than one agent's count does so in turn, so that no two ever wait
-for each other.
+choosing at that moment and who are at most `AHEAD` leads ahead of the fewest. Only where all of those are being chosen
+does one wait, and those who wait spread over them. The counts are exact, so whoever got one too many is passed over
+next. A transaction that changes more than one agent's count does so in turn, so that no two ever wait for each other.
 """
 
 from __future__ import annotations
@@ -24,21 +24,35 @@ TURN = 4_911_027_365_001
 TAKE_TURN = "SELECT pg_advisory_xact_lock($1)"
 
 
+AHEAD = 2
+"""How many leads an agent may be ahead of the fewest and still be chosen, because whoever has the fewest is taken."""
+
+
 def choosing(besides: str, at: str, where: str = "true") -> str:
-    """Return the statement that gives a lead to an agent; `besides` and `at` name its parameters."""
-    fewest = f"""
-    SELECT id FROM agents WHERE active AND on_duty AND role = 'agent' AND id <> ALL({besides})
-    ORDER BY open_leads::float8 / capacity, last_assigned_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE
+    """Return the statement that gives a lead to an agent; `besides` and `at` name its parameters.
+
+    Who is near the fewest is decided by the statement's snapshot, as a condition that a change meanwhile could undo
+    would leave the row locked and go on to the next.
     """
+    on_duty = f"active AND on_duty AND role = 'agent' AND id <> ALL({besides})"
+    near = f"""
+    SELECT id FROM agents WHERE {on_duty} AND open_leads::float8 / capacity <= (
+        SELECT min((open_leads + {AHEAD})::float8 / capacity) FROM agents WHERE {on_duty}
+    )
+    """
+    fewest = f"""
+    SELECT id FROM agents WHERE {on_duty} AND id = ANY(ARRAY({near}))
+    ORDER BY open_leads::float8 / capacity, last_assigned_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    """
+    any_near = f"SELECT id FROM agents WHERE {on_duty} AND id = ANY(ARRAY({near})) ORDER BY random() LIMIT 1"
     return f"""
     UPDATE agents SET open_leads = open_leads + 1, last_assigned_at = {at}
-    WHERE {where} AND id = coalesce(({fewest} SKIP LOCKED), ({fewest}))
+    WHERE {where} AND id = coalesce(({fewest}), ({any_near} FOR NO KEY UPDATE))
     RETURNING id
     """
 
 
 CHOOSE = choosing("$1::uuid[]", "$2")
-"""Waits only where all agents on duty are being chosen."""
 
 CHANGE = """
 UPDATE agents SET open_leads = open_leads + change.by
