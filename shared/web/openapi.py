@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from fastapi import FastAPI
@@ -12,10 +12,14 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared.errors import Forbidden, Invalid, PayloadTooLarge, PeyvandError, Unauthorized, Unavailable
 from shared.web.auth import declared_scopes, is_public
+from shared.web.deadlines import BodyTooSlow, DeadlinePassed
 from shared.web.idempotency import AnswerErased, IdempotencyKeyInFlight, IdempotencyKeyReused
-from shared.web.problems import Problem, ProblemField, problem_response, problems
+from shared.web.limits import AskedTooOften
+from shared.web.problems import MEDIA_TYPE, Problem, ProblemField, problem_response, problems
 from shared.web.routing import Route
+from shared.web.verification import BadToken
 
 KEY_PARAMETER = {
     "name": "Idempotency-Key",
@@ -25,6 +29,43 @@ KEY_PARAMETER = {
     "schema": {"type": "string", "maxLength": 255},
     "example": "5f3a1c1e-6d0e-4a52-9a55-5f6d0a6a2b01",
 }
+
+HEADERS = {
+    "RetryAfter": {
+        "description": "After how many seconds to ask again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 1,
+    },
+    "Challenge": {
+        "description": "How to sign in: with a bearer token.",
+        "required": True,
+        "schema": {"type": "string", "const": "Bearer"},
+        "example": "Bearer",
+    },
+}
+SAID_WITH = {
+    401: {"WWW-Authenticate": "Challenge"},
+    429: {"Retry-After": "RetryAfter"},
+    503: {"Retry-After": "RetryAfter"},
+}
+"""Headers that every answer of a status carries, by their names in the document."""
+
+MACHINERYS: Mapping[int, tuple[str, tuple[type[PeyvandError], ...]]] = {
+    401: ("Unauthorized", (Unauthorized, BadToken)),
+    403: ("Forbidden", (Forbidden,)),
+    408: ("BodyTooSlow", (BodyTooSlow,)),
+    413: ("PayloadTooLarge", (PayloadTooLarge,)),
+    422: ("Invalid", (Invalid,)),
+    429: ("AskedTooOften", (AskedTooOften,)),
+    500: ("InternalError", ()),
+    503: ("Unavailable", (Unavailable, DeadlinePassed)),
+}
+"""What the machinery refuses for every operation, by its name in the document, and the kinds that there are of it."""
+
+EVERYWHERE = (422, 429, 500, 503)
+OF_TOKENS = (401, 403)
+OF_BODIES = (408, 413)
 
 
 class UndeclaredRoute(Exception):
@@ -68,6 +109,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             if route.include_in_schema:
                 for method in route.methods:
                     _complete(document["paths"][route.path_format][method.lower()], method, declared_scopes(route))
+        _share_examples(document)
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -76,6 +118,16 @@ def _add_components(document: dict[str, Any]) -> None:
     add_problems(document)
     _exemplify_pages(document["components"]["schemas"])
     document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    document["components"]["headers"] = HEADERS
+    document["components"]["responses"] = {
+        name: _with_headers(status, problems(*kinds).get(status, problem_response(status)))
+        for status, (name, kinds) in MACHINERYS.items()
+    }
+
+
+def _with_headers(status: int, response: dict[str, Any]) -> dict[str, Any]:
+    said = {name: {"$ref": f"#/components/headers/{header}"} for name, header in SAID_WITH.get(status, {}).items()}
+    return {**response, "headers": said} if said else response
 
 
 def add_problems(document: dict[str, Any]) -> None:
@@ -105,15 +157,25 @@ def _complete(operation: dict[str, Any], method: str, scopes: list[str]) -> None
     """Add to an operation what the machinery does for it."""
     responses = operation["responses"]
     if "application/json" in responses.get("422", {}).get("content", {}):
-        responses["422"] = problem_response(422)
+        del responses["422"]
     if not is_public(scopes):
         operation["security"] = [{"bearer": scopes}]
-        for status in (401, 403):
-            responses.setdefault(str(status), problem_response(status))
     if method == "POST":
         operation.setdefault("parameters", []).append(KEY_PARAMETER)
         for code, response in problems(IdempotencyKeyInFlight, IdempotencyKeyReused, AnswerErased).items():
             _merge(responses, str(code), response)
+    for status in _machinerys(operation, method, scopes):
+        own = responses.get(str(status))
+        shared = {"$ref": f"#/components/responses/{MACHINERYS[status][0]}"}
+        responses[str(status)] = _with_headers(status, own) if own is not None else shared
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _machinerys(operation: dict[str, Any], method: str, scopes: list[str]) -> tuple[int, ...]:
+    """Return the statuses that the machinery may answer an operation with; of a POST it reads the body for its key."""
+    of_tokens = () if is_public(scopes) else OF_TOKENS
+    of_bodies = OF_BODIES if method == "POST" or "requestBody" in operation else ()
+    return (*of_tokens, *of_bodies, *EVERYWHERE)
 
 
 def _merge(responses: dict[str, Any], status: str, response: dict[str, Any]) -> None:
@@ -121,3 +183,15 @@ def _merge(responses: dict[str, Any], status: str, response: dict[str, Any]) -> 
     for media, content in response["content"].items():
         kept = present.setdefault("content", {}).setdefault(media, content)
         kept.setdefault("examples", {}).update(content["examples"])
+
+
+def _share_examples(document: dict[str, Any]) -> None:
+    """Write each problem's example once, and refer to it where it is met; another one of the same code stays there."""
+    shared: dict[str, Any] = document["components"].setdefault("examples", {})
+    operations = (operation for methods in document["paths"].values() for operation in methods.values())
+    answers = [answer for operation in operations for answer in operation["responses"].values()]
+    for answer in (*answers, *document["components"]["responses"].values()):
+        examples = answer.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+        for code, example in examples.items():
+            if shared.setdefault(code, example) == example:
+                examples[code] = {"$ref": f"#/components/examples/{code}"}
