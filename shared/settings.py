@@ -19,6 +19,9 @@ def common(name: str) -> AliasChoices:
 
 SECRET_LENGTH = 32
 
+LONGEST_DEADLINE_S = 70
+"""What the ingress waits for an answer, less what a request that is broken off takes to be answered."""
+
 
 class SettingsError(Exception):
     """The environment does not fit; the message says every fault, a sentence each."""
@@ -112,14 +115,16 @@ class ServiceSettings(BaseSettings):
     request_deadline_s: float = Field(
         30,
         gt=0,
+        le=LONGEST_DEADLINE_S,
         validation_alias=common("request_deadline_s"),
         description="A request that is not answered after this many seconds is broken off with 503.",
     )
     bulk_deadline_s: float = Field(
         55,
         gt=0,
+        le=LONGEST_DEADLINE_S,
         validation_alias=common("bulk_deadline_s"),
-        description="The same for bulk requests. Below what the ingress waits for an answer.",
+        description="The same for bulk requests. At most 70, as the ingress waits 75 s for an answer.",
     )
     body_deadline_s: float = Field(
         10,

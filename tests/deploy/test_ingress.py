@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx
+import pytest
 
+from services.embedded import SERVICES
 from services.local.ingress import NOBODY, TEMPLATE
 from services.local.ports import unused
 from services.local.programs import DRAIN_S
 from shared.main import KEEP_ALIVE_S
 from shared.routes import PREFIXES, SERVICE_NAMES
-from shared.settings import ServiceSettings
+from shared.service import Service
+from shared.settings import LONGEST_DEADLINE_S, ServiceSettings, SettingsError, load, variable
+from shared.web.deadlines import GRACE_S, LOOK_EVERY_S
+from shared.web.problems import Problem
 from shared.web.sse import KEEP_ALIVE_S as STREAM_KEEP_ALIVE_S
+from tests.support.eventually import eventually
 from tests.support.ingress import ingress
+
+SETTINGS = {
+    "database_url": "postgresql://nobody@nowhere/nothing",
+    "kafka_bootstrap_servers": "nowhere:9092",
+    "jwt_public_key": "none",
+    "secret_key": "x" * 32,
+}
+"""What a service does not start without."""
 
 
 @dataclass(slots=True)
@@ -62,13 +78,15 @@ async def serving(upstream: Upstream) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def before(*upstreams: Upstream, away: bool = False, trusted: str = NOBODY) -> AsyncIterator[httpx.AsyncClient]:
+async def before(
+    *upstreams: Upstream, away: bool = False, trusted: str = NOBODY, roomless: bool = False
+) -> AsyncIterator[httpx.AsyncClient]:
     """Put nginx before `upstreams`, each an instance of every service; `away` adds one that nobody answers."""
     async with AsyncExitStack() as stack:
         instances = [await stack.enter_async_context(serving(upstream)) for upstream in upstreams]
         instances += [unused()] if away else []
         servers = dict.fromkeys((*SERVICE_NAMES, "sandbox"), instances)
-        url = await stack.enter_async_context(ingress(servers, trusted=trusted))
+        url = await stack.enter_async_context(ingress(servers, trusted=trusted, roomless=roomless))
         yield await stack.enter_async_context(httpx.AsyncClient(base_url=url))
 
 
@@ -102,6 +120,91 @@ async def test_what_is_no_service_of_the_public_is_not_found() -> None:
             assert answer.headers["x-request-id"] == answer.json()["request_id"]
 
     assert upstream.asked == []
+
+
+UNREADABLE = {
+    b"GARBAGE\r\n\r\n": (400, "bad_request"),
+    b"GET /v1/leads HTTP/1.1\r\n\r\n": (400, "bad_request"),
+    b"TRACE /v1/leads HTTP/1.1\r\nHost: here\r\n\r\n": (405, "method_not_allowed"),
+    b'GET /healthz HTTP/1.1\r\nHost: here\r\nIf-Match: "1"\r\n\r\n': (412, "precondition_failed"),
+    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: here\r\n\r\n": (414, "address_too_long"),
+    b"GET / HTTP/1.1\r\nHost: here\r\nX: " + b"a" * 20_000 + b"\r\n\r\n": (431, "headers_too_large"),
+    b"POST /v1/leads HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: x\r\n\r\n": (501, "not_implemented"),
+    b"GET / HTTP/3.1\r\nHost: here\r\n\r\n": (505, "http_version_not_supported"),
+}
+"""Requests that no service can be asked, and what the ingress says to each."""
+
+
+async def test_what_cannot_be_passed_on_is_refused_with_a_problem() -> None:
+    async with before(Upstream("leads")) as client:
+        for asked, (status, code) in UNREADABLE.items():
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+            writer.write(asked.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+            said = json.loads(body)
+            assert (head.split()[1], said["status"], said["code"]) == (str(status), status, code), asked[:40]
+            assert "\r\nContent-Type: application/problem+json\r\n" in head
+            assert said.keys() == Problem.model_fields.keys()
+            writer.close()
+
+
+async def test_a_service_that_nobody_answers_for_is_said_to_be_away() -> None:
+    async with before(away=True) as client:
+        answer = await client.get("/v1/leads")
+
+    assert (answer.status_code, answer.json()["status"], answer.json()["code"]) == (503, 503, "unavailable")
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_service_that_does_not_take_the_connection_in_time_has_not_answered() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, socket.create_connection(deaf.getsockname()):
+        async with ingress({"leads": [deaf.getsockname()[1]]}) as url, httpx.AsyncClient(timeout=10) as client:
+            answer = await client.post(f"{url}/v1/leads", json={})
+
+    assert (answer.status_code, answer.json()["status"], answer.json()["code"]) == (504, 504, "no_answer")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_body_that_there_is_no_room_for_may_be_sent_again() -> None:
+    upstream = Upstream("leads")
+    async with before(upstream, roomless=True) as client:
+        assert (await client.post("/v1/leads", content=bytes(100_000))).status_code == 200
+        answer = await client.post("/v1/leads", content=bytes(1_000_000))
+
+    assert (answer.status_code, answer.headers["retry-after"], answer.json()["code"]) == (503, "1", "unavailable")
+    assert len(upstream.asked) == 1
+
+
+async def test_an_address_has_so_many_requests_under_way_and_no_more() -> None:
+    most = int(re.findall(r"limit_conn callers (\d+);", TEMPLATE.read_text())[0])
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(before(Upstream("metrics")))
+        elsewhere = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+        other = await stack.enter_async_context(httpx.AsyncClient(base_url=client.base_url, transport=elsewhere))
+        streams = [await open_stream(client.base_url.port) for _ in range(most)]
+        refused = await client.get("/v1/leads")
+        assert (await other.get("/v1/leads")).status_code == 200
+        for stream in streams[:2]:
+            stream.close()
+        await eventually(lambda: is_answered(client))
+        for stream in streams[2:]:
+            stream.close()
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert refused.json()["code"] == "too_many_at_once"
+    assert f"More than {most} requests" in refused.json()["detail"]
+
+
+async def open_stream(port: int | None) -> asyncio.StreamWriter:
+    """Ask for a live stream, and return the way to close it once it has begun."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /v1/metrics/live HTTP/1.1\r\nHost: here\r\n\r\n")
+    assert b" 200 " in await reader.readline()
+    return writer
+
+
+async def is_answered(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/v1/leads")).status_code == 200
 
 
 async def test_a_caller_is_who_they_are_and_not_who_they_say() -> None:
@@ -189,9 +292,25 @@ async def test_a_post_that_was_sent_is_never_sent_again_and_a_get_is() -> None:
 def test_its_times_fit_those_of_the_services() -> None:
     said = {name: int(value) for name, value in re.findall(r"^\s+(\w+) (\d+)s;", TEMPLATE.read_text(), re.MULTILINE)}
 
-    assert said["proxy_read_timeout"] > ServiceSettings.model_fields["bulk_deadline_s"].default
+    assert said["proxy_read_timeout"] > LONGEST_DEADLINE_S + GRACE_S + LOOK_EVERY_S
     assert said["proxy_read_timeout"] > STREAM_KEEP_ALIVE_S
     assert said["client_body_timeout"] <= ServiceSettings.model_fields["body_deadline_s"].default
     upstreams = re.findall(r"keepalive_timeout (\d+)s;\n    }", TEMPLATE.read_text())
     assert len(upstreams) == len(PREFIXES)
     assert max(map(int, upstreams)) < min(DRAIN_S, KEEP_ALIVE_S)
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_no_service_starts_with_a_deadline_that_the_ingress_does_not_wait_for(service: Service) -> None:
+    deadlines = [field for field in service.settings.model_fields if field.endswith("_deadline_s")]
+    answering = [
+        field for field in deadlines if field != "body_deadline_s"
+    ]  # which has passed before a service is asked
+
+    assert len(answering) == 2
+    for name in answering:
+        with pytest.raises(
+            SettingsError, match=f"^{variable(service.settings, name)} is wrong: .* {LONGEST_DEADLINE_S}"
+        ):
+            load(service.settings, **SETTINGS, **{name: LONGEST_DEADLINE_S + 0.1})
+        load(service.settings, **SETTINGS, **{name: LONGEST_DEADLINE_S})

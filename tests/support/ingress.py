@@ -25,8 +25,13 @@ def skip_without_nginx() -> None:
 
 
 @asynccontextmanager
-async def ingress(servers: Mapping[str, Sequence[int]], *, trusted: str = NOBODY) -> AsyncIterator[str]:
-    """Run nginx before the ports of each service's instances, and return its address; who is not given is away."""
+async def ingress(
+    servers: Mapping[str, Sequence[int]], *, trusted: str = NOBODY, roomless: bool = False
+) -> AsyncIterator[str]:
+    """Run nginx before the ports of each service's instances, and return its address; who is not given is away.
+
+    A `roomless` one can put no body aside that is too large for its memory.
+    """
     skip_without_nginx()
     port, away = unused(), unused()
     everybody = {name: servers.get(name, (away,)) for name in PREFIXES}
@@ -38,6 +43,8 @@ async def ingress(servers: Mapping[str, Sequence[int]], *, trusted: str = NOBODY
             process = await asyncio.create_subprocess_exec(*arguments, stdout=log, stderr=log, start_new_session=True)
         try:
             await eventually(lambda: listens(port), within=10)
+            if roomless:
+                (folder / "body").chmod(0)
             yield f"http://{HOST}:{port}"
         finally:
             if process.returncode is None:
