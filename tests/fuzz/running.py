@@ -60,7 +60,9 @@ class Findings:
     stopped: bool = False
 
     def told(self) -> str:
-        return "\n\n".join([*self.failures.values(), *self.errors])
+        """Return all that speaks against the app, or against the run."""
+        cut_short = ["The time was up before all was tried."] if self.stopped else []
+        return "\n\n".join([*self.failures.values(), *self.errors, *cut_short])
 
 
 @asynccontextmanager

@@ -18,8 +18,9 @@ from tests.fuzz.seeds import SANDBOX, SEEDS
 from tests.support import api
 from tests.support.postgres import TestServer
 
-SHORT = Bounds(examples=5, walks=5, within_s=120)
-LONG = Bounds(examples=1_000, walks=200, within_s=900, progress=True)
+SHORT = Bounds(examples=5, walks=5, within_s=240)
+LONG = Bounds(examples=1_000, walks=200, within_s=2_400, progress=True)
+"""About twelve milliseconds an example: two to six minutes a service on a machine that does nothing else."""
 
 OUT_OF_REACH = {
     "GET /webhooks/{account_id}/{secret}/{kind}",  # what panels say is theirs to describe
@@ -80,7 +81,7 @@ async def test_the_sandbox_answers_as_its_description_says(server: TestServer) -
 
 @pytest.mark.fuzz_long
 @services
-@pytest.mark.timeout(1_200)
+@pytest.mark.timeout(2_700)
 async def test_a_service_answers_as_its_description_says_however_long_it_is_tried(
     service: Service, make_runtime: MakeRuntime
 ) -> None:
@@ -89,7 +90,7 @@ async def test_a_service_answers_as_its_description_says_however_long_it_is_trie
 
 
 @pytest.mark.fuzz_long
-@pytest.mark.timeout(1_200)
+@pytest.mark.timeout(2_700)
 async def test_the_sandbox_answers_as_its_description_says_however_long_it_is_tried(server: TestServer) -> None:
     async with sandbox_on_a_port(server) as target:
         await assert_nothing_is_found(target, LONG)
