@@ -96,7 +96,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction: committed at the end of the block, rolled back if the block raises."""
         async with self._lent() as connection:
-            async with transaction_on(connection) as tx:
+            async with _transaction_on(connection) as tx:
                 yield tx
             if tx.info.get("wrote_events"):
                 self.events_written.set()
@@ -156,7 +156,16 @@ class Database:
 
 
 @asynccontextmanager
-async def transaction_on(connection: AsyncConnection) -> AsyncIterator[AsyncSession]:
+async def part_of(tx: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """Open a part of a transaction with a session of its own: kept at the block's end, undone alone if it raises."""
+    async with _transaction_on(cast("_LazySession", tx).lent) as part:
+        yield part
+    if part.info.get("wrote_events"):
+        tx.info["wrote_events"] = True
+
+
+@asynccontextmanager
+async def _transaction_on(connection: AsyncConnection) -> AsyncIterator[AsyncSession]:
     """Open a transaction on `connection`; inside an open one it is a savepoint."""
     raw = _driver_of(connection)
     async with savepoint(raw) if raw.is_in_transaction() else _Transaction(raw):
@@ -167,8 +176,7 @@ async def transaction_on(connection: AsyncConnection) -> AsyncIterator[AsyncSess
             await flush(tx)
             for hook in tx.info.get("before_commit", ()):
                 await hook(tx)
-            if (writes := closing(tx)) is not None:
-                await raw.execute(f"WITH {writes.parts} SELECT", *writes.values)
+            await write_closing(tx)
         finally:
             await _close(tx)
 
@@ -177,13 +185,13 @@ class _LazySession(AsyncSession):
     """A session that SQLAlchemy makes when it is first asked for anything: hot paths never ask (docs/adr/0020)."""
 
     def __init__(self, connection: AsyncConnection) -> None:
-        self._lent = connection
+        self.lent = connection
         self._info: dict[Any, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         if self.is_made or name not in {"sync_session", "_proxied"}:
             raise AttributeError(name)
-        super().__init__(bind=self._lent, expire_on_commit=False)
+        super().__init__(bind=self.lent, expire_on_commit=False)
         return getattr(self, name)
 
     @property
@@ -319,6 +327,12 @@ def close_with(tx: AsyncSession, parts: str, values: tuple[Any, ...]) -> None:
 def closing(tx: AsyncSession) -> Closing | None:
     """Return what is still to be written last, for the one who does so."""
     return cast("Closing | None", tx.info.pop("closing", None))
+
+
+async def write_closing(tx: AsyncSession) -> None:
+    """Write at once what was to be written last, if there is anything."""
+    if (writes := closing(tx)) is not None:
+        await driver(tx).execute(f"WITH {writes.parts} SELECT", *writes.values)
 
 
 def _driver_of(connection: AsyncConnection) -> asyncpg.Connection:

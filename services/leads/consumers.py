@@ -12,7 +12,9 @@ from sqlalchemy import ARRAY, Uuid, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.leads.agents.assignment import change_load
+from services.leads.leads.merging import merge_open_leads
 from services.leads.leads.models import IS_OPEN, Lead
+from services.leads.leads.newcomers import part_newcomers, take_in
 from services.leads.leads.replies import take_reply
 from services.leads.persons import sql
 from services.leads.persons.erasure import erase_persons, is_erased
@@ -70,16 +72,22 @@ async def empty_contacts(tx: AsyncSession, batch: Sequence[Received[CustomerEras
 
 @consumer.own(CustomerErased)
 async def erase_customer(tx: AsyncSession, received: Received[CustomerErased]) -> None:
-    """Empty what our own leads say of an erased customer."""
+    """Empty what our own leads say of an erased customer; who came after the erasure is a stranger."""
     ids = await same_persons(tx, _all_ids(received.event))
-    await erase_persons(tx, frozenset().union(*ids.values()), at=received.recorded_at)
+    await _erase(tx, received, frozenset().union(*ids.values()))
 
 
 @consumer.own(CustomerMerged, batch=True)
 async def resolve_merged(tx: AsyncSession, batch: Sequence[Received[CustomerMerged]]) -> None:
-    """Resolve merged ids from now on; before the purchases of the same batch are looked at."""
+    """Resolve merged ids from now on, and let two leads that are one by that go on as one.
+
+    Before the purchases of the same batch are looked at.
+    """
     for received in batch:
-        await merge_persons(tx, received.event.merged_id, into=received.event.person_id)
+        person_id = received.event.person_id
+        await merge_persons(tx, received.event.merged_id, into=person_id)
+        ids = (await same_persons(tx, [person_id]))[person_id]
+        await merge_open_leads(tx, ids, cause=received)
 
 
 @consumer.own(CustomerMerged)
@@ -88,7 +96,7 @@ async def erase_with_erased(tx: AsyncSession, received: Received[CustomerMerged]
     person_id = received.event.person_id
     ids = (await same_persons(tx, [person_id]))[person_id]
     if await is_erased(tx, ids):
-        await erase_persons(tx, ids, at=received.recorded_at)
+        await _erase(tx, received, ids)
 
 
 @consumer.own(CustomerMerged)
@@ -132,6 +140,14 @@ async def _lock_open_leads(tx: AsyncSession, person_ids: Collection[UUID]) -> di
     for lead in await tx.scalars(select(Lead).where(theirs, IS_OPEN).order_by(Lead.id).with_for_update()):
         leads[lead.person_id].append(lead)
     return leads
+
+
+async def _erase(
+    tx: AsyncSession, received: Received[CustomerErased] | Received[CustomerMerged], ids: Collection[UUID]
+) -> None:
+    newcomers = await part_newcomers(tx, ids, since=received.event.occurred_at)
+    await erase_persons(tx, ids, at=received.recorded_at)
+    await take_in(tx, newcomers, runtime_behind(tx).settings)
 
 
 def _copy_of(card: ReceivedCard) -> dict[str, object]:

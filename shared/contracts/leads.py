@@ -137,6 +137,18 @@ class LeadDisqualified(LeadEvent, frozen=True, kw_only=True):
     agent_id: UUID | None = None
 
 
+class LeadMerged(LeadEvent, frozen=True, kw_only=True):
+    """The lead goes on as `into_lead_id`, an earlier one of the same person, and counts no more by itself.
+
+    Without `into_lead_id` its person had been erased before it was captured, so that it is a stranger's.
+    """
+
+    type: ClassVar[str] = "lead.merged"
+
+    into_lead_id: UUID | None = None
+    agent_id: UUID | None = None
+
+
 class LeadReopened(LeadEvent, frozen=True, kw_only=True):
     type: ClassVar[str] = "lead.reopened"
 

@@ -22,6 +22,7 @@ from services.leads.leads.touches import Touch
 from services.leads.persons.identity import Identity, hold_known_by, hold_person, identify, same_persons
 from services.leads.persons.models import Person
 from services.leads.persons.records import NewPerson
+from services.leads.persons.tellings import tell
 from services.leads.settings import Settings
 from shared import outbox
 from shared.clock import utcnow
@@ -50,7 +51,13 @@ async def capture_lead(
     """
     if new.phone is None and new.email is None:
         raise NoWayToReach
-    at = utcnow()
+    return await capture_at(tx, new, settings, utcnow(), by_agent=by_agent)
+
+
+async def capture_at(
+    tx: AsyncSession, new: LeadCreate, settings: Settings, at: datetime, *, by_agent: UUID | None = None
+) -> Captured:
+    """Record a capture that happened at `at`, from when its clock runs."""
     stranger = _person(new, at)
     await hold_known_by(tx, phone=stranger.phone, email=stranger.email)
     matches, chosen = await look_up(
@@ -113,9 +120,12 @@ async def _capture(
     assigned = [lead.assign(owner, at=at)] if owner is not None else []
     events: list[Event] = [lead.captured(person.province), *first, *assigned]
     rows = [outbox.card_row(LEADS_CONTACTS, person.id), *(outbox.row(event) for event in events)]
-    written = Captures(person, lead, _touch(new, lead, at, recapture=False), rows)
+    touch = _touch(new, lead, at, recapture=False)
+    written = Captures(person, lead, touch, rows)
     if identity.person_id is not None:
-        return Captured(lead, await store_known(tx, written), recaptured=False)
+        known = await store_known(tx, written)
+        await tell(tx, touch["id"], person.id, at, new.model_dump_json(exclude_unset=True))
+        return Captured(lead, known, recaptured=False)
     store_stranger(tx, written)
     return Captured(lead, person, recaptured=False)
 
@@ -130,6 +140,7 @@ async def _recapture(
     if person.learn(stranger):
         outbox.add_card(tx, LEADS_CONTACTS, person.id)
     await tx.flush()
+    await tell(tx, touch.id, lead.person_id, at, new.model_dump_json(exclude_unset=True))
     return Captured(lead, person, recaptured=True)
 
 

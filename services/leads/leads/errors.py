@@ -52,6 +52,18 @@ class LeadIsOpen(Conflict):
         super().__init__(f"Lead {lead_id} is open already.", fa=f"سرنخ {lead_id} هم‌اکنون باز است.")
 
 
+class LeadIsMerged(Conflict):
+    """The lead goes on as another one."""
+
+    code = "lead_merged"
+
+    def __init__(self, lead_id: UUID, into_id: UUID) -> None:
+        super().__init__(
+            f"Lead {lead_id} goes on as lead {into_id} of the same person; work with that one.",
+            fa=f"سرنخ {lead_id} با سرنخ {into_id} از همین شخص یکی شده است؛ با همان کار کنید.",
+        )
+
+
 class OpenLeadExists(Conflict):
     """The person has another open lead for the same product."""
 

@@ -14,6 +14,7 @@ from services.leads.leads.errors import (
     LeadAlreadyDisqualified,
     LeadAlreadyQualified,
     LeadIsDisqualified,
+    LeadIsMerged,
     LeadIsOpen,
 )
 from services.leads.leads.response import Direction, Question, waits_for_answer
@@ -25,6 +26,7 @@ from shared.contracts.customers import PurchaseRecorded
 from shared.contracts.leads import (
     LeadConverted,
     LeadDisqualified,
+    LeadMerged,
     LeadQualified,
     LeadRecaptured,
     LeadReopened,
@@ -42,7 +44,8 @@ class Lead(Chance, Base):
     """A chance of a sale. While `question_asked_at` is set somebody waits for an answer until `response_due_at`.
 
     `overdue_at` is when that question was published as overdue. `slot` is what, with the person, makes two captures
-    the same lead: the product, or nothing. `answered_at` and what follows it speak of the first answer.
+    the same lead: the product, or nothing. `answered_at` and what follows it speak of the first answer. `merged_into`
+    is the lead that this one turned out to be, which has its touches.
     """
 
     __tablename__ = "leads"
@@ -99,6 +102,7 @@ class Lead(Chance, Base):
     disqualified_at: Mapped[datetime | None] = mapped_column(Instant)
     disqualified_for: Mapped[Reason | None] = mapped_column(Text)
     competitor: Mapped[str | None] = mapped_column(Text)
+    merged_into: Mapped[UUID | None] = mapped_column(Uuid)
     version: Mapped[int] = mapped_column(server_default=text("1"), default=1)
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -233,6 +237,8 @@ class Lead(Chance, Base):
             raise LeadAlreadyConverted(self.id)
         if self.is_open:
             raise LeadIsOpen(self.id)
+        if self.merged_into is not None:
+            raise LeadIsMerged(self.id, self.merged_into)
         self.status = LeadStatus.NEW if self.answered_at is None else LeadStatus.WORKING
         self.disqualified_at = self.disqualified_for = self.competitor = None
         self.updated_at = at
@@ -241,6 +247,51 @@ class Lead(Chance, Base):
         return LeadReopened(
             lead_id=self.id, person_id=self.person_id, occurred_at=at, response_due_at=self.response_due_at
         )
+
+    def absorb(self, other: Lead, *, at: datetime) -> list[Event]:
+        """Go on as one with a later open lead of the same person: as if that one had been a recapture of this one.
+
+        Of what waits in both, what is due first goes on waiting; this one is as far as the further of them.
+        """
+        self._take_question(other)
+        status = other.status
+        self.recaptures += 1 + other.recaptures
+        self.updated_at = at
+        if self.answered_at is None and self.question_asked_at is None:
+            self.answered_at, self.response_s = other.answered_at, other.response_s
+            self.answered_in_time = other.answered_in_time
+        events: list[Event] = [other.become(self, at=at)]
+        if self.agent_id is None and other.agent_id is not None:
+            events.append(self.assign(other.agent_id, at=at))
+        return [*events, *self._come_as_far_as(status, FunnelStage(other.funnel_stage), at)]
+
+    def become(self, other: Lead | None, *, at: datetime) -> LeadMerged:
+        """End as a lead of its own: it is `other`, or one of a person of whom this one must not tell."""
+        if self.is_open:
+            self._close(LeadStatus.DISQUALIFIED, at)
+            self.disqualified_at, self.disqualified_for = at, "other"
+        self.merged_into = other.id if other is not None else None
+        return LeadMerged(
+            lead_id=self.id,
+            person_id=self.person_id,
+            occurred_at=at,
+            into_lead_id=self.merged_into,
+            agent_id=self.agent_id,
+        )
+
+    def _take_question(self, other: Lead) -> None:
+        if other.response_due_at is None:
+            return
+        if self.response_due_at is None or other.response_due_at < self.response_due_at:
+            self.question_asked_at, self.response_due_at = other.question_asked_at, other.response_due_at
+            self.overdue_at = other.overdue_at
+
+    def _come_as_far_as(self, status: LeadStatus, stage: FunnelStage, at: datetime) -> list[Event]:
+        if status == LeadStatus.QUALIFIED != self.status:
+            return self.qualify(at=at)
+        if status == LeadStatus.WORKING and self.status == LeadStatus.NEW:
+            self.status = LeadStatus.WORKING
+        return self._advance(stage, "merged", at)
 
     def _answer(self, touch: Touch, response: timedelta) -> None:
         """Let `touch` answer the question that waits, and note the first answer on the lead itself."""

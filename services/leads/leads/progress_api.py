@@ -15,6 +15,7 @@ from services.leads.leads.errors import (
     LeadAlreadyDisqualified,
     LeadAlreadyQualified,
     LeadIsDisqualified,
+    LeadIsMerged,
     LeadIsOpen,
     LeadNotFound,
     OpenLeadExists,
@@ -126,7 +127,7 @@ async def disqualify(
     "/reopen",
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
-    responses=problems(LeadNotFound, LeadIsOpen, LeadAlreadyConverted, OpenLeadExists),
+    responses=problems(LeadNotFound, LeadIsOpen, LeadIsMerged, LeadAlreadyConverted, OpenLeadExists),
     operation_id="reopen_lead",
     summary="Reopen a lead",
 )

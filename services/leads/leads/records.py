@@ -48,4 +48,5 @@ class NewLead(Chance):
     disqualified_at: None = None
     disqualified_for: None = None
     competitor: None = None
+    merged_into: None = None
     version: int = 1

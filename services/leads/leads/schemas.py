@@ -71,6 +71,7 @@ EXAMPLE_OUT: dict[str, Any] = {
     "disqualified_at": None,
     "disqualified_for": None,
     "competitor": None,
+    "merged_into": None,
     "referrer_person_id": None,
     "possible_duplicate_of": None,
     "version": 1,
@@ -188,6 +189,7 @@ class LeadOut(BaseModel):
     disqualified_at: datetime | None
     disqualified_for: Reason | None
     competitor: str | None
+    merged_into: UUID | None = Field(description="The lead of the same person that this one goes on as.")
     referrer_person_id: UUID | None
     possible_duplicate_of: UUID | None = Field(description="A person with the same address and another number.")
     version: int

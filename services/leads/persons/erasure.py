@@ -13,11 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.leads.agents.assignment import change_load
 from services.leads.leads.models import IS_OPEN, Lead
 from services.leads.leads.touches import Touch
+from services.leads.persons import sql
 from services.leads.persons.models import Contact, Person
 from shared import outbox
 from shared.contracts import Received
 from shared.contracts.cards import LEADS_CONTACTS
 from shared.contracts.leads import LeadErased
+from shared.db import driver
 from shared.web import idempotency
 
 
@@ -38,6 +40,7 @@ async def erase_persons(tx: AsyncSession, person_ids: Collection[UUID], *, at: d
         person.erase(at)
         outbox.add_card(tx, LEADS_CONTACTS, person.id)
     await _empty_notes(tx, person_ids)
+    await driver(tx).execute(sql.FORGET_TELLINGS, list(person_ids))
     await idempotency.forget_person(tx, person_ids)
     return bool(persons)
 

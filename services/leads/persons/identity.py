@@ -87,8 +87,13 @@ def match_of(row: asyncpg.Record) -> Match:
 
 
 async def hold_person(tx: AsyncSession, person_id: UUID) -> None:
-    """Keep others from capturing for a known person until `tx` ends, whatever they are known by."""
-    await driver(tx).execute(sql.HOLD, person_id)
+    """Keep others from capturing for a known person until `tx` ends, whatever they are known by.
+
+    Whoever they were merged into while we waited is held as well.
+    """
+    held = await driver(tx).fetchval(sql.HOLD, person_id)
+    if await driver(tx).fetchval(sql.MEANT, person_id) != held:
+        await driver(tx).execute(sql.HOLD, person_id)
 
 
 async def same_persons(tx: AsyncSession, person_ids: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:

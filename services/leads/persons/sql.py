@@ -9,9 +9,10 @@ SELECT pg_advisory_xact_lock(key) FROM (
 """
 """Keeps two captures with a number or an address in common apart. The order keeps them from a deadlock."""
 
-HOLD = """
-SELECT pg_advisory_xact_lock(hashtextextended('person:' || coalesce(
-    (SELECT person_id FROM aliases WHERE alias_id = $1), $1)::text, 0))
+MEANT = "SELECT coalesce((SELECT person_id FROM aliases WHERE alias_id = $1), $1)"
+
+HOLD = f"""
+SELECT meant.id, pg_advisory_xact_lock(hashtextextended('person:' || meant.id::text, 0)) FROM ({MEANT}) AS meant (id)
 """
 
 FIND = """
@@ -86,4 +87,21 @@ EMPTY_CONTACTS = """
 INSERT INTO contacts (person_id, erased) SELECT id, true FROM unnest($1::uuid[]) AS gone (id) ORDER BY id
 ON CONFLICT (person_id) DO UPDATE
 SET phones = '{}', shared_phones = '{}', emails = '{}', aliases = '{}', erased = true
+"""
+
+TELL = """
+INSERT INTO tellings (touch_id, person_id, told_at, capture) VALUES ($1, $2, $3, $4::jsonb)
+"""
+
+TOLD_SINCE = """
+SELECT telling.touch_id, touch.lead_id, telling.told_at, telling.capture
+FROM tellings AS telling JOIN touches AS touch ON touch.id = telling.touch_id
+WHERE telling.person_id = ANY($1::uuid[]) AND telling.told_at > $2
+ORDER BY telling.told_at, telling.touch_id
+"""
+
+FORGET_TELLINGS = "DELETE FROM tellings WHERE person_id = ANY($1::uuid[])"
+
+FORGET_OLD_TELLINGS = """
+DELETE FROM tellings WHERE touch_id IN (SELECT touch_id FROM tellings WHERE told_at < $1 ORDER BY told_at LIMIT $2)
 """

@@ -1,0 +1,159 @@
+"""Two persons with open leads turn out to be one: their leads go on as one, as if the later had been a recapture."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.clock import moved
+from shared.contracts.leads import LeadMerged, LeadQualified, LeadResponseOverdue
+from shared.service import Runtime
+from tests.leads.story import agent, captured, done, person_of, read, touched
+from tests.leads.test_customers import merged
+from tests.support.events import deliver, published, turn
+
+
+async def two_leads(client: httpx.AsyncClient, **later: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Capture two strangers who want the same, the second an hour after the first."""
+    first = await captured(client, product="crm")
+    with moved(timedelta(hours=1)):
+        second = await captured(client, product="crm", **later)
+    return first, second
+
+
+def same(first: dict[str, Any], second: dict[str, Any]) -> Any:
+    return merged(person_of(second), person_of(first))
+
+
+async def touches_of(client: httpx.AsyncClient, lead: dict[str, Any]) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await client.get(f"/v1/leads/{lead['id']}/touches")).json()["items"]
+    return items
+
+
+@pytest.mark.parametrize("later_lives_on", [False, True])
+async def test_the_lead_captured_first_goes_on_whoever_lives_on(
+    runtime: Runtime, client: httpx.AsyncClient, later_lives_on: bool
+) -> None:
+    first, second = await two_leads(client)
+    merge = same(second, first) if later_lives_on else same(first, second)
+    await deliver(runtime, merge, merge)
+
+    kept, gone = await read(client, first), await read(client, second)
+    assert (kept["status"], kept["recaptures"], kept["merged_into"]) == ("new", 1, None)
+    assert (gone["status"], gone["merged_into"], gone["response_due_at"]) == ("disqualified", first["id"], None)
+    assert [(str(e.lead_id), str(e.into_lead_id)) for e in await published(runtime, LeadMerged)] == [
+        (second["id"], first["id"])
+    ]
+
+
+async def test_touches_move_and_the_later_capture_is_a_recapture_with_its_note(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    first, second = await two_leads(client, note="پس از ناهار زنگ بزنید")
+    with moved(timedelta(hours=1)):
+        await touched(client, second)
+    await deliver(runtime, same(first, second))
+
+    assert [(touch["kind"], touch["note"]) for touch in await touches_of(client, first)] == [
+        ("capture", None), ("recapture", "پس از ناهار زنگ بزنید"), ("touch", None),
+    ]  # fmt: skip
+    assert await touches_of(client, second) == []
+
+
+async def test_what_is_due_first_goes_on_waiting_and_is_answered_once(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    first, second = await two_leads(client)
+    await touched(client, first)
+    await deliver(runtime, same(first, second))
+    waiting = await read(client, first)
+    with moved(timedelta(hours=2)):
+        await turn(runtime, "overdue responses")
+
+    assert waiting["response_due_at"] == second["response_due_at"]
+    assert [str(event.lead_id) for event in await published(runtime, LeadResponseOverdue)] == [first["id"]]
+
+
+async def test_of_two_that_wait_the_earlier_due_time_stands(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    first, second = await two_leads(client)
+    await deliver(runtime, same(first, second))
+
+    assert (await read(client, first))["response_due_at"] == first["response_due_at"]
+
+
+async def test_one_that_was_told_to_be_overdue_is_not_told_again(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    first, second = await two_leads(client)
+    with moved(timedelta(minutes=30)):
+        await turn(runtime, "overdue responses")
+    await deliver(runtime, same(first, second))
+    with moved(timedelta(hours=2)):
+        await turn(runtime, "overdue responses")
+
+    assert [str(event.lead_id) for event in await published(runtime, LeadResponseOverdue)] == [first["id"]]
+
+
+async def test_the_lead_is_as_far_as_the_further_of_the_two(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    first, second = await two_leads(client)
+    await done(client, second, "qualify")
+    await deliver(runtime, same(first, second))
+
+    kept = await read(client, first)
+    assert (kept["status"], kept["funnel_stage"]) == ("qualified", "decision")
+    assert [str(event.lead_id) for event in await published(runtime, LeadQualified)] == [second["id"], first["id"]]
+
+
+async def test_the_agents_counts_fall_by_the_lead_that_is_no_more(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    agents = [await agent(client), await agent(client)]
+    first, second = await two_leads(client)
+    await deliver(runtime, same(first, second))
+
+    counts = {a: (await client.get(f"/v1/agents/{a}")).json()["open_leads"] for a in agents}
+    assert counts == {first["agent_id"]: 1, second["agent_id"]: 0}
+
+
+async def test_a_lead_without_an_agent_takes_that_of_the_other(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    first = await captured(client)
+    owner = await agent(client)
+    second = await captured(client)
+    await deliver(runtime, same(first, second))
+
+    assert (await read(client, first))["agent_id"] == owner
+    assert (await client.get(f"/v1/agents/{owner}")).json()["open_leads"] == 1
+
+
+async def test_leads_for_other_products_and_closed_ones_stay_their_own(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    first, second = await captured(client, product="crm"), await captured(client, product="club")
+    closed = await captured(client, product="crm")
+    await done(client, closed, "disqualify", reason="price")
+    await deliver(runtime, same(first, second), same(first, closed))
+
+    assert [(await read(client, lead))["status"] for lead in (first, second, closed)] == ["new", "new", "disqualified"]
+    assert await published(runtime, LeadMerged) == []
+
+
+async def test_a_merged_lead_is_not_reopened(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    first, second = await two_leads(client)
+    await deliver(runtime, same(first, second))
+    reply = await client.post(f"/v1/leads/{second['id']}/reopen")
+
+    assert (reply.status_code, reply.json()["code"]) == (409, "lead_merged")
+    assert first["id"] in reply.json()["detail"]
+
+
+async def test_captures_during_the_merge_leave_one_open_lead(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    first = await captured(client, phone="09990001111")
+    second = await captured(client, phone="09990002222", product="club")
+    await asyncio.gather(
+        deliver(runtime, same(first, second)),
+        *(client.post("/v1/leads", json={"phone": f"0999000{n}", "product": "crm"}) for n in (1111, 2222) * 4),
+    )
+
+    async with runtime.db.connection() as connection:
+        slots = await connection.fetch("SELECT slot, count(*) FROM leads WHERE status = 'new' GROUP BY 1")
+    assert {row["slot"]: row["count"] for row in slots} == {"": 1, "club": 1, "crm": 1}
