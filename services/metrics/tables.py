@@ -143,7 +143,16 @@ _state(
     _code("outcome"),
     _time("occurred_at"),
     Index("ix_lead_outcomes_lead_id", "lead_id"),
-    comment="lead.qualified, lead.disqualified, lead.converted",
+    comment="lead.qualified, lead.disqualified, lead.converted, lead.merged",
+)
+_state(
+    "lead_reopenings",
+    _id("event_id"),
+    _uuid("lead_id"),
+    _time("asked_at"),
+    _time("due_at"),
+    Index("ix_lead_reopenings_lead_id", "lead_id"),
+    comment="lead.reopened, where somebody waits for an answer anew",
 )
 
 

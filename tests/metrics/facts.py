@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from shared.contracts.customers import CustomerMerged, PurchaseCancelled, PurchaseRecorded, PurchaseRefunded
-from shared.contracts.leads import LeadCaptured, LeadTouched
+from shared.contracts.leads import LeadCaptured, LeadDisqualified, LeadMerged, LeadReopened, LeadTouched
 from shared.contracts.messaging import MessageDelivered
 from shared.contracts.surveys import SurveyAnswered, SurveyInvited
 
@@ -92,6 +92,22 @@ def answer_to(of: LeadCaptured, when: str, *, in_time: bool | None = None, **mor
         response_due_at=of.response_due_at,
         in_time=in_time,
         **more,
+    )
+
+
+def given_up(of: LeadCaptured, when: str) -> LeadDisqualified:
+    return LeadDisqualified(occurred_at=at(when), lead_id=of.lead_id, person_id=of.person_id, reason="other")
+
+
+def reopened(of: LeadCaptured, when: str, *, due: str | None = None) -> LeadReopened:
+    return LeadReopened(
+        occurred_at=at(when), lead_id=of.lead_id, person_id=of.person_id, response_due_at=at(due) if due else None
+    )
+
+
+def merged_lead(of: LeadCaptured, when: str, *, into: LeadCaptured | None = None) -> LeadMerged:
+    return LeadMerged(
+        occurred_at=at(when), lead_id=of.lead_id, person_id=of.person_id, into_lead_id=into.lead_id if into else None
     )
 
 

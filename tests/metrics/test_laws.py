@@ -16,11 +16,14 @@ from tests.metrics.facts import (
     answer_to,
     cancellation,
     delivery,
+    given_up,
     invitation,
     lead,
     merge,
+    merged_lead,
     purchase,
     refund,
+    reopened,
 )
 from tests.support.events import deliver, turn
 
@@ -33,6 +36,8 @@ FACTS = (
     "merges",
     "leads",
     "lead_answers",
+    "lead_outcomes",
+    "lead_reopenings",
     "invitations",
     "deliveries",
     "answers",
@@ -71,7 +76,19 @@ def _of_a_lead(draw: st.DrawFn, number: int) -> list[Event]:
     day = f"2026-0{draw(st.integers(1, 9))}-1{number}"
     asked = lead(draw(people), f"{day} 09:00", due=f"{day} 09:05")
     answered = [answer_to(asked, f"{day} 09:0{minute}") for minute in draw(st.sets(st.integers(1, 9), max_size=2))]
-    return [asked, *answered]
+    return [asked, *answered, *_endings_of(draw, asked, day)]
+
+
+def _endings_of(draw: st.DrawFn, asked: Any, day: str) -> list[Event]:
+    """Return nothing, or that a lead was given up, perhaps taken up again, perhaps made one with another."""
+    happened = draw(st.sets(st.sampled_from(["given up", "reopened", "given up again", "merged"])))
+    told = {
+        "given up": given_up(asked, f"{day} 09:03"),
+        "reopened": reopened(asked, f"{day} 09:30", due=f"{day} 09:35"),
+        "given up again": given_up(asked, f"{day} 09:40"),
+        "merged": merged_lead(asked, f"{day} 10:00"),
+    }
+    return [told[each] for each in sorted(happened)]
 
 
 def _of_a_survey(draw: st.DrawFn, number: int) -> list[Event]:

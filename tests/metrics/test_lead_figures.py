@@ -24,12 +24,23 @@ from shared.contracts.leads import (
     LeadAssigned,
     LeadCaptured,
     LeadConverted,
-    LeadDisqualified,
     LeadQualified,
     LeadUpdated,
 )
 from shared.service import Runtime
-from tests.metrics.facts import answer_to, at, lead, merge, named, points, purchase, values
+from tests.metrics.facts import (
+    answer_to,
+    at,
+    given_up,
+    lead,
+    merge,
+    merged_lead,
+    named,
+    points,
+    purchase,
+    reopened,
+    values,
+)
 from tests.support.events import deliver, turn
 
 AVA, BEN = named("ava"), named("ben")
@@ -94,24 +105,94 @@ async def test_a_lead_that_was_closed_before_its_answer_was_due_is_not_missed(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
     """Of four unanswered: won at 09:04 and given up at 09:05 are not missed; given up at 09:06, and never, are."""
-    won, given_up, late, forgotten = (_lead(f"l{number}") for number in range(4))
-
-    def disqualified(of: Any, when: str) -> LeadDisqualified:
-        return LeadDisqualified(lead_id=of.lead_id, person_id=of.person_id, reason="other", occurred_at=at(when))
+    won, dropped, late, forgotten = (_lead(f"l{number}") for number in range(4))
 
     await deliver(
         runtime,
         LeadConverted(
             lead_id=won.lead_id, person_id=won.person_id, source="website", occurred_at=at("2026-04-02 09:04")
         ),
-        disqualified(given_up, "2026-04-02 09:05"),
-        disqualified(late, "2026-04-02 09:06"),
-        *(won, given_up, late, forgotten),
+        given_up(dropped, "2026-04-02 09:05"),
+        given_up(late, "2026-04-02 09:06"),
+        *(won, dropped, late, forgotten),
     )
     await turn(runtime, "fold")
     [point] = await points(client, "leads_answered_in_time", **DAY)
 
     assert (point["value"], point["count"], point["parts"]["missed"]) == (0, 2, 2)
+
+
+DROPPED, TAKEN_UP, DUE_ANEW = "2026-04-02 09:04", "2026-04-02 10:00", "2026-04-02 10:05"
+
+
+@pytest.mark.parametrize(
+    ("then", "value", "missed"),
+    [
+        pytest.param((), 0, 1, id="never answered"),
+        pytest.param(("answered 10:03",), 100, 0, id="answered in the new time"),
+        pytest.param(("given up 10:02",), None, 0, id="given up again in time"),
+        pytest.param(("given up 10:09",), 0, 1, id="given up again too late"),
+        pytest.param(("given up 10:02", "reopened 11:00"), 0, 1, id="reopened again and never answered"),
+        pytest.param(("won 10:04",), None, 0, id="won in time"),
+        pytest.param(("merged 10:09",), None, 0, id="part of another lead"),
+    ],
+)
+async def test_a_lead_that_was_reopened_unanswered_is_asked_anew(
+    runtime: Runtime, client: httpx.AsyncClient, then: tuple[str, ...], value: float | None, missed: int
+) -> None:
+    """Given up at 09:04, before its answer was due at 09:05; taken up at 10:00, due at 10:05."""
+    asked = _lead("l1")
+    await deliver(runtime, reopened(asked, TAKEN_UP, due=DUE_ANEW), given_up(asked, DROPPED), asked)
+    await deliver(runtime, *(_told(asked, *each.rsplit(" ", 1)) for each in then))
+    await turn(runtime, "fold")
+
+    [point] = await points(client, "leads_answered_in_time", **DAY)
+    assert (point["value"], point["parts"]["missed"]) == (value, missed)
+
+
+def _told(asked: LeadCaptured, what: str, hour: str) -> Any:
+    when = f"2026-04-02 {hour}"
+    answered = answer_to(asked, when, in_time=True)
+    return {
+        "answered": msgspec.structs.replace(answered, question_asked_at=at(TAKEN_UP)),
+        "given up": given_up(asked, when),
+        "reopened": reopened(asked, when, due="2026-04-02 11:05"),
+        "won": LeadConverted(occurred_at=at(when), source="website", lead_id=asked.lead_id, person_id=asked.person_id),
+        "merged": merged_lead(asked, when),
+    }[what]
+
+
+async def test_who_was_missed_before_being_reopened_is_answered_late(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    """Given up at 09:06, when the answer had been due for a minute; the answer to the new question does not undo it."""
+    asked = _lead("l1")
+    await deliver(runtime, asked, given_up(asked, "2026-04-02 09:06"), reopened(asked, TAKEN_UP, due=DUE_ANEW))
+    await deliver(runtime, _told(asked, "answered", "10:03"))
+    await turn(runtime, "fold")
+
+    [point] = await points(client, "leads_answered_in_time", **DAY)
+    assert (point["value"], point["parts"]["late"], point["parts"]["missed"]) == (0, 1, 0)
+
+
+async def test_a_reopened_lead_whose_new_time_has_not_come_waits(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    asked, now = _lead("l1"), utcnow()
+    anew = reopened(asked, TAKEN_UP)
+    await deliver(runtime, asked, given_up(asked, DROPPED))
+    await deliver(runtime, msgspec.structs.replace(anew, response_due_at=now + timedelta(hours=1)))
+    await turn(runtime, "fold")
+
+    [point] = await points(client, "leads_answered_in_time", **DAY)
+    assert (point["value"], point["parts"]["waiting"], point["parts"]["missed"]) == (None, 1, 0)
+
+
+async def test_a_lead_that_was_merged_counts_once(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    first, second = _lead("l1"), _lead("l2", source="call")
+    await deliver(runtime, merged_lead(second, "2026-04-02 11:00", into=first), first, second)
+    await turn(runtime, "fold")
+
+    assert await values(client, "leads_captured", **DAY) == [1]
+    assert [point["by"] for point in await points(client, "leads_captured", **DAY, by="source")] == ["website"]
 
 
 async def test_answers_in_time_are_told_apart_by_source_and_agent(told: Runtime, client: httpx.AsyncClient) -> None:

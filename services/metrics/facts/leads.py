@@ -14,7 +14,9 @@ from shared.contracts.leads import (
     LeadCaptured,
     LeadConverted,
     LeadDisqualified,
+    LeadMerged,
     LeadQualified,
+    LeadReopened,
     LeadTouched,
     LeadUpdated,
 )
@@ -22,7 +24,7 @@ from shared.outbox.consumer import Consumer
 
 consumer = Consumer("metrics")
 
-Outcome = LeadQualified | LeadDisqualified | LeadConverted
+Outcome = LeadQualified | LeadDisqualified | LeadConverted | LeadMerged
 
 
 @consumer.state(LeadCaptured, batch=True)
@@ -86,10 +88,20 @@ async def store_lead_updates(tx: AsyncSession, batch: Sequence[Received[LeadUpda
     await store(tx, sql.LEAD_UPDATES, rows, *(received.event.person_id for received in batch))
 
 
-@consumer.state(LeadQualified, LeadDisqualified, LeadConverted, batch=True)
+@consumer.state(LeadQualified, LeadDisqualified, LeadConverted, LeadMerged, batch=True)
 async def store_lead_outcomes(tx: AsyncSession, batch: Sequence[Received[Outcome]]) -> None:
     rows = (
         (received.id, received.event.lead_id, received.event.type.removeprefix("lead."), received.event.occurred_at)
         for received in batch
     )
     await store(tx, sql.LEAD_OUTCOMES, rows, *(received.event.person_id for received in batch))
+
+
+@consumer.state(LeadReopened, batch=True)
+async def store_lead_reopenings(tx: AsyncSession, batch: Sequence[Received[LeadReopened]]) -> None:
+    asking = [received for received in batch if received.event.response_due_at is not None]
+    rows = (
+        (received.id, received.event.lead_id, received.event.occurred_at, received.event.response_due_at)
+        for received in asking
+    )
+    await store(tx, sql.LEAD_REOPENINGS, rows, *(received.event.person_id for received in asking))

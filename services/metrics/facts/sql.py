@@ -58,6 +58,12 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[])
 ON CONFLICT DO NOTHING
 """
 
+LEAD_REOPENINGS = """
+INSERT INTO lead_reopenings (event_id, lead_id, asked_at, due_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
+ON CONFLICT DO NOTHING
+"""
+
 INVITATIONS = """
 INSERT INTO invitations
     (invitation_id, person_id, invited_at, channel, kind, scale, survey, touchpoint, product, agent_id)

@@ -32,6 +32,8 @@ KEPT_AS = {
     "lead.qualified": ("lead_outcomes", "event_id", "event_id"),
     "lead.disqualified": ("lead_outcomes", "event_id", "event_id"),
     "lead.converted": ("lead_outcomes", "event_id", "event_id"),
+    "lead.merged": ("lead_outcomes", "event_id", "event_id"),
+    "lead.reopened": ("lead_reopenings", "event_id", "event_id"),
     "survey.invited": ("invitations", "invitation_id", "subject_id"),
     "survey.answered": ("answers", "event_id", "event_id"),
     "message.delivered": ("deliveries", "invitation_id", "part_id"),
