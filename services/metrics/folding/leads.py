@@ -41,8 +41,10 @@ WHERE NOT EXISTS (
     AND (ending.outcome = 'converted' OR ending.outcome = 'disqualified' AND ending.occurred_at >= question.asked_at)
 )
 """
-"""When the first question was asked that no ending settled before it was due, and when that was. What was won stays won,
-so that settles whatever was asked."""
+"""When the first question was asked that no ending settled before it was due, and when that was.
+
+What was won stays won, so that settles whatever was asked.
+"""
 
 _NOW = f"""
 SELECT leads.lead_id, leads.person_id, at.day, leads.source,
