@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import httpx
 import pytest
 
+from services.messaging.contacts import sql as contacts
+from services.messaging.contacts.marks import mark_numbers
+from services.messaging.inbound.receiving import receive
+from services.messaging.providers.protocol import InboundSms
 from services.messaging.providers.usecases import SandboxAccounts
 from shared.clock import moved, utcnow
 from shared.contracts.customers import CustomerErased
 from shared.contracts.messaging import CouponRequested, ReplyReceived, SurveyRequested
+from shared.db import driver
 from shared.ids import new_id
 from shared.service import Runtime
 from tests.messaging.conftest import LINE
 from tests.messaging.people import SARA_PHONE, card, purchase
-from tests.messaging.sending import fetchval
+from tests.messaging.sending import fetchval, known_person
 from tests.support.events import deliver, published, turn
+from tests.support.eventually import eventually
 
 INBOX = "SELECT coalesce(string_agg(inbound::text, ' '), '') FROM inbound_messages inbound"
 
@@ -56,6 +66,120 @@ async def test_a_text_of_nobody_s_outlives_somebody_elses_erasure(
     await deliver(runtime, CustomerErased(occurred_at=utcnow(), person_id=other.person_id))
 
     assert "سلام" in await fetchval(runtime, INBOX)
+
+
+HEARD = "SELECT count(*) FROM inbound_messages"
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+def said(text: str, *, sent_at: datetime) -> InboundSms:
+    return InboundSms(line=LINE, sender=SARA_PHONE, text=text, received_at=sent_at)
+
+
+@asynccontextmanager
+async def being_heard(runtime: Runtime, accounts: SandboxAccounts, text: InboundSms) -> AsyncIterator[None]:
+    """Hold the transaction open that stores a text, and commit it at the end of the block."""
+    async with runtime.db.transaction() as tx:
+        await receive(tx, accounts.sms_id, [text], runtime.settings, utcnow())
+        yield
+
+
+async def heard(runtime: Runtime, accounts: SandboxAccounts, text: str, *, ago: timedelta) -> None:
+    async with being_heard(runtime, accounts, said(text, sent_at=utcnow() - ago)):
+        pass
+
+
+async def erased(runtime: Runtime, person: UUID, *, ago: timedelta = timedelta(0)) -> None:
+    await deliver(runtime, CustomerErased(occurred_at=utcnow() - ago, person_id=person))
+
+
+async def nothing_kept(runtime: Runtime) -> bool:
+    """Tell whether one text was heard, and neither it nor its number is kept."""
+    kept = await fetchval(runtime, INBOX)
+    return await fetchval(runtime, HEARD) == 1 and SARA_PHONE not in kept and "سلام" not in kept
+
+
+async def waits_or_is_done(runtime: Runtime, task: asyncio.Task[None]) -> bool:
+    return task.done() or await fetchval(runtime, WAITING) > 0
+
+
+async def test_a_text_that_is_being_stored_while_its_sender_is_erased_is_emptied(
+    runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    person = await known_person(runtime)
+    async with being_heard(runtime, accounts, said("سلام", sent_at=utcnow())):
+        erasure = asyncio.create_task(erased(runtime, person))
+        await eventually(lambda: waits_or_is_done(runtime, erasure))
+    await erasure
+
+    assert await nothing_kept(runtime)
+
+
+async def test_a_text_that_comes_while_its_sender_is_being_erased_is_not_kept(
+    runtime: Runtime, client: httpx.AsyncClient, accounts: SandboxAccounts
+) -> None:
+    person = await known_person(runtime)
+    async with runtime.db.transaction() as tx:
+        await mark_numbers(driver(tx), [(person, utcnow())], runtime.settings)
+        await driver(tx).execute(contacts.EMPTY_ERASED, [person])
+        writing = asyncio.create_task(write(client, accounts))
+        await eventually(lambda: waits_or_is_done(runtime, writing))
+    await writing
+
+    assert await nothing_kept(runtime)
+
+
+@pytest.mark.parametrize("tombstone_first", [False, True])
+async def test_what_was_sent_before_an_erasure_and_is_told_of_after_it_is_not_kept(
+    runtime: Runtime, accounts: SandboxAccounts, *, tombstone_first: bool
+) -> None:
+    """Though somebody new has the number by then; and it is recognised when it is told of again."""
+    person = await known_person(runtime)
+    if tombstone_first:
+        await deliver(runtime, person)
+    await erased(runtime, person)
+    await known_person(runtime)
+    text = said("سلام", sent_at=utcnow() - timedelta(minutes=10))
+    for _ in range(2):
+        async with being_heard(runtime, accounts, text):
+            pass
+
+    assert await nothing_kept(runtime)
+    assert await published(runtime, ReplyReceived) == []
+
+
+async def test_an_opt_out_that_is_told_of_after_the_erasure_stands(runtime: Runtime, accounts: SandboxAccounts) -> None:
+    await erased(runtime, await known_person(runtime))
+    await heard(runtime, accounts, "۱۱", ago=timedelta(minutes=10))
+
+    assert await fetchval(runtime, "SELECT count(*) FROM suppressions") == 1
+
+
+async def test_what_is_sent_after_an_erasure_is_of_whoever_has_the_number_then(
+    runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    """The first text comes before the erasure is heard of, the second after it."""
+    person = await known_person(runtime)
+    await heard(runtime, accounts, "یک", ago=timedelta(minutes=9))
+    await erased(runtime, person, ago=timedelta(hours=1))
+    await heard(runtime, accounts, "دو", ago=timedelta(minutes=8))
+    new = await known_person(runtime)
+
+    assert await fetchval(runtime, "SELECT array_agg(text ORDER BY text) FROM inbound_messages") == ["دو", "یک"]
+    assert [reply.person_id for reply in await published(runtime, ReplyReceived)] == [person, new, new]
+
+
+async def test_a_number_is_marked_for_a_month_by_a_hash(runtime: Runtime) -> None:
+    marks = "SELECT coalesce(string_agg(mark::text, ' '), '') FROM erased_addresses mark"
+    await erased(runtime, await known_person(runtime))
+    marked = await fetchval(runtime, marks)
+    assert marked
+    assert SARA_PHONE[1:] not in marked
+
+    for days, stands in ((29, True), (31, False)):
+        with moved(timedelta(days=days)):
+            await turn(runtime, "forget marks of erased numbers")
+        assert bool(await fetchval(runtime, marks)) is stands
 
 
 async def test_a_purchase_that_is_heard_of_after_the_erasure_leads_to_nothing(runtime: Runtime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.messaging.automations import sql as automations_sql
 from services.messaging.contacts import sql
 from services.messaging.contacts.keeping import keep_aliases, keep_cards, remember_erased
+from services.messaging.contacts.marks import mark_numbers
 from services.messaging.inbound.receiving import forget_senders, match_senders, note_sharers
 from services.messaging.messages import sql as messages_sql
 from services.messaging.messages.statuses import Status
@@ -22,6 +24,7 @@ from shared.contracts.customers import CustomerErased, CustomerMerged
 from shared.contracts.leads import LeadErased
 from shared.db import driver
 from shared.outbox.consumer import Consumer, Kind
+from shared.service import runtime_behind
 
 consumer = Consumer("messaging")
 
@@ -29,6 +32,8 @@ consumer = Consumer("messaging")
 @consumer.cards(LEADS_CONTACTS, CUSTOMERS_CONTACTS)
 async def keep_contact_cards(tx: AsyncSession, received: Sequence[ReceivedCard]) -> None:
     """Keep the newest card of each person."""
+    gone = [(each.key, each.recorded_at) for each in received if each.card is None]
+    await mark_numbers(driver(tx), gone, runtime_behind(tx).settings)
     await keep_cards(driver(tx), received)
 
 
@@ -43,6 +48,7 @@ async def empty_erased_cards(
     tx: AsyncSession, received: Sequence[Received[CustomerErased] | Received[LeadErased]]
 ) -> None:
     """Empty the copies of cards."""
+    await mark_numbers(driver(tx), _erased_at(received).items(), runtime_behind(tx).settings)
     await driver(tx).execute(sql.EMPTY_ERASED, _ids(received))
 
 
@@ -67,9 +73,15 @@ async def erase_people(tx: AsyncSession, received: Sequence[Received[CustomerEra
     await connection.execute(messages_sql.ERASE_CONTENT, ids)
     await connection.execute(automations_sql.CANCEL, ids, now)
     await connection.execute(automations_sql.EMPTY, ids)
-    await forget_senders(connection, ids)
+    await forget_senders(connection, _erased_at(received))
     await forget_people(connection, ids)
 
 
 def _ids(received: Sequence[Received[CustomerErased] | Received[LeadErased]]) -> list[UUID]:
-    return sorted({person for each in received for person in (each.event.person_id, *each.event.alias_ids)})
+    return sorted(_erased_at(received))
+
+
+def _erased_at(received: Sequence[Received[CustomerErased] | Received[LeadErased]]) -> dict[UUID, datetime]:
+    """Return when each id was erased, the last time if it was several times."""
+    events = sorted((each.event for each in received), key=lambda event: event.occurred_at)
+    return {person: event.occurred_at for event in events for person in (event.person_id, *event.alias_ids)}

@@ -35,10 +35,13 @@ async def all_ids(connection: asyncpg.Connection, person_ids: Collection[UUID]) 
     return {row["id"]: row["person_id"] for row in await connection.fetch(sql.ALL_IDS, list(person_ids))}
 
 
-async def by_phone(connection: asyncpg.Connection, phones: Sequence[str]) -> dict[str, list[UUID]]:
-    """Return who has each number: a customers card before one of leads, nobody twice."""
+async def hold_by_phone(connection: asyncpg.Connection, phones: Sequence[str]) -> dict[str, list[UUID]]:
+    """Return who has each number: a customers card before one of leads, nobody twice.
+
+    They are not erased before the transaction ends. Whoever is being erased is waited for, and is nobody then.
+    """
     found: dict[str, dict[UUID, bool]] = {}
-    rows = await connection.fetch(sql.BY_PHONE, list(phones))
+    rows = await connection.fetch(sql.HOLD_BY_PHONE, list(phones))
     for row in sorted(rows, key=lambda row: row["topic"] != CUSTOMERS_CONTACTS):
         found.setdefault(row["phone"], {}).setdefault(row["person_id"], True)
     ids = {person for people in found.values() for person in people}

@@ -32,9 +32,31 @@ ON CONFLICT (alias_id) DO UPDATE SET person_id = excluded.person_id
 """
 
 EMPTY_ERASED = """
-UPDATE contact_cards
+WITH gone AS (
+    SELECT topic, person_id FROM contact_cards WHERE person_id = ANY($1::uuid[]) ORDER BY topic, person_id FOR UPDATE
+)
+UPDATE contact_cards card
 SET erased = true, kind = '', first_name = NULL, last_name = NULL, phones = '{}', shared_phones = '{}', emails = '{}'
-WHERE person_id = ANY($1::uuid[])
+FROM gone WHERE card.topic = gone.topic AND card.person_id = gone.person_id
+"""
+
+NUMBERS_OF = """
+SELECT DISTINCT person_id, unnest(phones) AS phone FROM contact_cards WHERE person_id = ANY($1::uuid[]) AND NOT erased
+"""
+"""Their own: what is sent from one that they share may be another's."""
+
+MARK_NUMBERS = """
+INSERT INTO erased_addresses AS known (address_hash, erased_at)
+SELECT * FROM unnest($1::bytea[], $2::timestamptz[]) AS new (address_hash, erased_at)
+ON CONFLICT (address_hash) DO UPDATE SET erased_at = greatest(known.erased_at, excluded.erased_at)
+"""
+
+MARKED = "SELECT address_hash, erased_at FROM erased_addresses WHERE address_hash = ANY($1::bytea[])"
+
+FORGET_MARKS = """
+DELETE FROM erased_addresses WHERE address_hash IN (
+    SELECT address_hash FROM erased_addresses WHERE erased_at < $1 ORDER BY erased_at LIMIT $2
+)
 """
 
 REMEMBER_ERASED = """
@@ -91,3 +113,6 @@ JOIN contact_cards card
   ON card.phones @> ARRAY[sender.phone] OR card.shared_phones @> ARRAY[sender.phone]
 WHERE NOT card.erased AND card.kind <> 'agent'
 """
+
+HOLD_BY_PHONE = f"{BY_PHONE} ORDER BY card.topic, card.person_id FOR SHARE OF card"
+"""Whoever has one of these numbers is not erased before the transaction ends."""

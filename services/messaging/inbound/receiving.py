@@ -12,7 +12,8 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.messaging.contacts.queries import by_phone
+from services.messaging.contacts.marks import CLOCKS_DIFFER, erased_since
+from services.messaging.contacts.queries import hold_by_phone
 from services.messaging.inbound import sql
 from services.messaging.inbound.parsing import read
 from services.messaging.providers.protocol import InboundSms
@@ -28,13 +29,14 @@ LONGEST_TEXT = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who wrote a text, or where nothing tells that, who `may_be` the one."""
+    """Who wrote a text, or where nothing tells that, who `may_be` the one. Of one who is `erased` nothing is kept."""
 
     person_id: UUID | None
     may_be: tuple[UUID, ...] = ()
+    erased: bool = False
 
 
-NOBODY = Sender(None)
+NOBODY, ERASED = Sender(None), Sender(None, erased=True)
 
 
 async def receive(
@@ -42,16 +44,20 @@ async def receive(
 ) -> int:
     """Store messages and do what they say; return how many were new.
 
-    One that was heard before, from a webhook or a poll, changes nothing.
+    One that was heard before, from a webhook or a poll, changes nothing. Of one that was sent before its sender was
+    erased only what it says to do is heeded.
     """
     if not messages:
         return 0
-    people = await _senders(tx, [message.sender for message in messages])
-    rows = [_row(message, people.get(message.sender, NOBODY)) for message in messages]
+    phones = sorted({message.sender for message in messages})
+    people = await _senders(tx, phones)
+    until = await erased_since(driver(tx), phones, settings)
+    rows = [_row(message, _sender(message, people, until)) for message in messages]
+    addresses = {row[0]: message.sender for row, message in zip(rows, messages, strict=True)}
     columns = [list(column) for column in zip(*rows, strict=True)]
     new = await driver(tx).fetch(sql.STORE, account_id, now, *columns)
     for row in sorted(new, key=lambda row: row["received_at"]):
-        await _heed(tx, row, settings, now)
+        await _heed(tx, row, addresses[row["id"]], settings, now)
     return len(new)
 
 
@@ -67,14 +73,19 @@ async def note_sharers(tx: AsyncSession, sharers: Sequence[tuple[str, UUID]]) ->
     await driver(tx).execute(sql.NOTE_SHARED, [phone for phone, _ in sharers], [person for _, person in sharers])
 
 
-async def forget_senders(connection: asyncpg.Connection, person_ids: Sequence[UUID]) -> None:
-    """Empty numbers and texts of people who are erased, and those that may be theirs."""
-    await connection.execute(sql.ERASE, list(person_ids))
+async def forget_senders(connection: asyncpg.Connection, erased_at: Mapping[UUID, datetime]) -> None:
+    """Empty numbers and texts of people who are erased, and those that may be theirs.
+
+    What was sent after the erasure is a stranger's.
+    """
+    ids, until = list(erased_at), [at + CLOCKS_DIFFER for at in erased_at.values()]
+    await connection.execute(sql.ERASE, ids, until)
+    await connection.execute(sql.LET_GO, ids, until)
 
 
 async def _senders(tx: AsyncSession, phones: Sequence[str]) -> dict[str, Sender]:
     """Return who wrote; of several who share a number the one to whom we wrote last, of none such it may be any."""
-    found = await by_phone(driver(tx), sorted(set(phones)))
+    found = await hold_by_phone(driver(tx), phones)
     senders = {
         phone: Sender(people[0]) if len(people) == 1 else Sender(None, tuple(people)) for phone, people in found.items()
     }
@@ -87,12 +98,19 @@ async def _senders(tx: AsyncSession, phones: Sequence[str]) -> dict[str, Sender]
     return senders
 
 
+def _sender(message: InboundSms, people: Mapping[str, Sender], until: Mapping[str, datetime]) -> Sender:
+    if message.sender in until and message.received_at <= until[message.sender]:
+        return ERASED
+    return people.get(message.sender, NOBODY)
+
+
 def _row(message: InboundSms, sender: Sender) -> tuple[Any, ...]:
     text = message.text.replace("\0", "").encode(errors="replace").decode()[:LONGEST_TEXT]
     meaning = read(text)
+    kept = (None, None) if sender.erased else (message.sender, text)
     return (
-        new_id(), dedupe_of(message), message.provider_id, message.exact, message.line, message.sender, text,
-        sender.person_id, f"{{{','.join(map(str, sender.may_be))}}}", meaning.kind, meaning.number, meaning.keyword,
+        new_id(), dedupe_of(message), message.provider_id, message.exact, message.line, *kept, sender.person_id,
+        f"{{{','.join(map(str, sender.may_be))}}}", meaning.kind, meaning.number, meaning.keyword,
         message.received_at, *_said(message),
     )  # fmt: skip
 
@@ -111,16 +129,16 @@ def _said(message: InboundSms) -> tuple[bytes, bytes]:
     return before.encode(errors="replace"), after.encode(errors="replace")
 
 
-async def _heed(tx: AsyncSession, row: asyncpg.Record, settings: Settings, now: datetime) -> None:
+async def _heed(tx: AsyncSession, row: asyncpg.Record, address: str, settings: Settings, now: datetime) -> None:
     """An opt-out counts whether or not we know who it is: it is kept by the number."""
     if row["meaning"] == "opt_out":
         await opt_out(
-            tx, settings, channel="sms", address=row["sender"], source="reply", now=now, line=row["line"],
+            tx, settings, channel="sms", address=address, source="reply", now=now, line=row["line"],
             person_id=row["person_id"],
         )  # fmt: skip
     elif row["meaning"] == "rejoin":
         await rejoin(
-            tx, settings, channel="sms", address=row["sender"], line=row["line"], now=now, person_id=row["person_id"]
+            tx, settings, channel="sms", address=address, line=row["line"], now=now, person_id=row["person_id"]
         )
     elif row["person_id"] is not None:
         outbox.add(tx, _event(row))

@@ -61,9 +61,17 @@ WHERE inbound.person_id IS NULL AND inbound.sender = new.phone AND NOT inbound.s
 
 ERASE = """
 UPDATE inbound_messages SET sender = NULL, text = NULL
-WHERE person_id = ANY($1::uuid[]) OR (person_id IS NULL AND shared_by && $1::uuid[])
+FROM unnest($1::uuid[], $2::timestamptz[]) AS gone (id, until)
+WHERE (person_id = gone.id OR person_id IS NULL AND shared_by @> ARRAY[gone.id]) AND received_at <= gone.until
 """
 """Also what may be theirs and is nobody's: better to lose the text of somebody at home than to keep one of theirs."""
+
+LET_GO = """
+UPDATE inbound_messages SET person_id = NULL
+FROM unnest($1::uuid[], $2::timestamptz[]) AS gone (id, until)
+WHERE person_id = gone.id AND received_at > gone.until
+"""
+"""What came from an erased person's number afterwards is of whoever has that number then."""
 
 LEASE_POLL = """
 UPDATE provider_accounts SET polled_at = $1

@@ -48,6 +48,11 @@ def address_hash(settings: Settings, channel: str, address: str) -> bytes:
     return _keyed(settings, "suppression", f"{channel}:{address}".encode())
 
 
+def erased_address_hash(settings: Settings, phone: str) -> bytes:
+    """Return the keyed hash by which the number of an erased person is told for a while."""
+    return _keyed(settings, "erased", phone.encode())
+
+
 def unsubscribe_token(settings: Settings, message_id: UUID) -> str:
     """Return the token of a message's unsubscribe link."""
     signed = message_id.bytes + _keyed(settings, "unsubscribe", message_id.bytes)[:16]
