@@ -54,9 +54,9 @@ class Measure:
     query: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """What a service is made of. Holds no engine, no settings and no connection.
+    """What a service is made of. Holds no engine, no settings and no connection. It is equal to itself alone.
 
     `relearners` take over facts of the service's own log that its database has lost in a restore; `restaters` say
     what is so in it now.

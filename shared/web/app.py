@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterable
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
 
-from shared.service import Runtime
+from shared.service import Runtime, Service
 from shared.settings import ServiceSettings
 from shared.web import handlers, openapi
 from shared.web.auth import principal_of
@@ -28,15 +29,15 @@ VERSION = "1"
 
 def create_app(runtime: Runtime) -> FastAPI:
     """Make the app of a service; refuses to with a route that declares no scope."""
-    return _build(runtime, runtime.service.routers)
+    return _build(runtime, _routes_of(runtime.service))
 
 
 def create_operational_app(runtime: Runtime) -> FastAPI:
     """Make the app of a process that answers no requests of its service: health and figures only."""
-    return _build(runtime, ())
+    return _build(runtime, _operational_routes())
 
 
-def _build(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
+def _build(runtime: Runtime, routes: list[BaseRoute]) -> FastAPI:
     service, settings = runtime.service, runtime.settings
     app = FastAPI(
         title=service.title,
@@ -46,6 +47,7 @@ def _build(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        routes=routes,
     )
     app.state.runtime = runtime
     app.state.verifier = Verifier(key_source(settings), settings, principal_of)
@@ -54,13 +56,29 @@ def _build(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
     app.state.metrics = RequestMetrics()
     app.state.machinery = MachineryMetrics(app.state.metrics.registry)
     app.state.measures = ServiceMetrics(app.state.metrics.registry, service.measures)
-    for router in (*routers, health_router(), docs_router()):
-        app.include_router(router)
     openapi.check(app)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
     handlers.install(app)
     _surround(app, settings)
     return app
+
+
+@lru_cache(maxsize=64)
+def _routes_of(service: Service) -> list[BaseRoute]:
+    """Return a service's routes, which all its apps in a process share: making them is most of what an app costs."""
+    return [*_included(service.routers), *_operational_routes()]
+
+
+@cache
+def _operational_routes() -> list[BaseRoute]:
+    return _included((health_router(), docs_router()))
+
+
+def _included(routers: Iterable[APIRouter]) -> list[BaseRoute]:
+    together = APIRouter()
+    for router in routers:
+        together.include_router(router)
+    return together.routes
 
 
 def _surround(app: FastAPI, settings: ServiceSettings) -> None:
