@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Final
 from zoneinfo import available_timezones
 
@@ -13,7 +13,7 @@ from shared.clock import utcnow
 from shared.errors import Invalid
 from shared.persian.calendar import JalaliDate, from_jalali, to_jalali
 from shared.persian.fields import read_by
-from shared.persian.text import Text
+from shared.persian.text import clean
 from shared.web.fields import Instant
 
 MOST_MONEY: Final = 2**53 - 1
@@ -92,8 +92,11 @@ def _time_zones() -> frozenset[str]:
 Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
 """A code such as `tehran`: Latin letters, digits, `_ . : -`."""
 
-ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
-LongText = Annotated[Text, StringConstraints(min_length=1, max_length=10_000)]
+Filled = StringConstraints(min_length=1)
+"""Asked twice of a text: of what was sent, as the description says, and of what is left when it was cleaned."""
+
+ShortText = Annotated[str, Filled, StringConstraints(max_length=200), read_by(clean), Filled]
+LongText = Annotated[str, Filled, StringConstraints(max_length=10_000), read_by(partial(clean, lines=True)), Filled]
 ExternalName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 PastInstant = Annotated[Instant, read_by(past_instant)]
 BirthDate = Annotated[date, read_by(birth_day)]

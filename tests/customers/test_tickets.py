@@ -203,3 +203,13 @@ async def test_what_was_written_is_for_those_who_may_see_personal_data(
         seen = (await reader.get(f"/v1/tickets/{ticket['id']}")).json()
 
     assert (seen["subject"], seen["text"]) == (None, None)
+
+
+async def test_a_ticket_keeps_its_lines_and_its_length_is_that_of_what_was_sent(client: httpx.AsyncClient) -> None:
+    person_id = (await opened(client))["id"]
+
+    ticket = await ticket_of(client, person_id, text="بسته دیر رسید.\nدر آن باز بود.")
+    refused = await client.post(f"/v1/tickets/{ticket['id']}/answer", json={"text": "پ" * 10_000 + "\u0086"})
+
+    assert ticket["text"] == "بسته دیر رسید.\nدر آن باز بود."
+    assert refused.status_code == 422
