@@ -30,9 +30,16 @@ class Answer(Base):
         Index(None, "survey_id", "answered_at", "id"),
         Index(None, "category", "answered_at", "id"),
         Index(
-            "ix_answers_loop_opened_at",
-            "loop_opened_at",
+            "ix_answers_open_loops",
+            "answered_at",
+            "id",
             postgresql_where=text("loop_opened_at IS NOT NULL AND loop_closed_at IS NULL"),
+        ),
+        Index(
+            "ix_answers_closed_loops",
+            "answered_at",
+            "id",
+            postgresql_where=text("loop_opened_at IS NOT NULL AND loop_closed_at IS NOT NULL"),
         ),
     )
 
