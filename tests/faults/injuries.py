@@ -101,6 +101,12 @@ async def _recovered(trial: Trial, name: str, what: str) -> None:
     trial.say(f"{name} was killed, {what}; all ready after {time.monotonic() - died:.1f} s")
 
 
+async def breathe(trial: Trial, requests: int) -> None:
+    """Let the load get so many more requests acknowledged."""
+    enough = trial.ledger.acknowledged + requests
+    await eventually(lambda: trial.ledger.acknowledged >= enough, within=READY_S, every=0.1)
+
+
 async def ready(trial: Trial, *, within: float) -> None:
     """Wait until every service says that it is ready."""
     async with trial.deployment.client() as http:

@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.faults_long, pytest.mark.timeout(1_800)]
 SEED = int(os.environ.get("SEED", "1"))
 MINUTES = float(os.environ.get("MINUTES", "3"))
 KILLS = 20
+BETWEEN_KILLS = 30
+"""So many requests are acknowledged before a process that is everything is killed again."""
 
 
 @asynccontextmanager
@@ -99,6 +101,7 @@ async def test_the_embedded_process_is_killed_whole_twenty_times_and_more(tmp_pa
 async def _kill_whole(trial: Trial) -> None:
     names = [service.name for service in SERVICES]
     for kills in range(KILLS):
+        await injuries.breathe(trial, BETWEEN_KILLS)
         service = trial.chance.choice(names)
         match kills % 4:
             case 0:
