@@ -12,7 +12,7 @@ from itertools import chain, repeat
 import structlog
 
 from shared.bus import EMBEDDED_POLL_S, BusUnavailable
-from shared.outbox.alignment import OldSendsPending
+from shared.outbox.alignment import OldSendsPending, StillTakingOver
 from shared.outbox.drain import drain
 from shared.outbox.faults import sentence
 from shared.outbox.housekeeping import FIRST_WITHIN_S, housekeeping
@@ -101,6 +101,8 @@ class Worker:
                 await relay.turn()
             except (LeaseLost, OldSendsPending):
                 return STANDBY_S
+            except StillTakingOver:
+                pass
             return 0.0
 
         await self._loop("relay", turn, wake=written)

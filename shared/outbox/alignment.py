@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.bus import BusUnavailable, TopicPartition
 from shared.db import driver
@@ -36,7 +37,19 @@ Connects = tuple[int, int]
 log = structlog.get_logger(__name__)
 
 
-class OldSendsPending(Exception):
+STRETCH_S = 10.0
+"""For how long a relay takes over what the log holds before it shows that it is alive."""
+
+
+class NotAligned(Exception):
+    """The database was restored, and does not stand yet where the log does: nothing is sent meanwhile."""
+
+
+class StillTakingOver(NotAligned):
+    """There is more to take over: what was is stored, and the next call goes on from there."""
+
+
+class OldSendsPending(NotAligned):
     """The database was restored, and what was sent before may still arrive: the relay waits until it has expired."""
 
 
@@ -105,7 +118,7 @@ class Alignment:
     async def assure(self) -> None:
         """Compare log and database, and take over what the log has more of.
 
-        Raises `LeaseLost`, `OldSendsPending` where the database was restored shortly before, `LogBehind`.
+        Raises `LeaseLost`, `NotAligned` where the database was restored shortly before, `LogBehind`.
         """
         if self._expired_at is not None and time.monotonic() < self._expired_at:
             await self._hold()
@@ -160,15 +173,48 @@ class Alignment:
             )
             log.error("log_ahead_of_database", service=self.service.name, waits_s=wait_s)
             raise OldSendsPending(self.service.name)
-        async with self._prolonging():
-            found = await restoring.read_on(self.runtime.bus, survey.standings, survey.tails, self.service.card_readers)
+        await self._take_steps(survey)
+
+    async def _take_steps(self, survey: Survey) -> None:
+        """Take over in steps, a transaction each; stop where another relay was at work meanwhile, or it is late."""
+        lost, until = 0, time.monotonic() + STRETCH_S
+        contacts = self.service.card_readers
+        async with self._holding(survey) as tx:
+            await restoring.dissolve(driver(tx), survey.standings, survey.tails)
+            await say_why(
+                driver(tx),
+                self.service.name,
+                "The log is ahead of the database, which was restored from an older copy: the relay takes over what "
+                "the log holds, and then goes on. Nothing has to be done.",
+            )
+        async with aclosing(restoring.steps(self.runtime.bus, survey.standings, survey.tails, contacts)) as steps:
+            is_done = False
+            while not is_done:
+                async with self._prolonging():
+                    step = await anext(steps)
+                async with self._holding(survey) as tx:
+                    lost += await restoring.take_over(driver(tx), step)
+                    await relearn(tx, self.runtime, step.records)
+                    if step.last:
+                        await say_why(driver(tx), self.service.name, None)
+                is_done = step.last
+                if time.monotonic() > until and not is_done:
+                    raise StillTakingOver(self.service.name)
+        log.error("database_restored", service=self.service.name, lost_events=lost)
+
+    @asynccontextmanager
+    async def _holding(self, survey: Survey) -> AsyncIterator[AsyncSession]:
+        """Open a transaction under the lease, for which it is prolonged however long it takes.
+
+        Raises `StillTakingOver` where another relay had the lease since the survey, or the database may be another.
+        """
+        name = self.service.name
         async with self.runtime.db.transaction() as tx:
-            lease = await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+            lease = await hold(driver(tx), name, self.owner, self.lease_s)
             if lease.taken_over or survey.seen != self._connects():
-                return
-            await restoring.take_over(driver(tx), found)
-            await relearn(tx, self.runtime, found.records)
-            await say_why(driver(tx), self.service.name, None)
+                raise StillTakingOver(name)
+            yield tx
+            await hold(driver(tx), name, self.owner, self.lease_s)
 
     async def _stand_still(self, lacking: Tails) -> None:
         places = ", ".join(map(str, lacking))

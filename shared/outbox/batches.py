@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import asyncpg
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.bus import Record, TopicPartition
 from shared.clock import utcnow
-from shared.db import driver, transaction_on
+from shared.db import driver, part_of
 from shared.outbox import wire
 from shared.outbox.consumer import Kind
 from shared.outbox.faults import is_events_fault
@@ -149,19 +148,16 @@ class Batch:
         self.runtime, self.partition, self.records = runtime, partition, records
         self.consumer = runtime.service.consumer
         self.deadly, self.restored = deadly, restored
-        self.wrote_events = False
 
     async def store(self, expected: int) -> None:
         """Apply the records and move the inbox row, in one transaction."""
-        async with self.runtime.db.engine.connect() as connection, transaction_on(connection) as tx:
-            gap = await self._store(connection, driver(tx), expected)
-        if self.wrote_events:
-            self.runtime.db.events_written.set()
+        async with self.runtime.db.transaction() as tx:
+            gap = await self._store(tx, expected)
         if gap:
             raise Gap(gap)
 
-    async def _store(self, connection: AsyncConnection, raw: asyncpg.Connection, expected: int) -> str | None:
-        place = (self.consumer.service, *self.partition)
+    async def _store(self, tx: AsyncSession, expected: int) -> str | None:
+        raw, place = driver(tx), (self.consumer.service, *self.partition)
         row = await raw.fetchrow(_LOCK, *place)
         if row is None or row["next_offset"] != expected:
             raise Moved(row["next_offset"] if row else 0)
@@ -173,7 +169,7 @@ class Batch:
         if self.deadly and mine:
             parking.fail(mine[0], "It ended the process, or hung it, when it was tried alone.")
         else:
-            await self.apply(connection, mine, parking)
+            await self.apply(tx, mine, parking)
         await park(raw, place[0], self.partition, parking)
         if new.gap is None:
             await raw.execute(_MOVE, *place, self.records[-1].offset + 1, new.position, utcnow())
@@ -188,7 +184,7 @@ class Batch:
 
     async def apply(
         self,
-        connection: AsyncConnection,
+        tx: AsyncSession,
         records: Sequence[Record],
         parking: Parking,
         kinds: Collection[Kind] = ALL_KINDS,
@@ -198,9 +194,8 @@ class Batch:
         if not records:
             return
         try:
-            async with transaction_on(connection) as tx:
-                await apply_batch(tx, self.runtime, records, kinds, restored=self.restored)
-            self.wrote_events |= bool(tx.info.get("wrote_events"))
+            async with part_of(tx) as part:
+                await apply_batch(part, self.runtime, records, kinds, restored=self.restored)
         except Exception as error:
             if not is_events_fault(error):
                 raise
@@ -210,5 +205,5 @@ class Batch:
         else:
             return
         middle = len(records) // 2
-        await self.apply(connection, records[:middle], parking, kinds)
-        await self.apply(connection, records[middle:], parking, kinds)
+        await self.apply(tx, records[:middle], parking, kinds)
+        await self.apply(tx, records[middle:], parking, kinds)

@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 import asyncpg
 
+from shared.bus import TopicPartition
 from shared.clock import utcnow
-from shared.db import Database
+from shared.db import Database, driver
 from shared.errors import Invalid, NotFound
+from shared.outbox import wire
+from shared.outbox.parking import let_go, names
 
 STATES = ("parked", "unknown", "dead", "discarded")
 
@@ -17,18 +20,24 @@ SELECT topic, partition, "offset", key, type, called.state, attempts, next_attem
 FROM parked CROSS JOIN LATERAL (
     SELECT CASE WHEN unknown AND state = 'parked' THEN 'unknown' ELSE state END
 ) AS called (state)
-WHERE consumer = $1 AND ($2::text IS NULL OR called.state = $2) AND (error IS NOT NULL OR $3)
+WHERE consumer = ANY($1::text[]) AND ($2::text IS NULL OR called.state = $2) AND (error IS NOT NULL OR $3)
 ORDER BY topic, partition, "offset" LIMIT $4
 """
-_SHOW = 'SELECT * FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4'
+_SHOW = 'SELECT * FROM parked WHERE consumer = ANY($1::text[]) AND topic = $2 AND partition = $3 AND "offset" = $4'
 _REPLAY = """
 UPDATE parked SET state = 'parked', attempts = 0, next_attempt_at = $2
-WHERE consumer = $1 AND state IN ('parked', 'dead')
-    AND ($3::text IS NULL OR (topic = $3 AND partition = $4 AND "offset" = $5))
+WHERE consumer = ANY($1::text[]) AND topic = $3 AND partition = $4 AND "offset" = $5 AND state IN ('parked', 'dead')
+"""
+_REPLAY_ALL = """
+UPDATE parked SET state = 'parked', attempts = 0, next_attempt_at = $2
+WHERE consumer = ANY($1::text[]) AND (
+    state = 'dead' OR (state = 'parked' AND error IS NOT NULL AND (NOT unknown OR type = ANY($3::text[])))
+)
 """
 _DISCARD = """
 UPDATE parked SET state = 'discarded', body = NULL
-WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4 AND state <> 'discarded'
+WHERE consumer = ANY($1::text[]) AND topic = $2 AND partition = $3 AND "offset" = $4 AND state <> 'discarded'
+RETURNING consumer, key
 """
 
 
@@ -83,22 +92,28 @@ async def listed(
     if state is not None and state not in STATES:
         raise NotAState(state)
     async with db.connection() as connection:
-        return list(await connection.fetch(_LIST, consumer, state, followers, most))
+        return list(await connection.fetch(_LIST, names(consumer), state, followers, most))
 
 
 async def shown(db: Database, consumer: str, place: Place) -> asyncpg.Record:
     """Return one event with headers and body."""
     async with db.connection() as connection:
-        row = await connection.fetchrow(_SHOW, consumer, *place)
+        row = await connection.fetchrow(_SHOW, names(consumer), *place)
     if row is None:
         raise NoSuchEvent(place)
     return row
 
 
 async def replay(db: Database, consumer: str, place: Place | None = None) -> int:
-    """Let the drain try an event, or all, again at once; return how many."""
+    """Let the drain try an event, or all, again at once; return how many.
+
+    All are those that failed: what only waits, behind another of its key or for code that knows it, is not tried.
+    """
     async with db.connection() as connection:
-        status = await connection.execute(_REPLAY, consumer, utcnow(), *(place or (None, None, None)))
+        if place is not None:
+            status = await connection.execute(_REPLAY, names(consumer), utcnow(), *place)
+        else:
+            status = await connection.execute(_REPLAY_ALL, names(consumer), utcnow(), wire.known_types())
     count = int(status.split()[-1])
     if place is not None and count == 0:
         raise NoSuchEvent(place)
@@ -107,7 +122,9 @@ async def replay(db: Database, consumer: str, place: Place | None = None) -> int
 
 async def discard(db: Database, consumer: str, place: Place) -> None:
     """Give an event up for good: its body goes, its place is remembered so that a rebuild leaves it out."""
-    async with db.connection() as connection:
-        status = await connection.execute(_DISCARD, consumer, *place)
-    if status.endswith(" 0"):
+    async with db.transaction() as tx:
+        rows = await driver(tx).fetch(_DISCARD, names(consumer), *place)
+        for row in rows:
+            await let_go(driver(tx), row["consumer"], TopicPartition(place.topic, place.partition), row["key"])
+    if not rows:
         raise NoSuchEvent(place)

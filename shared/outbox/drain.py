@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.bus import TopicPartition
+from shared.bus import Record, TopicPartition
 from shared.clock import utcnow
-from shared.db import driver, transaction_on
+from shared.db import driver, part_of
 from shared.outbox import wire
 from shared.outbox.faults import is_events_fault, sentence
 from shared.outbox.handling import apply_batch
-from shared.outbox.parking import parked_record
+from shared.outbox.parking import IS_FIRST, let_go, names, parked_record, put_in_order, relearner
+from shared.outbox.relearning import relearn_one
 from shared.service import Runtime
 
 TRIES = 5
@@ -30,11 +33,24 @@ NEVER = -(2**63)
 AT_ONCE = 200
 """Keys in a turn, and events of a key in a transaction."""
 
-_DUE = """
-SELECT topic, partition, key, "offset" FROM (
-    SELECT DISTINCT ON (topic, partition, key) topic, partition, key, "offset", next_attempt_at, type, unknown
-    FROM parked WHERE consumer = $1 AND state = 'parked' ORDER BY topic, partition, key, "offset"
-) AS first WHERE next_attempt_at <= $2 AND (NOT unknown OR type = ANY($4::text[])) LIMIT $3
+ORDERED = 10_000
+"""Rows that are corrected in a turn."""
+
+_DUE = f"""
+(
+    SELECT topic, partition, key, "offset" FROM parked
+    WHERE consumer = $1 AND state = 'parked' AND NOT behind AND NOT unknown AND next_attempt_at <= $2 AND {IS_FIRST}
+    ORDER BY next_attempt_at LIMIT $3
+)
+UNION ALL
+(
+    SELECT due.* FROM unnest($4::text[]) AS known (type) CROSS JOIN LATERAL (
+        SELECT topic, partition, key, "offset" FROM parked
+        WHERE consumer = $1 AND state = 'parked' AND unknown AND type = known.type AND next_attempt_at <= $2
+            AND {IS_FIRST}
+        ORDER BY next_attempt_at LIMIT $3
+    ) AS due LIMIT $3
+)
 """
 _ATTEMPT = """
 UPDATE parked
@@ -64,84 +80,97 @@ WHERE consumer = $1 AND topic = $2 AND partition = $3 AND "offset" = $4
 
 log = structlog.get_logger(__name__)
 
+Handle = Callable[..., Awaitable[None]]
+"""Handles one record again: `(tx, runtime, record, restored=…)`."""
+
 
 async def drain(runtime: Runtime, *, backoff_s: Sequence[float] = BACKOFF_S) -> int:
     """Try every parked key that is due once; return how many events were handled or given up."""
+    name = runtime.service.consumer.service
+    drains = [_Drain(runtime, name, _handle, backoff_s), _Drain(runtime, relearner(name), _relearn, backoff_s)]
+    return sum([await each.turn() for each in drains])
+
+
+async def order_parked(runtime: Runtime) -> int:
+    """Correct a batch of what is noted to wait behind other events, or not to; return how many rows were wrong."""
     async with runtime.db.connection() as connection:
-        due = await connection.fetch(_DUE, runtime.service.consumer.service, utcnow(), AT_ONCE, wire.known_types())
-    moved = 0
-    for row in due:
-        partition = TopicPartition(row["topic"], row["partition"])
-        moved += await _drain_key(runtime, partition, row["key"], row["offset"], backoff_s)
-    return moved
+        found = names(runtime.service.consumer.service)
+        return sum([await put_in_order(connection, each, most=ORDERED) for each in found])
 
 
-async def _drain_key(
-    runtime: Runtime, partition: TopicPartition, key: UUID, offset: int, backoff_s: Sequence[float]
-) -> int:
-    """Count the attempt beforehand, as the event may end the process; then handle the key's events in order."""
-    name, now = runtime.service.consumer.service, utcnow()
-    async with runtime.db.connection() as plain:
-        attempts = await plain.fetchval(_ATTEMPT, name, *partition, offset, now, list(backoff_s))
-        if attempts is not None and attempts > TRIES:
-            await plain.execute(_FAILED, name, *partition, offset, DEADLY, "dead", now)
-            log.warning("event_dead", place=(name, *partition, offset), attempts=TRIES)
-            return 1
-    if attempts is None:
-        return 0
-    try:
-        return await _handle_queue(runtime, partition, key, backoff_s)
-    except Exception:
-        async with runtime.db.connection() as plain:
-            await plain.execute(_UNCOUNT, name, *partition, offset)
-        raise
+async def _handle(tx: AsyncSession, runtime: Runtime, record: Record, *, restored: bool) -> None:
+    await apply_batch(tx, runtime, [record], restored=restored)
 
 
-async def _handle_queue(runtime: Runtime, partition: TopicPartition, key: UUID, backoff_s: Sequence[float]) -> int:
-    """Handle a key's events in order, each in its savepoint, until one fails; the partition stands still meanwhile."""
-    name, wrote_events = runtime.service.consumer.service, False
-    async with runtime.db.engine.connect() as connection, transaction_on(connection) as outer:
-        raw = driver(outer)
-        restored_until = await raw.fetchval(_LOCK, name, *partition) or NEVER
-        queue = await raw.fetch(_QUEUE, name, *partition, key, AT_ONCE)
-        done: list[int] = []
-        failed = 0
-        for row in queue:
+async def _relearn(tx: AsyncSession, runtime: Runtime, record: Record, **_options: bool) -> None:
+    await relearn_one(tx, runtime, record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drain:
+    """What is parked under a name, and how one of it is handled."""
+
+    runtime: Runtime
+    name: str
+    handle: Handle
+    backoff_s: Sequence[float]
+
+    async def turn(self) -> int:
+        async with self.runtime.db.connection() as connection:
+            due = await connection.fetch(_DUE, self.name, utcnow(), AT_ONCE, wire.known_types())
+        return sum([await self._key(TopicPartition(row[0], row[1]), row["key"], row["offset"]) for row in due])
+
+    async def _key(self, partition: TopicPartition, key: UUID, offset: int) -> int:
+        """Count the attempt beforehand, as the event may end the process; then handle the key's events in order."""
+        place, now = (self.name, *partition, offset), utcnow()
+        async with self.runtime.db.connection() as plain:
+            attempts = await plain.fetchval(_ATTEMPT, *place, now, list(self.backoff_s))
+            if attempts is not None and attempts > TRIES:
+                await plain.execute(_FAILED, *place, DEADLY, "dead", now)
+                await let_go(plain, self.name, partition, key)
+                log.warning("event_dead", place=place, attempts=TRIES)
+                return 1
+        if attempts is None:
+            return 0
+        try:
+            async with self.runtime.db.transaction() as tx:
+                return await self._queue(tx, partition, key)
+        except Exception:
+            async with self.runtime.db.connection() as plain:
+                await plain.execute(_UNCOUNT, *place)
+            raise
+
+    async def _queue(self, tx: AsyncSession, partition: TopicPartition, key: UUID) -> int:
+        """Handle a key's events in order, each in its savepoint, until one fails; the partition rests meanwhile."""
+        raw, done, failed = driver(tx), list[int](), 0
+        restored_until = await raw.fetchval(_LOCK, self.name, *partition) or NEVER
+        for row in await raw.fetch(_QUEUE, self.name, *partition, key, AT_ONCE):
             record = parked_record(row)
             try:
                 wire.refuse_unknown(record)
-                async with transaction_on(connection) as tx:
-                    await apply_batch(tx, runtime, [record], restored=record.offset < restored_until)
+                async with part_of(tx) as part:
+                    await self.handle(part, self.runtime, record, restored=record.offset < restored_until)
             except wire.NotKnownYet as unknown:
-                await raw.execute(_WAIT, name, *partition, record.offset, str(unknown), utcnow() + ASK_AGAIN)
+                await raw.execute(_WAIT, self.name, *partition, record.offset, str(unknown), utcnow() + ASK_AGAIN)
                 break
             except Exception as error:
                 if not is_events_fault(error):
                     raise
-                failed = await _fail(raw, name, row, error, backoff_s)
+                failed = await self._fail(raw, row, error)
                 break
-            wrote_events |= bool(tx.info.get("wrote_events"))
             done.append(row["offset"])
-        await raw.execute(_DONE, name, *partition, done)
-    if wrote_events:
-        runtime.db.events_written.set()
-    return len(done) + failed
+        await raw.execute(_DONE, self.name, *partition, done)
+        await let_go(raw, self.name, partition, key)
+        return len(done) + failed
 
-
-async def _fail(
-    raw: asyncpg.Connection, name: str, row: asyncpg.Record, error: Exception, backoff_s: Sequence[float]
-) -> int:
-    """Put the event off, or declare it dead after its last try; return 1 if it no longer blocks its key."""
-    record = parked_record(row)
-    attempts = max(row["attempts"], 1)
-    dead = attempts >= TRIES
-    text = sentence(error, personal=wire.is_card(record))
-    place = (name, record.topic, record.partition, record.offset)
-    due: datetime = utcnow() + _wait(attempts - 1, backoff_s)
-    await raw.execute(_FAILED, *place, text, "dead" if dead else "parked", due)
-    log.warning("event_dead" if dead else "event_parked_still", place=place, type=row["type"], attempts=attempts)
-    return int(dead)
-
-
-def _wait(failures: int, backoff_s: Sequence[float]) -> timedelta:
-    return timedelta(seconds=backoff_s[min(failures, len(backoff_s) - 1)])
+    async def _fail(self, raw: asyncpg.Connection, row: asyncpg.Record, error: Exception) -> int:
+        """Put the event off, or declare it dead after its last try; return 1 if it no longer blocks its key."""
+        record = parked_record(row)
+        attempts = max(row["attempts"], 1)
+        dead = attempts >= TRIES
+        text = sentence(error, personal=wire.is_card(record))
+        place = (self.name, record.topic, record.partition, record.offset)
+        due = utcnow() + timedelta(seconds=self.backoff_s[min(attempts, len(self.backoff_s)) - 1])
+        await raw.execute(_FAILED, *place, text, "dead" if dead else "parked", due)
+        log.warning("event_dead" if dead else "event_parked_still", place=place, type=row["type"], attempts=attempts)
+        return int(dead)

@@ -8,15 +8,19 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.bus import Record
+from shared.bus import Record, TopicPartition
 from shared.contracts.customers import CustomerErased
 from shared.contracts.leads import LeadErased
 from shared.db import driver
+from shared.outbox.parking import let_go
 
 TYPES = frozenset({CustomerErased.type, LeadErased.type})
 """Facts that say a person was erased: the inbox acts on them whether or not the service has a handler of its own."""
 
-_PARKED = "DELETE FROM parked WHERE key = ANY($1::uuid[]) AND topic LIKE '%.contacts.%' AND body IS NOT NULL"
+_PARKED = """
+DELETE FROM parked WHERE key = ANY($1::uuid[]) AND topic LIKE '%.contacts.%' AND body IS NOT NULL
+RETURNING consumer, topic, partition, key
+"""
 _ANSWERS = "UPDATE idempotency_keys SET body = NULL, headers = NULL WHERE person_id = ANY($1::uuid[])"
 
 
@@ -36,5 +40,7 @@ async def forget(tx: AsyncSession, records: Sequence[Record]) -> None:
     erased = [_decoder.decode(record.body or b"") for record in records]
     ids = [person for fact in erased for person in (fact.person_id, *fact.alias_ids)]
     if ids:
-        await driver(tx).execute(_PARKED, ids)
+        gone = await driver(tx).fetch(_PARKED, ids)
+        for consumer, topic, partition, key in dict.fromkeys(map(tuple, gone)):
+            await let_go(driver(tx), consumer, TopicPartition(topic, partition), key)
         await driver(tx).execute(_ANSWERS, ids)

@@ -1,4 +1,4 @@
-"""Clocks that every service turns beside its own: expired idempotency keys, and the order of its contact topics."""
+"""Clocks that every service turns beside its own: expired keys, what is parked, and the order of its contact topics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import timedelta
 from shared.clock import utcnow
 from shared.db import driver
 from shared.outbox.cards_audit import audit_cards, tick
+from shared.outbox.drain import order_parked
 from shared.service import Clock, Runtime
 
 KEYS_KEPT = timedelta(hours=24)
@@ -25,7 +26,7 @@ FIRST_WITHIN_S = {"card audit": 86_400.0}
 
 def housekeeping(runtime: Runtime) -> tuple[Clock, ...]:
     """Return the clocks that a service needs beside its own."""
-    clocks = [Clock("expired idempotency keys", 600.0, drop_expired_keys)]
+    clocks = [Clock("expired idempotency keys", 600.0, drop_expired_keys), Clock("parked keys", 60.0, order_parked)]
     if runtime.service.card_readers:
         clocks += [Clock("contact topics tick", 3_600.0, tick), Clock("card audit", 86_400.0, audit_cards)]
     return tuple(clocks)

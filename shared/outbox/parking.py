@@ -29,13 +29,53 @@ FROM parked WHERE consumer = $1 AND topic = $2 AND partition = $3
 GROUP BY key
 """
 _PARK = """
-INSERT INTO parked (consumer, topic, partition, "offset", position, key, type, headers, body, error, unknown,
+INSERT INTO parked (consumer, topic, partition, "offset", position, key, type, headers, body, error, unknown, behind,
     next_attempt_at, parked_at)
-SELECT $1, $2, $3, * , $12, $13 FROM unnest(
+SELECT $1, $2, $3, new.*, new.error IS NULL, $12, $13 FROM unnest(
     $4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::jsonb[], $9::bytea[], $10::text[], $11::boolean[]
-)
+) AS new ("offset", position, key, type, headers, body, error, unknown)
 ON CONFLICT DO NOTHING
 """
+
+IS_FIRST = """"offset" = (
+    SELECT first."offset" FROM parked AS first
+    WHERE (first.consumer, first.topic, first.partition, first.key)
+        = (parked.consumer, parked.topic, parked.partition, parked.key) AND first.state = 'parked'
+    ORDER BY first.consumer, first.topic, first.partition, first.key, first."offset" LIMIT 1
+)"""
+"""Whether a row of `parked` is the one that its key waits for; a look into the index, however many there are."""
+
+_LET_GO = f"""
+UPDATE parked SET behind = false
+WHERE consumer = $1 AND topic = $2 AND partition = $3 AND key = $4 AND state = 'parked' AND behind AND {IS_FIRST}
+"""
+_LEFT_BEHIND = """
+UPDATE parked SET behind = false WHERE (consumer, topic, partition, "offset") IN (
+    SELECT parked.consumer, parked.topic, parked.partition, parked."offset" FROM parked JOIN (
+        SELECT DISTINCT ON (topic, partition, key) topic, partition, "offset", behind FROM parked
+        WHERE consumer = $1 AND state = 'parked' ORDER BY topic, partition, key, "offset"
+    ) AS first ON first.behind AND parked.consumer = $1
+        AND (parked.topic, parked.partition, parked."offset") = (first.topic, first.partition, first."offset")
+    LIMIT $2 FOR UPDATE OF parked SKIP LOCKED
+)
+"""
+_NOT_FIRST = f"""
+UPDATE parked SET behind = true WHERE (consumer, topic, partition, "offset") IN (
+    SELECT consumer, topic, partition, "offset" FROM parked
+    WHERE consumer = $1 AND state = 'parked' AND NOT behind AND NOT unknown AND error IS NULL AND NOT {IS_FIRST}
+    LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+def relearner(service: str) -> str:
+    """Return the name under which is parked what a service could not take over again from its own log."""
+    return f"{service}.relearning"
+
+
+def names(consumer: str) -> list[str]:
+    """Return the names under which a service's events are parked."""
+    return [consumer, relearner(consumer)]
 
 
 class CodeAtFault(Exception):
@@ -118,6 +158,17 @@ async def park(connection: asyncpg.Connection, consumer: str, partition: TopicPa
         now,
         now,
     )
+
+
+async def let_go(connection: asyncpg.Connection, consumer: str, partition: TopicPartition, key: UUID) -> None:
+    """Make the first event that is parked of a key the one that is tried next, once what was before it is gone."""
+    await connection.execute(_LET_GO, consumer, *partition, key)
+
+
+async def put_in_order(connection: asyncpg.Connection, consumer: str, *, most: int) -> int:
+    """Correct which events wait behind others, and return how many were not so; older code does not note it."""
+    statuses = [await connection.execute(statement, consumer, most) for statement in (_LEFT_BEHIND, _NOT_FIRST)]
+    return sum(int(status.split()[-1]) for status in statuses)
 
 
 def parked_record(row: asyncpg.Record) -> Record:

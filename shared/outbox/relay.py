@@ -101,7 +101,7 @@ class Relay:
         """Settle the batch sent before, take the next, send it; return how many records were sent.
 
         Raises `LeaseLost` where another relay is at work, `BusUnavailable` where the batch stays to be sent again,
-        `OldSendsPending` and `LogBehind` where the database or the log was restored.
+        `NotAligned` and `LogBehind` where the database or the log was restored.
         """
         batch = await self.take(settling=self._sent)
         self._sent = None

@@ -12,11 +12,14 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.bus import Record
+from shared.bus import Record, TopicPartition
 from shared.clock import utcnow
 from shared.contracts import Event
-from shared.db import driver
+from shared.db import driver, part_of
 from shared.outbox import restoring, wire
+from shared.outbox.batches import leave_behind
+from shared.outbox.faults import is_events_fault
+from shared.outbox.parking import Parking, open_parking, park, relearner
 from shared.outbox.tails import read_tails
 from shared.outbox.writing import flush
 from shared.service import Runtime
@@ -27,16 +30,55 @@ log = structlog.get_logger(__name__)
 
 
 async def relearn(tx: AsyncSession, runtime: Runtime, records: Sequence[Record]) -> int:
-    """Have the service take over those of `records`, of its own log, that it relearns; return how many there were."""
-    relearners = {event.type: (event, take_over) for event, take_over in runtime.service.relearners.items()}
-    mine = [record for record in records if wire.type_of(record) in relearners]
-    tx.info["runtime"] = runtime
-    for record in mine:
-        contract, take_over = relearners[wire.type_of(record)]
-        await take_over(tx, wire.received(record, contract))
-    await driver(tx).execute(_KNOWN_AGAIN, [wire.id_of(record) for record in mine], utcnow())
-    await flush(tx)
+    """Have the service take over those records of a partition of its own log that it relearns; return how many.
+
+    One that fails is parked with what follows for its key, as a handler's would be: the drain tries it again.
+    Raises `CodeAtFault` when too many do.
+    """
+    types = {event.type for event in runtime.service.relearners}
+    mine = [record for record in records if wire.type_of(record) in types]
+    if not mine:
+        return 0
+    raw, name = driver(tx), relearner(runtime.service.consumer.service)
+    partition = TopicPartition(mine[0].topic, mine[0].partition)
+    parking = await open_parking(raw, name, partition, mine)
+    free = parking.leave_out(mine)
+    try:
+        await _relearn_all(tx, runtime, free)
+    except Exception as error:
+        if not is_events_fault(error):
+            raise
+        for record in free:
+            await _relearn_or_park(tx, runtime, record, parking)
+    await park(raw, name, partition, parking)
+    await raw.execute(_KNOWN_AGAIN, [wire.id_of(record) for record in mine], utcnow())
     return len(mine)
+
+
+async def _relearn_all(tx: AsyncSession, runtime: Runtime, records: Sequence[Record]) -> None:
+    async with part_of(tx) as part:
+        for record in records:
+            await relearn_one(part, runtime, record)
+
+
+async def _relearn_or_park(tx: AsyncSession, runtime: Runtime, record: Record, parking: Parking) -> None:
+    for free in parking.leave_out([record]):
+        try:
+            await _relearn_all(tx, runtime, [free])
+        except Exception as error:
+            if not is_events_fault(error):
+                raise
+            leave_behind(parking, free, error)
+            log.warning("not_relearned", type=wire.type_of(free), why=parking.errors[free.offset])
+
+
+async def relearn_one(tx: AsyncSession, runtime: Runtime, record: Record) -> None:
+    """Have the service take over a record of its own log, of a type that it relearns."""
+    tx.info["runtime"] = runtime
+    for contract, take_over in runtime.service.relearners.items():
+        if contract.type == wire.type_of(record):
+            await take_over(tx, wire.received(record, contract))
+    await flush(tx)
 
 
 async def relearn_at_start(runtime: Runtime) -> int:
@@ -55,9 +97,10 @@ async def relearn_at_start(runtime: Runtime) -> int:
     standings = {each: standing for each, standing in standings.items() if each in tails}
     if not restoring.ahead_of(standings, tails, ()):
         return 0
-    found = await restoring.read_on(runtime.bus, standings, tails, ())
-    async with runtime.db.transaction() as tx:
-        count = await relearn(tx, runtime, found.records)
+    count = 0
+    async for step in restoring.steps(runtime.bus, standings, tails, ()):
+        async with runtime.db.transaction() as tx:
+            count += await relearn(tx, runtime, step.records)
     log.error("relearned", service=service.name, events=count)
     return count
 

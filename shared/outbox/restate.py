@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from uuid import UUID
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import outbox
-from shared.bus import Record, TopicPartition
+from shared.bus import EventBus, Record, TopicPartition
 from shared.clock import utcnow
 from shared.contracts import Event, Withdrawal, registry
 from shared.db import driver
@@ -23,6 +23,7 @@ from shared.errors import Conflict
 from shared.ids import new_id, plain
 from shared.outbox import restoring, wire
 from shared.outbox.alignment import LogAhead
+from shared.outbox.history import facts_after
 from shared.outbox.tails import read_tails
 from shared.outbox.writing import CARD_TYPE, RESTATED, Cause, caused_by
 from shared.service import Runtime
@@ -38,9 +39,13 @@ WHERE restated_at IS NULL AND remade_at IS NULL AND topic = ANY($1::text[])
 _COUNT = f"""
 SELECT type, topic, partition, min(position) AS position, count(*) AS count {_LOST} GROUP BY type, topic, partition
 """
+_NEXT = f"""
+SELECT event_id, position {_LOST} AND partition = $2 AND (position, event_id) > ($3, $4)
+ORDER BY position, event_id LIMIT $5
+"""
 _TAKE = f"""
-SELECT event_id, topic, key, subject, type {_LOST} AND event_id > $2
-ORDER BY event_id LIMIT $3 FOR UPDATE OF lost_events
+SELECT event_id, topic, key, subject, type {_LOST} AND event_id = ANY($2::uuid[])
+ORDER BY position, event_id FOR UPDATE OF lost_events
 """
 _DONE = "UPDATE lost_events SET restated_at = $2 WHERE event_id = ANY($1::uuid[])"
 _CATCHING_UP = """
@@ -81,29 +86,40 @@ async def restate(runtime: Runtime, *, dry_run: bool = False, progress: Progress
         found[row["type"]] += row["count"] if _is_withdrawn(row) else 0
     if dry_run:
         return +found
-    bodies = await _bodies(runtime, counts, tails)
     done: Counter[str] = Counter()
-    last, told_at = UUID(int=0), time.monotonic()
+    told_at = time.monotonic()
+    for place in sorted({TopicPartition(row["topic"], row["partition"]) for row in counts}):
+        parts = _Parts(runtime.bus, place, tails, _first_with_a_part(counts, place))
+        async for some in _restate_all(runtime, place, parts):
+            done.update(some)
+            if time.monotonic() - told_at >= PROGRESS_S:
+                progress(f"{runtime.service.name}: {done.total():,} of {found.total():,} lost facts are withdrawn")
+                told_at = time.monotonic()
+    return done
+
+
+async def _restate_all(runtime: Runtime, place: TopicPartition, parts: _Parts) -> AsyncIterator[Counter[str]]:
+    """Restate what is lost of a partition, in the order of its log; yield what is withdrawn with each transaction."""
+    last = -1, UUID(int=0)
     while True:
+        async with runtime.db.connection() as connection:
+            rows = await connection.fetch(_NEXT, [place.topic], place.partition, *last, AT_ONCE)
+        if not rows:
+            return
+        last = rows[-1]["position"], rows[-1]["event_id"]
+        await parts.read(rows[0]["position"], last[0])
         async with runtime.db.transaction() as tx:
             tx.info["runtime"] = runtime
-            rows = await driver(tx).fetch(_TAKE, _topics(runtime), last, AT_ONCE)
-            done.update(await _restate(tx, runtime, rows, bodies))
-        if not rows:
-            return done
-        last = rows[-1]["event_id"]
-        if time.monotonic() - told_at >= PROGRESS_S:
-            progress(f"{runtime.service.name}: {done.total():,} of {found.total():,} lost facts are withdrawn")
-            told_at = time.monotonic()
+            taken = await driver(tx).fetch(_TAKE, [place.topic], [row["event_id"] for row in rows])
+            withdrawn = await _restate(tx, runtime, taken, parts)
+        yield withdrawn
 
 
-async def _restate(
-    tx: AsyncSession, runtime: Runtime, rows: Sequence[asyncpg.Record], bodies: Mapping[UUID, Record]
-) -> Counter[str]:
+async def _restate(tx: AsyncSession, runtime: Runtime, rows: Sequence[asyncpg.Record], parts: _Parts) -> Counter[str]:
     """Withdraw what is lost, then say what is so: a key's last fact is what its rows say."""
     withdrawn = [row for row in rows if _is_withdrawn(row)]
     with caused_by(Cause(event_id=RESTATED, handler=f"restate:{new_id()}")):
-        outbox.add(tx, *(_withdrawal(row, bodies.get(plain(row["event_id"]))) for row in withdrawn))
+        outbox.add(tx, *(_withdrawal(row, parts.of(plain(row["event_id"]))) for row in withdrawn))
         spoken_of = {plain(row[column]) for row in withdrawn for column in ("key", "subject")}
         for restater in runtime.service.restaters:
             outbox.add(tx, *await restater(tx, spoken_of))
@@ -113,24 +129,66 @@ async def _restate(
     return Counter(row["type"] for row in withdrawn)
 
 
-def _withdrawal(row: asyncpg.Record, record: Record | None) -> Withdrawal:
+def _withdrawal(row: asyncpg.Record, part_id: UUID | None) -> Withdrawal:
     return _withdrawals()[row["topic"]](
         occurred_at=utcnow(),
         event_id=plain(row["event_id"]),
         event_type=row["type"],
         owner_id=plain(row["key"]),
         subject_id=plain(row["subject"]),
-        part_id=_part_of(record),
+        part_id=part_id,
     )
 
 
-def _part_of(record: Record | None) -> UUID | None:
-    """Return the id of what a lost fact recorded within its subject."""
-    contract = registry.get(wire.type_of(record)) if record is not None else None
-    if record is None or contract is None or contract.part_field is None:
+class _Parts:
+    """What the lost facts of a partition recorded within their subjects: only their bodies, on the log, say it.
+
+    The log is read alongside, from the `first` that has a part, and no more of it is kept than is asked for next.
+    """
+
+    def __init__(self, bus: EventBus, place: TopicPartition, tails: restoring.Tails, first: int | None) -> None:
+        self._pages = aiter(facts_after(bus, place, tails[place], first - 1)) if first is not None else None
+        self._read_to = 0
+        self._found: dict[UUID, tuple[int, UUID]] = {}
+
+    def of(self, event_id: UUID) -> UUID | None:
+        """Return the id of what a fact recorded."""
+        return self._found[event_id][1] if event_id in self._found else None
+
+    async def read(self, first: int, last: int) -> None:
+        """Have the parts at hand of the facts from one position to another, beyond what was read before."""
+        self._found = {event_id: found for event_id, found in self._found.items() if found[0] >= first}
+        while self._pages is not None and self._read_to < last:
+            records: Sequence[Record] = await anext(self._pages, ())
+            if not records:
+                self._pages = None
+                return
+            self._read_to = wire.position_of(records[-1])
+            for record in records:
+                if wire.position_of(record) >= first and (part := _part_of(record)) is not None:
+                    self._found[wire.id_of(record)] = wire.position_of(record), part
+
+
+def _part_of(record: Record) -> UUID | None:
+    contract = registry.get(wire.type_of(record))
+    if contract is None or contract.part_field is None:
         return None
     part: UUID | None = getattr(wire.received(record, contract).event, contract.part_field)
     return part
+
+
+def _first_with_a_part(counts: Sequence[asyncpg.Record], place: TopicPartition) -> int | None:
+    """Return the first position of a partition's lost facts that have a part; None where none has."""
+    return min(
+        (
+            row["position"]
+            for row in counts
+            if (row["topic"], row["partition"]) == place
+            and (contract := registry.get(row["type"])) is not None
+            and contract.part_field is not None
+        ),
+        default=None,
+    )
 
 
 def _is_withdrawn(row: asyncpg.Record) -> bool:
@@ -165,26 +223,6 @@ async def _lost_facts(runtime: Runtime) -> list[asyncpg.Record]:
     """Return how many events are lost of each type, by partition, and where the first of them is."""
     async with runtime.db.connection() as connection:
         return list(await connection.fetch(_COUNT, _topics(runtime)))
-
-
-async def _bodies(runtime: Runtime, counts: Sequence[asyncpg.Record], tails: restoring.Tails) -> dict[UUID, Record]:
-    """Read the lost facts that are withdrawn with a part, which only their bodies name."""
-    first: dict[TopicPartition, int] = {}
-    for row in counts:
-        contract = registry.get(row["type"])
-        if contract is not None and contract.part_field is not None:
-            place = TopicPartition(row["topic"], row["partition"])
-            first[place] = min(row["position"], first.get(place, row["position"]))
-    found: dict[UUID, Record] = {}
-    for place, position in first.items():
-        records = await restoring.beyond(runtime.bus, place, tails[place], position - 1, cards=False)
-        found.update({wire.id_of(record): record for record in records if _has_part(record)})
-    return found
-
-
-def _has_part(record: Record) -> bool:
-    contract = registry.get(wire.type_of(record))
-    return contract is not None and contract.part_field is not None
 
 
 def _topics(runtime: Runtime) -> list[str]:

@@ -7,18 +7,18 @@ A database that was restored from an older copy finds the log *ahead* of it; a l
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-import structlog
 
 from shared.bus import EventBus, Record, TopicPartition
 from shared.clock import utcnow
 from shared.contracts import registry
 from shared.outbox import wire
+from shared.outbox.history import cards_above, facts_after
 from shared.outbox.tails import MOST, Tail, widened
 from shared.outbox.writing import CARD_TYPE
 from shared.service import Service
@@ -33,8 +33,8 @@ _CARDS = "SELECT topic, max(version) AS version FROM relay_cards WHERE topic = A
 
 _STILL = "LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE"
 _DISSOLVE = "DELETE FROM relay_batch"
-_KNOWN = "SELECT id FROM outbox WHERE id = ANY($1::uuid[])"
-_HELD = "DELETE FROM outbox WHERE id = ANY($1::uuid[]) AND type <> $2"
+_WAITING_CARDS = "SELECT id FROM outbox WHERE id = ANY($1::uuid[]) AND type = $2"
+_HELD = "DELETE FROM outbox WHERE id = ANY($1::uuid[]) AND type <> $2 RETURNING id"
 _LOST = """
 INSERT INTO lost_events (event_id, topic, partition, position, version, key, subject, type, recorded_at, found_at)
 SELECT *, $10 FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::bigint[], $5::bigint[], $6::uuid[], $7::uuid[],
@@ -54,8 +54,6 @@ _NUMBER_ANEW = f"""
 WITH low AS (DELETE FROM outbox WHERE seq <= $1 RETURNING seq, {_ROW})
 INSERT INTO outbox ({_ROW}) SELECT {_ROW} FROM low ORDER BY seq
 """
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -154,70 +152,80 @@ async def surely_behind(bus: EventBus, standings: Standings, found: Mapping[Topi
     return {partition: await look_back(partition, tail) for partition, tail in found.items()}
 
 
-async def beyond(bus: EventBus, partition: TopicPartition, tail: Tail, after: int, *, cards: bool) -> list[Record]:
-    """Return what the log holds after a position, or the cards above a version."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Some records that the log holds beyond the database, and where the partition stands once they are taken over.
 
-    def reaches(seen: Tail) -> bool:
-        if cards:
-            return any(wire.is_card(record) and wire.version_of(record) <= after for record in seen.records)
-        positions = {wire.position_of(record) for record in seen.records}
-        return all(position in positions for position in range(after + 1, seen.position + 1))
-
-    tail = await widened(bus, partition, tail, reaches)
-    if cards:
-        return [each for each in tail.records if wire.is_card(each) and wire.version_of(each) > after]
-    by_position = {wire.position_of(each): each for each in tail.records if wire.position_of(each) > after}
-    return [by_position[position] for position in sorted(by_position)]
-
-
-@dataclass(slots=True)
-class Found:
-    """What the log holds beyond the database, and where each partition of it ends."""
-
-    records: list[Record] = field(default_factory=list)
-    ends: dict[TopicPartition, int] = field(default_factory=dict)
-
-    @property
-    def version(self) -> int:
-        """Return the highest version on the log that the database may give again."""
-        return max(map(wire.version_of, self.records), default=0)
-
-
-async def read_on(bus: EventBus, standings: Standings, tails: Tails, contacts: Collection[str]) -> Found:
-    """Read every partition on from what the database knows to be on the log."""
-    found = Found()
-    for partition, tail in tails.items():
-        standing, cards = standings.get(partition, Standing()), partition.topic in contacts
-        after = standing.given if cards else standing.acknowledged
-        found.records += await beyond(bus, partition, tail, after, cards=cards)
-        if tail.end:
-            found.ends[partition] = max(after, tail.version if cards else tail.position)
-    return found
-
-
-async def take_over(connection: asyncpg.Connection, found: Found) -> int:
-    """Bring the database to where the log is, in one transaction; return how many events it does not know.
-
-    Nobody writes to the outbox meanwhile. The stored batch is dissolved; facts that are on the log leave the outbox;
-    what remains gets positions and versions above all that was ever sent. Cards stay: what they say now is to be sent.
+    `reached` is a position, of cards a version; None while more of it has to come first. The `last` step is the one
+    after which the database is where the log is.
     """
-    await connection.execute(_STILL)
+
+    partition: TopicPartition
+    records: Sequence[Record] = ()
+    reached: int | None = None
+    last: bool = False
+
+
+async def steps(bus: EventBus, standings: Standings, tails: Tails, contacts: Collection[str]) -> AsyncGenerator[Step]:
+    """Read on every partition from what the database knows to be on the log, in steps that can be taken one by one.
+
+    A partition's end is reached in a step of its own: until the last of them the log looks ahead, so whoever is broken
+    off, or another relay, goes on. Facts go on where they were; of cards, which have no order, a partition begins anew.
+    """
+    left = [each for each in sorted(tails) if _after(standings, each, contacts) < _end(tails[each], each, contacts)]
+    for partition in left:
+        cards, tail = partition.topic in contacts, tails[partition]
+        after, end = _after(standings, partition, contacts), _end(tail, partition, contacts)
+        read_on = cards_above if cards else facts_after
+        async for records in read_on(bus, partition, tail, after):
+            reached = max(wire.version_of(each) if cards else wire.position_of(each) for each in records)
+            yield Step(partition, records, None if cards or reached >= end else reached)
+            end = max(end, reached)
+        yield Step(partition, reached=end, last=partition == left[-1])
+
+
+def _after(standings: Standings, partition: TopicPartition, contacts: Collection[str]) -> int:
+    standing = standings.get(partition, Standing())
+    return standing.given if partition.topic in contacts else standing.acknowledged
+
+
+def _end(tail: Tail, partition: TopicPartition, contacts: Collection[str]) -> int:
+    return tail.version if partition.topic in contacts else tail.position
+
+
+async def dissolve(connection: asyncpg.Connection, standings: Standings, tails: Tails) -> None:
+    """Give up the stored batch: what it had been given, the log may hold as another's, or not at all."""
+    back = {each: standing.acknowledged for each, standing in standings.items() if standing.stored}
+    never = {each: 0 for each, standing in standings.items() if standing.unsure and not tails.get(each, Tail()).end}
     await connection.execute(_DISSOLVE)
-    ids = [wire.id_of(record) for record in found.records]
-    known = {row["id"] for row in await connection.fetch(_KNOWN, ids)}
-    await connection.execute(_HELD, ids, CARD_TYPE)
-    lost = [record for record in found.records if wire.id_of(record) not in known and not wire.is_gap(record)]
-    await connection.execute(_LOST, *_columns(lost), utcnow())
-    partitions = list(found.ends)
-    await connection.execute(
-        _TAKE_POSITIONS, [each.topic for each in partitions], [each.partition for each in partitions],
-        [found.ends[each] for each in partitions],
-    )  # fmt: skip
-    if found.version:
-        await connection.fetchval(_RAISE_SEQUENCE, found.version)
-        await connection.execute(_NUMBER_ANEW, found.version)
-    log.error("database_restored", lost_events=len(lost), log_version=found.version)
+    await _stand_at(connection, back | never)
+
+
+async def take_over(connection: asyncpg.Connection, step: Step) -> int:
+    """Bring the database a step closer to where the log is; return how many events of it the database does not know.
+
+    Facts that are on the log leave the outbox. Cards stay: what they say now is to be sent. With the last step, while
+    nobody writes to it, what is left in the outbox gets versions above all that was ever sent.
+    """
+    if step.last:
+        await connection.execute(_STILL)
+    ids = [wire.id_of(record) for record in step.records]
+    rows = await connection.fetch(_HELD, ids, CARD_TYPE) + await connection.fetch(_WAITING_CARDS, ids, CARD_TYPE)
+    known = {row["id"] for row in rows}
+    lost = [record for record in step.records if wire.id_of(record) not in known and not wire.is_gap(record)]
+    if lost:
+        await connection.execute(_LOST, *_columns(lost), utcnow())
+    if step.reached is not None:
+        await _stand_at(connection, {step.partition: step.reached})
+    highest = await connection.fetchval(_RAISE_SEQUENCE, max(map(wire.version_of, step.records), default=0))
+    if step.last:
+        await connection.execute(_NUMBER_ANEW, highest)
     return len(lost)
+
+
+async def _stand_at(connection: asyncpg.Connection, positions: Mapping[TopicPartition, int]) -> None:
+    topics, partitions = [each.topic for each in positions], [each.partition for each in positions]
+    await connection.execute(_TAKE_POSITIONS, topics, partitions, list(positions.values()))
 
 
 def _columns(records: Sequence[Record]) -> Iterator[list[object]]:

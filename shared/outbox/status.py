@@ -13,6 +13,7 @@ from shared.clock import utcnow
 from shared.db import Database
 from shared.outbox.consumer import Consumer
 from shared.outbox.faults import sentence
+from shared.outbox.parking import names
 from shared.service import Runtime
 
 OLDEST_WAITING_S = 60.0
@@ -29,12 +30,40 @@ SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS counted) AS waitin
 """
 _INBOX = "SELECT topic, partition, next_offset, stopped, moved_at FROM inbox WHERE consumer = $1"
 _PARKED = """
-SELECT CASE WHEN unknown AND state = 'parked' THEN 'unknown' ELSE state END AS state, count(*) AS count
-FROM parked WHERE consumer = $1 GROUP BY 1
+SELECT called.state, sum(counted.count)::bigint AS count
+FROM unnest($1::text[]) AS mine (consumer)
+CROSS JOIN (
+    VALUES ('parked', 'parked', false), ('unknown', 'parked', true), ('dead', 'dead', false),
+        ('discarded', 'discarded', false), ('discarded', 'discarded', true)
+) AS called (state, kept_as, unknown)
+CROSS JOIN LATERAL (
+    SELECT count(*) FROM (
+        SELECT FROM parked
+        WHERE parked.consumer = mine.consumer AND parked.state = called.kept_as AND parked.unknown = called.unknown
+        ORDER BY type, next_attempt_at LIMIT $2
+    ) AS few
+) AS counted
+GROUP BY called.state HAVING sum(counted.count) > 0
 """
 _UNKNOWN = """
-SELECT type, count(*) AS count FROM parked WHERE consumer = $1 AND unknown AND state = 'parked'
-GROUP BY type ORDER BY type
+WITH RECURSIVE waiting (consumer, type) AS (
+    SELECT consumer, '' FROM unnest($1::text[]) AS mine (consumer)
+    UNION ALL
+    SELECT waiting.consumer, (
+        SELECT parked.type FROM parked
+        WHERE parked.consumer = waiting.consumer AND state = 'parked' AND unknown AND parked.type > waiting.type
+        ORDER BY parked.type LIMIT 1
+    )
+    FROM waiting WHERE type IS NOT NULL
+)
+SELECT type, sum((
+    SELECT count(*) FROM (
+        SELECT FROM parked
+        WHERE parked.consumer = waiting.consumer AND state = 'parked' AND unknown AND parked.type = waiting.type
+        ORDER BY next_attempt_at LIMIT $2
+    ) AS few
+))::bigint AS count
+FROM waiting WHERE type > '' GROUP BY type ORDER BY type
 """
 
 OK = "ok"
@@ -87,9 +116,12 @@ async def consumer_lag(db: Database, bus: EventBus, consumer: Consumer) -> dict[
 
 
 async def parked_counts(db: Database, consumer: str) -> dict[str, int]:
-    """Return how many events are parked, unknown (parked until code knows them), dead and discarded."""
+    """Return how many events are parked, unknown (parked until code knows them), dead and discarded, up to 10,000 each.
+
+    What could not be taken over again from the service's own log counts as well.
+    """
     async with db.connection() as connection:
-        return {row["state"]: row["count"] for row in await connection.fetch(_PARKED, consumer)}
+        return {row["state"]: row["count"] for row in await connection.fetch(_PARKED, names(consumer), COUNTED)}
 
 
 async def waiting_for_code(db: Database, consumer: str) -> str | None:
@@ -98,10 +130,10 @@ async def waiting_for_code(db: Database, consumer: str) -> str | None:
     That is no reason to be taken out of service: everything else is handled, and what is needed is a newer release.
     """
     async with db.connection() as connection:
-        rows = await connection.fetch(_UNKNOWN, consumer)
+        rows = await connection.fetch(_UNKNOWN, names(consumer), COUNTED)
     if not rows:
         return None
-    said = ", ".join(f"{row['count']} of {row['type']}" for row in rows)
+    said = ", ".join(f"{_counted(row['count'])} of {row['type']}" for row in rows)
     return f"Events wait for code that knows them: {said}."
 
 

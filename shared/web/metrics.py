@@ -74,7 +74,7 @@ class MachineryMetrics:
         place = ("topic", "partition")
         self._behind = Gauge("peyvand_consumer_behind_events", "Events not read yet.", place, registry=registry)
         self._stopped = Gauge("peyvand_consumer_stopped", "1 where a partition stands still.", place, registry=registry)
-        self._parked = Gauge("peyvand_parked_events", "Events set aside.", ("state",), registry=registry)
+        self._parked = Gauge("peyvand_parked_events", "Events set aside (up to 10,000).", ("state",), registry=registry)
 
     async def read(self, runtime: Runtime) -> None:
         consumer = runtime.service.consumer

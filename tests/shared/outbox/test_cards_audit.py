@@ -87,6 +87,7 @@ async def test_a_producer_of_cards_audits_and_ticks(make_echo: MakeEcho) -> None
 
     assert [clock.name for clock in housekeeping(runtime)] == [
         "expired idempotency keys",
+        "parked keys",
         "contact topics tick",
         "card audit",
     ]

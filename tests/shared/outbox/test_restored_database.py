@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -258,9 +258,9 @@ async def test_a_relay_that_reads_for_longer_than_its_lease_lasts_keeps_it(
         await copy.restore()
     await say(producer, said(person, 3))
     relay, other = (Relay(producer, lease_s=LEASE_S) for _ in range(2))
-    read_on, refused = restoring.read_on, 0
+    steps, refused = restoring.steps, 0
 
-    async def read_slowly(*arguments: Any) -> restoring.Found:
+    async def read_slowly(*arguments: Any) -> AsyncGenerator[restoring.Step]:
         nonlocal refused
         until = time.monotonic() + 3 * LEASE_S
         while time.monotonic() < until:
@@ -268,9 +268,10 @@ async def test_a_relay_that_reads_for_longer_than_its_lease_lasts_keeps_it(
                 await other.turn()
             refused += 1
             await asyncio.sleep(LEASE_S / 10)
-        return await read_on(*arguments)
+        async for step in steps(*arguments):
+            yield step
 
-    monkeypatch.setattr(restoring, "read_on", read_slowly)
+    monkeypatch.setattr(restoring, "steps", read_slowly)
     await relay_until_sent(producer, relay)
     await hear_all(listener)
 
