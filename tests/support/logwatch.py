@@ -30,6 +30,9 @@ LEAKS = {
 FOUND = pytest.StashKey[list[str]]()
 """The leaks that were found in this run."""
 
+LEAKED = 9
+"""How a run ends in which there was a leak, whatever else failed: to run again what failed would not find it again."""
+
 
 def leaks(text: str) -> Iterator[str]:
     """Yield the lines that say what no log may, each with what that is."""
@@ -76,8 +79,8 @@ class _Watch:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self._found and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self._found and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            session.exitstatus = LEAKED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._found:
