@@ -30,6 +30,13 @@ MEASURES = (
         ) AS unknown""",
     ),
     Measure(
+        "peyvand_messages_unsettled",
+        "Messages that stay unknown until somebody settles them by hand, counted up to 10,000.",
+        """SELECT count(*) FROM (
+            SELECT FROM messages WHERE status = 'unknown' AND ended_at IS NOT NULL LIMIT 10000
+        ) AS unsettled""",
+    ),
+    Measure(
         "peyvand_messages_failed_ratio",
         "Which part of the last 1,000 messages failed.",
         """SELECT coalesce(avg((status = 'failed')::int), 0) FROM (

@@ -10,17 +10,19 @@ from uuid import UUID
 import httpx
 import pytest
 
+from services.messaging.messages.settling import settle_message
 from services.messaging.providers.addresses import LOOPBACK, Reach
 from services.messaging.providers.protocol import Outgoing, Refused, Scope
 from services.messaging.providers.secrets import unsubscribe_token
 from services.messaging.providers.smtp import Smtp, compose
-from shared.clock import moved
-from shared.contracts.messaging import OptOutRecorded
+from shared.clock import moved, utcnow
+from shared.contracts.customers import CustomerErased
+from shared.contracts.messaging import MessageSent, OptOutRecorded
 from shared.ids import new_id
 from shared.service import Runtime
 from tests.messaging.conftest import Panel
 from tests.messaging.sending import fetchval, intent, known_person, queued, statuses
-from tests.support.events import published, turn
+from tests.support.events import deliver, published, turn
 
 ADDRESS = "sara@example.com"
 SEND = "send service"
@@ -131,6 +133,79 @@ async def test_a_mail_whose_end_nobody_knows_is_never_sent_again(runtime: Runtim
 
     assert await statuses(runtime) == [("unknown", "cannot_be_reconciled")]
     assert await fetchval(runtime, "SELECT count(*) FROM in_flight") == 0
+
+
+class TestSettling:
+    """A mail that stays unknown is settled by hand."""
+
+    @pytest.fixture
+    async def mail(self, client: httpx.AsyncClient, runtime: Runtime, panel: Panel) -> str:
+        await panel.fault("smtp_drop", count=1)
+        message = await send_news(client, runtime, await reader(runtime))
+        await turn_at(runtime, timedelta(minutes=5), "reconcile unknown messages")
+        return f"/v1/messages/{message}"
+
+    async def test_it_is_listed_and_counted(self, client: httpx.AsyncClient, mail: str) -> None:
+        [listed] = (await client.get("/v1/messages", params={"status": "unknown"})).json()["items"]
+
+        assert mail.endswith(listed["id"])
+        assert "peyvand_messages_unsettled 1.0" in (await client.get("/metrics")).text
+
+    async def test_it_is_taken_as_sent_once_and_who_said_so_is_kept(
+        self, client: httpx.AsyncClient, runtime: Runtime, panel: Panel, mail: str
+    ) -> None:
+        replies = [await client.post(f"{mail}/settle", json={"outcome": "sent"}) for _ in range(2)]
+        await turn(runtime, SEND)
+
+        assert [reply.status_code for reply in replies] == [200, 409]
+        assert (replies[0].json()["status"], replies[1].json()["code"]) == ("sent", "message_not_unknown")
+        assert len(await published(runtime, MessageSent)) == 1
+        assert await panel.mails(ADDRESS) == []
+        last = (await client.get(f"{mail}/decisions")).json()["items"][-1]
+        assert (last["reason"], last["steps"][0]["by"]) == ("sent", "tester")
+
+    async def test_of_ten_orders_to_send_it_again_one_is_taken_and_it_is_sent_once(
+        self, client: httpx.AsyncClient, runtime: Runtime, panel: Panel, mail: str
+    ) -> None:
+        orders = (client.post(f"{mail}/settle", json={"outcome": "send_again"}) for _ in range(10))
+        replies = await asyncio.gather(*orders)
+        await turn(runtime, SEND)
+
+        assert sorted(reply.status_code for reply in replies) == [200, *[409] * 9]
+        assert len(await panel.mails(ADDRESS)) == 1
+        assert (await statuses(runtime))[0][0] == "sent"
+
+    async def test_one_that_is_sent_again_after_days_is_not_stale(
+        self, runtime: Runtime, panel: Panel, mail: str
+    ) -> None:
+        with moved(timedelta(days=3)):
+            async with runtime.db.transaction() as tx:
+                message_id = UUID(mail.rpartition("/")[2])
+                await settle_message(tx, message_id, "send_again", runtime.settings, by="tester")
+            await turn(runtime, SEND)
+
+        assert len(await panel.mails(ADDRESS)) == 1
+
+    async def test_one_to_somebody_erased_is_not_sent_again(
+        self, client: httpx.AsyncClient, runtime: Runtime, mail: str
+    ) -> None:
+        person = UUID((await client.get(mail)).json()["person_id"])
+        await deliver(runtime, CustomerErased(person_id=person, occurred_at=utcnow()))
+
+        assert (await client.post(f"{mail}/settle", json={"outcome": "send_again"})).status_code == 410
+
+    async def test_one_that_is_still_looked_for_is_left_to_the_reports(
+        self, client: httpx.AsyncClient, runtime: Runtime, panel: Panel
+    ) -> None:
+        await panel.fault("smtp_drop", count=1)
+        message = await send_news(client, runtime, await reader(runtime))
+
+        assert (await client.post(f"/v1/messages/{message}/settle", json={"outcome": "sent"})).status_code == 409
+
+
+async def turn_at(runtime: Runtime, later: timedelta, clock: str) -> None:
+    with moved(later):
+        await turn(runtime, clock)
 
 
 @pytest.mark.parametrize("ending", ["before", "within"])

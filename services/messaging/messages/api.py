@@ -10,8 +10,14 @@ from uuid import UUID
 from fastapi import Query
 from sqlalchemy import Select, select
 
-from services.messaging.messages import usecases
-from services.messaging.messages.errors import MessageDoesNotFit, MessageNotFound, MessageNotWaiting, ReceiverErased
+from services.messaging.messages import settling, usecases
+from services.messaging.messages.errors import (
+    MessageDoesNotFit,
+    MessageNotFound,
+    MessageNotUnknown,
+    MessageNotWaiting,
+    ReceiverErased,
+)
 from services.messaging.messages.models import Message, MessageDecision
 from services.messaging.messages.schemas import (
     DecisionOut,
@@ -19,6 +25,7 @@ from services.messaging.messages.schemas import (
     MessageCreate,
     MessageOut,
     MessagePage,
+    Settlement,
     StatusName,
 )
 from shared.web import (
@@ -110,6 +117,26 @@ async def list_decisions(message_id: UUID, tx: Tx) -> Decisions:
 async def cancel_message(message_id: UUID, tx: Tx, principal: PrincipalDep) -> MessageOut:
     """Cancel a message that is queued or held."""
     return shown(await usecases.cancel_message(tx, message_id), principal)
+
+
+@router.post(
+    "/{message_id}/settle",
+    summary="Settle an unknown message",
+    response_model=MessageOut,
+    responses=problems(MessageNotFound, MessageNotUnknown, ReceiverErased),
+    dependencies=[requires("messaging:admin")],
+)
+async def settle_message(
+    message_id: UUID, body: Settlement, tx: Tx, runtime: RuntimeDep, principal: PrincipalDep
+) -> MessageOut:
+    """Say what became of a message that stays `unknown`, or have it sent once more.
+
+    Of a mail nobody can be asked; an SMS is looked for in the panel's reports first, until its `ended_at` is set. Who
+    settled it stands among its decisions. Asked for twice, it is settled once.
+    """
+    message = await settling.settle_message(tx, message_id, body.outcome, runtime.settings, by=principal.subject)
+    about(tx, message.person_id)
+    return shown(message, principal)
 
 
 def shown(message: Message, principal: Principal) -> MessageOut:

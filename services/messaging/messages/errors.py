@@ -33,6 +33,20 @@ class MessageNotWaiting(Conflict):
         )
 
 
+class MessageNotUnknown(Conflict):
+    """The message's end is known, or still sought in the provider's reports: there is nothing to settle by hand."""
+
+    code = "message_not_unknown"
+    title = "There is nothing to settle"
+    title_fa = "سرنوشت پیام روشن است"
+
+    def __init__(self, message_id: UUID, status: str) -> None:
+        super().__init__(
+            f"Message {message_id} is {status}; only what stays unknown, with an `ended_at`, is settled by hand.",
+            fa="تنها پیامی را می‌توان دستی تعیین تکلیف کرد که سرنوشتش نامعلوم مانده است.",
+        )
+
+
 class MessageDoesNotFit(Invalid):
     """The message's content does not fit its template, or there is none."""
 

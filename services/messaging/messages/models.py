@@ -85,6 +85,7 @@ class Message(Base):
         Index("ix_messages_due", "lane", "due_at", postgresql_where="status in ('queued', 'held')"),
         Index("ix_messages_lease", "lease_until", postgresql_where="status = 'sending'"),
         Index("ix_messages_unknown", "due_at", postgresql_where="status = 'unknown' AND ended_at IS NULL"),
+        Index("ix_messages_unsettled", "ended_at", postgresql_where="status = 'unknown' AND ended_at IS NOT NULL"),
         Index("ix_messages_poll", "poll_at", postgresql_where="poll_at IS NOT NULL"),
         Index("ix_messages_provider_id", "account_id", "provider_id", postgresql_where="provider_id IS NOT NULL"),
         Index("ix_messages_person_id", "person_id", "created_at"),

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.messaging.messages.settling import Outcome
 from services.messaging.templates.schemas import TemplateCode, Value
 from shared.contracts.messaging import MessageChannel, Purpose
 from shared.web import Page
@@ -134,6 +135,16 @@ class Decisions(BaseModel):
 
     items: list[DecisionOut]
     next_cursor: str | None = None
+
+
+class Settlement(BaseModel):
+    """What became of a message that stays unknown, as somebody found out, or what is to become of it."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"outcome": "sent"}})
+
+    outcome: Outcome = Field(
+        description="`sent`: it arrived, or may be taken as sent. `send_again`: the receiver may get it twice."
+    )
 
 
 class MessagePage(Page[MessageOut]):
