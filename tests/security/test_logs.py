@@ -65,8 +65,8 @@ async def test_a_run_whose_logs_name_somebody_fails_naming_the_line(
     (tmp_path / "test_it.py").write_text(SAYS.format(redacted="phone", more=more))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pytest", "-p", "tests.support.logwatch", "-c", "/dev/null", "--rootdir", tmp_path,
-        "-n", workers, "-p", "no:cacheprovider", "-p", "no:schemathesis", "--basetemp", tmp_path / "inner", tmp_path / "test_it.py",
-        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        "-n", workers, "-p", "no:cacheprovider", "-p", "no:schemathesis", "--basetemp", tmp_path / "inner",
+        tmp_path / "test_it.py", cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     output, _ = await process.communicate()
 
