@@ -21,7 +21,7 @@ SELECT gen_random_uuid(), md5((number % $2)::text)::uuid,
 FROM generate_series($3::bigint + 1, $1::bigint) AS number
 """
 MARK_ALL = "INSERT INTO dirty (person_id) SELECT DISTINCT person_id FROM purchases"
-FEW, MANY = 3_000, 300_000
+FEW, MANY = 1_000, 100_000
 
 
 async def _grow(runtime: Runtime, purchases: int, *, beyond: int) -> None:
