@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -50,3 +51,13 @@ async def execute(runtime: Runtime, statement: str, *parameters: Any) -> None:
 async def fetchval(runtime: Runtime, query: str, *parameters: Any) -> Any:
     async with runtime.db.connection() as connection:
         return await connection.fetchval(query, *parameters)
+
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
+
+
+async def waits_or_is_done(runtime: Runtime, task: asyncio.Task[None]) -> bool:
+    """Tell whether somebody waits for a lock, as `task` does if it has to wait for whoever asks."""
+    return task.done() or await fetchval(runtime, WAITING) > 0

@@ -24,7 +24,7 @@ from shared.ids import new_id
 from shared.service import Runtime
 from tests.messaging.conftest import LINE
 from tests.messaging.people import SARA_PHONE, card, purchase
-from tests.messaging.sending import fetchval, known_person
+from tests.messaging.sending import fetchval, known_person, waits_or_is_done
 from tests.support.events import deliver, published, turn
 from tests.support.eventually import eventually
 
@@ -69,7 +69,6 @@ async def test_a_text_of_nobody_s_outlives_somebody_elses_erasure(
 
 
 HEARD = "SELECT count(*) FROM inbound_messages"
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
 def said(text: str, *, sent_at: datetime) -> InboundSms:
@@ -97,10 +96,6 @@ async def nothing_kept(runtime: Runtime) -> bool:
     """Tell whether one text was heard, and neither it nor its number is kept."""
     kept = await fetchval(runtime, INBOX)
     return await fetchval(runtime, HEARD) == 1 and SARA_PHONE not in kept and "سلام" not in kept
-
-
-async def waits_or_is_done(runtime: Runtime, task: asyncio.Task[None]) -> bool:
-    return task.done() or await fetchval(runtime, WAITING) > 0
 
 
 async def test_a_text_that_is_being_stored_while_its_sender_is_erased_is_emptied(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from secrets import token_hex
@@ -11,6 +12,8 @@ import httpx
 import pytest
 
 from services.messaging.inbound.parsing import Meaning, read
+from services.messaging.inbound.receiving import receive
+from services.messaging.providers.protocol import InboundSms
 from services.messaging.providers.usecases import SandboxAccounts
 from shared.clock import moved, utcnow
 from shared.contracts.customers import CustomerErased
@@ -19,7 +22,7 @@ from shared.ids import new_id
 from shared.service import Runtime
 from tests.messaging.conftest import LINE, Panel
 from tests.messaging.people import SARA_PHONE, card
-from tests.messaging.sending import fetchval, intent, known_person, queued, statuses
+from tests.messaging.sending import fetchval, intent, known_person, queued, statuses, waits_or_is_done
 from tests.support import api
 from tests.support.events import deliver, published, turn
 from tests.support.eventually import eventually
@@ -191,6 +194,32 @@ async def test_a_text_that_an_erasure_emptied_is_not_kept_anew_when_it_is_heard_
             await way()
 
     assert await kept_texts(runtime) == [None]
+
+
+@pytest.mark.parametrize("first", ["webhook", "poll"])
+async def test_a_text_that_is_told_in_two_ways_at_the_same_instant_is_one_answer(
+    runtime: Runtime, accounts: SandboxAccounts, first: str
+) -> None:
+    """The webhook tells no time and no id, the poll both: no index can tell that they are one."""
+    await known_person(runtime)
+    now = utcnow()
+    pushed = InboundSms(line=LINE, sender=SARA_PHONE, text="۴", received_at=now, exact=False)
+    polled = InboundSms(line=LINE, sender=SARA_PHONE, text="۴", received_at=now - timedelta(seconds=2), provider_id="7")
+    told = [pushed, polled] if first == "webhook" else [polled, pushed]
+
+    async with runtime.db.transaction() as tx:
+        await receive(tx, accounts.sms_id, [told[0]], runtime.settings, now)
+        other = asyncio.create_task(hear(runtime, accounts, told[1]))
+        await eventually(lambda: waits_or_is_done(runtime, other))
+    await other
+
+    assert await fetchval(runtime, "SELECT count(*) FROM inbound_messages") == 1
+    assert [reply.number for reply in await published(runtime, ReplyReceived)] == [4]
+
+
+async def hear(runtime: Runtime, accounts: SandboxAccounts, text: InboundSms) -> None:
+    async with runtime.db.transaction() as tx:
+        await receive(tx, accounts.sms_id, [text], runtime.settings, utcnow())
 
 
 async def test_another_text_to_a_line_where_one_was_just_emptied_is_kept(

@@ -51,6 +51,7 @@ async def receive(
         return 0
     phones = sorted({message.sender for message in messages})
     people = await _senders(tx, phones)
+    await driver(tx).execute(sql.LOCK_SENDERS, phones)
     until = await erased_since(driver(tx), phones, settings)
     rows = [_row(message, _sender(message, people, until)) for message in messages]
     addresses = {row[0]: message.sender for row, message in zip(rows, messages, strict=True)}

@@ -37,6 +37,13 @@ RETURNING id, line, sender, person_id, meaning, number, keyword, received_at
 by the second, or else by an equal text close by. One that an erasure emptied has no text to compare: it is equal if
 what was said now, told as it was then, has its digest."""
 
+LOCK_SENDERS = """
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT DISTINCT hashtextextended('inbound:' || phone, 0) AS key FROM unnest($1::text[]) AS phone ORDER BY key
+) AS keys
+"""
+"""Lets what is told of a number's texts at once, in different ways, be told one after the other."""
+
 LAST_WRITTEN_TO = """
 SELECT DISTINCT ON (message.address) message.address, message.person_id
 FROM messages message JOIN unnest($1::text[], $2::uuid[]) AS asked(address, person_id)
