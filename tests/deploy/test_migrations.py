@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import httpx
@@ -21,27 +18,15 @@ from services.local.ports import HOST, unused
 from shared import migrate as migrations
 from shared.migrate import MACHINERY, migrate
 from shared.service import Service
-from tests.support.api import keys, token
+from tests.deploy.load import REQUESTS, Load
+from tests.support.api import keys
 from tests.support.eventually import eventually
 from tests.support.postgres import TestServer
 from tests.support.processes import running
 from tests.support.revisions import Revision, code_before, faults, revisions, statements
 from tests.support.runtimes import SECRET, migrate_bus
 
-Request = tuple[str, str, dict[str, Any] | None]
-LOAD: dict[str, list[Request]] = {
-    "leads": [("POST", "/v1/leads", {"first_name": "سارا", "source": "website"}), ("GET", "/v1/leads", None)],
-    "customers": [
-        ("POST", "/v1/purchases", {"lines": [{"product": "kilim", "amount_minor": 25_000_000}]}),
-        ("GET", "/v1/customers", None),
-    ],
-    "surveys": [("GET", "/v1/surveys", None), ("GET", "/v1/answers", None)],
-    "messaging": [("POST", "/v1/suppressions", {"purpose": "promotional"}), ("GET", "/v1/inbound", None)],
-    "metrics": [("GET", "/v1/metrics/leads_captured?from=2026-01-01&to=2026-02-01", None)],
-}
-"""What callers ask of a service meanwhile; a body is about a phone, each time another one."""
-
-HEADERS = {"Authorization": f"Bearer {token()}"}
+CALLERS = 4
 services = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 
 
@@ -146,9 +131,10 @@ async def test_the_code_before_works_on_while_the_newest_migration_is_applied_an
         }
         async with AsyncExitStack() as stack:
             ports = await start_before(stack, service, settings, tmp_path)
-            answers = await works_on(service, url, ports)
+            load = await works_on(service, url, ports)
 
-    assert {answer for answer in answers if not answer[0].startswith("2")} == set()
+    assert load.failures == {}
+    assert len(load.answers) >= len(REQUESTS[service.name])
 
 
 async def start_before(
@@ -164,33 +150,27 @@ async def start_before(
     return ports
 
 
-async def works_on(service: Service, url: str, ports: Mapping[str, int]) -> Counter[str]:
-    """Apply what is new under load; return what callers were answered, until the worker has sent all and is ready."""
-    answers = Counter[str]()
-    async with AsyncExitStack() as stack:
-        api, worker = [
-            await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{HOST}:{port}", headers=HEADERS))
-            for port in ports.values()
-        ]
-        for client in (api, worker):
+async def works_on(service: Service, url: str, ports: Mapping[str, int]) -> Load:
+    """Apply what is new under load; return the load, once the worker has sent all and is ready."""
+    api, worker = [f"http://{HOST}:{port}" for port in ports.values()]
+    load = Load(service.name, api)
+    async with httpx.AsyncClient(base_url=worker) as asked, httpx.AsyncClient(base_url=api) as answering:
+        for client in (answering, asked):
             await eventually(partial(is_ready, client), within=60, every=0.1)
-        load = asyncio.create_task(call(api, LOAD[service.name], answers))
-        await eventually(lambda: answers.total() > 20, within=30)
-        await migrate(service, url)
-        seen = answers.total()
-        await eventually(lambda: answers.total() > seen + 50, within=30)
-        load.cancel()
-        await eventually(lambda: is_idle(worker), within=30, every=0.1)
-    return answers
+        async with asyncio.TaskGroup() as callers:
+            callers.create_task(load.call(CALLERS))
+            await go_on(load)
+            await migrate(service, url)
+            await go_on(load)
+            load.going = False
+        await eventually(lambda: is_idle(asked), within=30, every=0.1)
+    return load
 
 
-async def call(client: httpx.AsyncClient, requests: Sequence[Request], answers: Counter[str]) -> None:
-    """Send a service's requests again and again, each time about somebody else."""
-    for number in itertools.count():
-        method, path, body = requests[number % len(requests)]
-        given = {**body, "phone": f"+98999000{number % 10_000:04d}"} if body else None
-        answer = await client.request(method, path, json=given)
-        answers[f"{answer.status_code} {method} {path} {answer.text[:200] if answer.is_error else ''}"] += 1
+async def go_on(load: Load) -> None:
+    """Wait until each of a service's requests has been answered some times more."""
+    seen, wanted = load.answers.total(), 3 * CALLERS * len(REQUESTS[load.service])
+    await eventually(lambda: load.answers.total() > seen + wanted, within=30)
 
 
 async def is_ready(client: httpx.AsyncClient) -> bool:
