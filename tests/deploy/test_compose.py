@@ -141,9 +141,10 @@ def test_only_the_ingress_is_published_and_stores_are_reached_from_inside_alone(
 
 
 def test_nobody_starts_before_what_it_needs(containers: dict[str, Any]) -> None:
+    workers = {f"{name}-worker": {"condition": "service_healthy"} for name in NAMES}
     for name in NAMES:
         migrated = {f"{name}-migrate": {"condition": "service_completed_successfully"}}
-        assert containers[f"{name}-api"]["depends_on"] == migrated
+        assert containers[f"{name}-api"]["depends_on"] == migrated | workers
         assert containers[f"{name}-worker"]["depends_on"] == migrated
         assert containers[f"{name}-migrate"]["depends_on"] == {
             "roles": {"condition": "service_completed_successfully"},
