@@ -43,7 +43,7 @@ UPDATE pg_class SET reltuples = reltuples * $2 WHERE oid IN (
 FEW: Final = 5
 ROWS: Final = 5_000
 PRETENDED: Final = 1_000_000
-RARE: Final = 50
+RARE: Final = 20
 """How many different values a column has that nothing else is known of."""
 
 
@@ -84,7 +84,7 @@ def _made(column: asyncpg.Record) -> str:
         listed = ", ".join(f"'{choice}'" for choice in column["choices"])
         return f"(ARRAY[{listed}])[1 + {spread} % {len(column['choices'])}]"
     if kind == "uuid":
-        whose = column["parent"] or (column["name"] if name == "id" else name)
+        whose = column["parent"] or (column["name"] if name == "id" else name.removesuffix("_id") + "s")
         number = "i" if column["key"] else f"{spread} % {PEOPLE}"
         return f"md5('{'person' if whose in OF_PEOPLE else whose}' || {number})::uuid"
     if kind == "text":
@@ -93,8 +93,8 @@ def _made(column: asyncpg.Record) -> str:
 
 
 PEOPLE: Final = 5_000
-OF_PEOPLE: Final = ("person_id", "persons", "people", "customers", "contact_cards")
-"""Columns of this name, and ids of these tables, are of people."""
+OF_PEOPLE: Final = ("persons", "people", "customers", "contact_cards")
+"""Ids of these tables are of people; where no foreign key names a table, the column does: `person_id` is of persons."""
 
 BY_TYPE: Final = {
     "bigint": "{i}",

@@ -13,6 +13,7 @@ import orjson
 from asyncpg.connection import LoggedQuery
 from sqlalchemy import event
 
+from services.metrics.figures.catalogue import FIGURES
 from shared.db import Database
 
 Json = dict[str, Any]
@@ -28,6 +29,10 @@ BY_NAME: Final = {
     "currency": "IRR",
 }
 BY_FORMAT: Final = {"date-time": "2026-05-25T00:00:00Z", "date": "2026-05-25"}
+
+
+ON_DEMAND: Final = {"time_between_purchases"}
+"""Counted anew each time, from all purchases of the span, within a limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,16 @@ class Statement:
     @property
     def is_explained(self) -> bool:
         """Tell whether it reads or writes tables, and is not the driver's look at types."""
-        verb = self.text.split(maxsplit=1)[0].upper() if self.text.strip() else ""
-        return verb in VERBS and not self.text.lstrip().startswith(OF_THE_DRIVER)
+        return self.verb in VERBS and not self.text.lstrip().startswith(OF_THE_DRIVER)
+
+    @property
+    def is_read(self) -> bool:
+        """Tell whether running it again changes nothing."""
+        return self.verb == "SELECT"
+
+    @property
+    def verb(self) -> str:
+        return self.text.split(maxsplit=1)[0].upper() if self.text.strip() else ""
 
 
 def lists(description: Json) -> Iterator[Question]:
@@ -67,6 +80,17 @@ def lists(description: Json) -> Iterator[Question]:
         choices = [(), *(((each["name"], value),) for each in filters for value in _values(each, schemas))]
         for query in choices:
             yield Question(_filled(path, parameters), query)
+
+
+def figures() -> Iterator[Question]:
+    """Yield every figure of metrics that is kept, by month, as one and by each of its dimensions; and cohorts."""
+    months = (("from", "2025-01-01"), ("to", "2026-01-01"))
+    yield Question("/v1/metrics/cohorts", months)
+    for figure in FIGURES.values():
+        if figure.name not in ON_DEMAND:
+            for by in (None, *figure.dimensions):
+                split = () if by is None else (("by", by),)
+                yield Question(f"/v1/metrics/{figure.name}", (*months, ("interval", "month"), *split))
 
 
 def _filled(path: str, parameters: list[Json]) -> str:
@@ -121,8 +145,9 @@ def statements_of(db: Database) -> Iterator[list[Statement]]:
 
 
 async def plan_of(connection: asyncpg.Connection, statement: Statement) -> Json:
-    """Return how the database would run a statement with these values."""
-    said = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement.text}", *statement.values)
+    """Return how the database would run a statement with these values; what only reads is run, and counts its rows."""
+    options = "ANALYZE, TIMING off, FORMAT JSON" if statement.is_read else "FORMAT JSON"
+    said = await connection.fetchval(f"EXPLAIN ({options}) {statement.text}", *statement.values)
     plan: Json = orjson.loads(said)[0]["Plan"]
     return plan
 

@@ -50,6 +50,9 @@ WITH RECURSIVE linked (start_id, person_id) AS (
 INSERT INTO folding SELECT DISTINCT linked.person_id, roots.root_id FROM linked JOIN roots USING (start_id)
 """
 
+KNOW_HOW_MANY = "ANALYZE folding"
+"""Otherwise the planner takes a new table for thousands of people, and rather reads all facts than look theirs up."""
+
 
 async def take_people(connection: asyncpg.Connection, most: int) -> int:
     """Take up to `most` marks, fill `folding` with the people they mean, and return how many marks it were."""
@@ -59,4 +62,5 @@ async def take_people(connection: asyncpg.Connection, most: int) -> int:
     people: list[UUID] = list({row["person_id"] for row in rows})
     await connection.execute(TEMPORARY)
     await connection.execute(FILL_FOLDING, people)
+    await connection.execute(KNOW_HOW_MANY)
     return len(rows)
