@@ -93,10 +93,13 @@ class Database:
         event.listen(self.engine.sync_engine, "connect", self._count_connect)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Open a transaction: committed at the end of the block, rolled back if the block raises."""
+    async def transaction(self, first: str = "") -> AsyncIterator[AsyncSession]:
+        """Open a transaction: committed at the end of the block, rolled back if the block raises.
+
+        `first` is a statement without parameters or results, which is sent along with the BEGIN (see `began_with`).
+        """
         async with self._lent() as connection:
-            async with _transaction_on(connection) as tx:
+            async with _transaction_on(connection, first) as tx:
                 yield tx
             if tx.info.get("wrote_events"):
                 self.events_written.set()
@@ -165,12 +168,13 @@ async def part_of(tx: AsyncSession) -> AsyncIterator[AsyncSession]:
 
 
 @asynccontextmanager
-async def _transaction_on(connection: AsyncConnection) -> AsyncIterator[AsyncSession]:
+async def _transaction_on(connection: AsyncConnection, first: str = "") -> AsyncIterator[AsyncSession]:
     """Open a transaction on `connection`; inside an open one it is a savepoint."""
     raw = _driver_of(connection)
-    async with savepoint(raw) if raw.is_in_transaction() else _Transaction(raw):
+    async with savepoint(raw) if raw.is_in_transaction() else _Transaction(raw, first=first):
         tx = _LazySession(connection)
         tx.info["driver"] = raw
+        tx.info["first"] = first
         try:
             yield tx
             await flush(tx)
@@ -213,22 +217,32 @@ class _Transaction:
 
     BEGIN, KEEP, UNDO = "BEGIN", "COMMIT", "ROLLBACK"
 
-    def __init__(self, connection: asyncpg.Connection, name: str = "") -> None:
+    def __init__(self, connection: asyncpg.Connection, name: str = "", *, first: str = "") -> None:
         self._connection = connection
         self._name = name
+        self._first = first
 
     async def start(self) -> None:
-        await self._executed(self.BEGIN)
+        begin = self.BEGIN.format(self._name)
+        if not self._first:
+            await self._executed(begin)
+            return
+        try:
+            await self._executed(f"{begin}; {self._first}")
+        except Exception:
+            if not self._connection.is_closed():
+                await self.rollback()
+            raise
 
     async def commit(self) -> None:
-        await self._executed(self.KEEP)
+        await self._executed(self.KEEP.format(self._name))
 
     async def rollback(self) -> None:
-        await self._executed(self.UNDO)
+        await self._executed(self.UNDO.format(self._name))
 
     async def _executed(self, statement: str) -> None:
         try:
-            await self._connection.execute(statement.format(self._name))
+            await self._connection.execute(statement)
         except BaseException as error:
             if _cuts_off(error):
                 self._connection.terminate()
@@ -302,6 +316,11 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
 def driver(tx: AsyncSession) -> asyncpg.Connection:
     """Return the driver connection that `tx` runs on, inside its transaction."""
     return cast("asyncpg.Connection", tx.info["driver"])
+
+
+def began_with(tx: AsyncSession, first: str) -> bool:
+    """Tell whether `first` was done as `tx` was opened."""
+    return bool(tx.info.get("first") == first)
 
 
 def before_commit(tx: AsyncSession, hook: BeforeCommit) -> None:

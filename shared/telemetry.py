@@ -31,6 +31,8 @@ PERSONAL = re.compile(
     r"|://[^/\s:@]+:[^/\s@]+@"  # a password in an address
 )
 
+ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A UUID, which every line names one of, holds nothing of the above."""
 
 ADDRESSES_LOGGED_BY = ("httpx", "httpcore")
 """Libraries that log each address they ask, in which there are secrets of webhooks and numbers to call."""
@@ -127,7 +129,7 @@ def _is_secret(name: str) -> bool:
 
 def _hidden(value: Any) -> Any:
     if isinstance(value, str):
-        return PERSONAL.sub(HIDDEN, value)
+        return value if ID.fullmatch(value) else PERSONAL.sub(HIDDEN, value)
     if isinstance(value, bool | float | UUID) or value is None:
         return value
     if isinstance(value, int):

@@ -3,6 +3,32 @@
 Use cases write `outbox.add(tx, event)`; consumers are declared with `shared.outbox.consumer.Consumer`.
 """
 
-from shared.outbox.writing import COLUMNS, INSERT, Cause, add, add_card, card_row, caused_by, flush, row, write, written
+from shared.outbox.writing import (
+    COLUMNS,
+    INSERT,
+    Cause,
+    add,
+    add_card,
+    card_row,
+    caused_by,
+    flush,
+    inserting,
+    row,
+    write,
+    written,
+)
 
-__all__ = ["COLUMNS", "INSERT", "Cause", "add", "add_card", "card_row", "caused_by", "flush", "row", "write", "written"]
+__all__ = [
+    "COLUMNS",
+    "INSERT",
+    "Cause",
+    "add",
+    "add_card",
+    "card_row",
+    "caused_by",
+    "flush",
+    "inserting",
+    "row",
+    "write",
+    "written",
+]

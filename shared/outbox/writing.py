@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +27,7 @@ RESTATED = UUID("76e8c5a0-9b0e-5f3e-8f57-2d4f5d1a7c10")
 """Cause of events that only say again what is so, after a restore: nobody is to get a message because of them."""
 
 COLUMNS = "id, topic, type, key, subject, body, occurred_at, correlation_id, causation_id, traceparent"
+WIDTH = COLUMNS.count(",") + 1
 
 INSERT = f"""
 INSERT INTO outbox ({COLUMNS})
@@ -33,6 +36,9 @@ SELECT {COLUMNS} FROM unnest(
     $9::uuid[], $10::text[]
 ) WITH ORDINALITY AS new({COLUMNS}, place) ORDER BY place
 """
+
+FEW = 5
+"""Up to so many rows are written by a statement of their own, as arrays of them take longer to encode and to read."""
 
 MANY = 500
 """From so many rows on COPY writes them: the driver takes much longer to encode them as arrays."""
@@ -119,9 +125,19 @@ async def flush(tx: AsyncSession) -> None:
     await write(tx, rows)
 
 
+@cache
+def inserting(rows: int, after: int = 0) -> str:
+    """Return the statement that writes so many rows; their values are its parameters from the one `after` on."""
+    of_row = [range(first, first + WIDTH) for first in range(after + 1, after + 1 + rows * WIDTH, WIDTH)]
+    values = ", ".join(f"({', '.join(f'${number}' for number in numbers)})" for numbers in of_row)
+    return f"INSERT INTO outbox ({COLUMNS}) VALUES {values}"
+
+
 async def write(tx: AsyncSession, rows: Sequence[tuple[Any, ...]]) -> None:
     """Write rows of `COLUMNS` at once, in their order, for hot paths that have locked or written what they speak of."""
-    if len(rows) < MANY:
+    if len(rows) <= FEW:
+        await driver(tx).execute(inserting(len(rows)), *chain.from_iterable(rows))
+    elif len(rows) < MANY:
         await driver(tx).execute(INSERT, *(list(column) for column in zip(*rows, strict=True)))
     else:
         await driver(tx).copy_records_to_table("outbox", columns=COLUMNS.split(", "), records=rows)

@@ -10,10 +10,11 @@ from shared.web.etags import check_if_match, etag
 from shared.web.paging import Keyset, Page, PageDep, PageParams, page_of
 from shared.web.problems import problems
 from shared.web.routing import router_for
-from shared.web.transactions import Reading, RuntimeDep, Tx
+from shared.web.transactions import Opening, Reading, RuntimeDep, Tx
 
 __all__ = [
     "Keyset",
+    "Opening",
     "Page",
     "PageDep",
     "PageParams",

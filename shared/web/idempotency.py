@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -28,7 +29,7 @@ from shared.clock import utcnow
 from shared.db import Closing, before_commit, closing, driver
 from shared.errors import Conflict, FieldError, Gone, Invalid, PeyvandError
 from shared.web.auth import Principal
-from shared.web.transactions import opened, runtime_of
+from shared.web.transactions import end_with, runtime_of, transaction_of
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replayed"
@@ -160,17 +161,18 @@ async def once(request: Request, route: str, principal: Principal | None, handle
 
 async def _attempted(request: Request, attempt: Attempt, handler: Handler) -> Response:
     """Do what is asked for, unless its key proves to be stored; also what is refused may have been done before."""
-    database, now = runtime_of(request).db, utcnow()
+    now = utcnow()
     try:
-        async with database.transaction() as tx:
-            opened(request, tx)
+        async with AsyncExitStack() as endings:
+            end_with(request, endings)
             answer = await handler(request)
             if answer.status_code // 100 == 2:  # noqa: PLR2004
                 hash_only = bool(request.scope.get(_HASH_ONLY))
-                before_commit(tx, partial(_store, attempt=attempt, answer=answer, now=now, hash_only=hash_only))
+                store = partial(_store, attempt=attempt, answer=answer, now=now, hash_only=hash_only)
+                before_commit(await transaction_of(request), store)
             return answer
     except (_Stored, PeyvandError) as refusal:
-        async with database.connection() as connection:
+        async with runtime_of(request).db.connection() as connection:
             stored = await _stored_answer(connection, attempt, now)
         if stored is not None:
             return stored

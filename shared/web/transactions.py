@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Annotated, cast
 
 import asyncpg
@@ -25,26 +27,30 @@ def end_with(request: Request, endings: AsyncExitStack) -> None:
     request.scope[_ENDINGS] = endings
 
 
-def opened(request: Request, tx: AsyncSession) -> None:
-    """Make `tx` the request's transaction."""
-    request.scope[_OPENED] = tx
-
-
 async def _runtime(request: Request) -> Runtime:
     return runtime_of(request)
 
 
-async def _transaction(request: Request) -> AsyncSession:
+async def transaction_of(request: Request, first: str = "") -> AsyncSession:
     """Return the request's transaction, opened at the first call and committed before the answer is sent.
 
-    No generator with a scope of its own: FastAPI takes twice as long to enter and leave one.
+    What it is to begin with, `first`, is for who opens it. No generator with a scope of its own: FastAPI takes twice
+    as long to enter and leave one.
     """
     tx: AsyncSession | None = request.scope.get(_OPENED)
     if tx is None:
         endings: AsyncExitStack = request.scope[_ENDINGS]
-        tx = await endings.enter_async_context(runtime_of(request).db.transaction())
-        opened(request, tx)
+        tx = await endings.enter_async_context(runtime_of(request).db.transaction(first))
+        request.scope[_OPENED] = tx
     return tx
+
+
+async def _transaction(request: Request) -> AsyncSession:
+    return await transaction_of(request)
+
+
+async def _opening(request: Request) -> Callable[[str], Awaitable[AsyncSession]]:
+    return partial(transaction_of, request)
 
 
 async def _reading(request: Request) -> asyncpg.Connection:
@@ -56,10 +62,12 @@ async def _reading(request: Request) -> asyncpg.Connection:
     return await endings.enter_async_context(runtime_of(request).db.connection())
 
 
-SOLVED = frozenset({_runtime, _transaction, _reading})
+SOLVED = frozenset({_runtime, _transaction, _opening, _reading})
 """What may be had from the request alone."""
 
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 Tx = Annotated[AsyncSession, Depends(_transaction)]
+Opening = Annotated[Callable[[str], Awaitable[AsyncSession]], Depends(_opening)]
+"""For routes that know what their transaction begins with: opens it with that statement."""
 Reading = Annotated[asyncpg.Connection, Depends(_reading)]
 """For routes that only read, by written SQL."""

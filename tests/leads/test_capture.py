@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from services.leads.app import SERVICE
+from services.leads.persons.identity import holding_known_by
 from shared.clock import utcnow
 from shared.contracts.leads import LeadCaptured, LeadRecaptured, LeadStageChanged
 from shared.persian.digits import to_latin, to_persian
@@ -299,3 +300,14 @@ async def test_an_unknown_lead_is_not_found(client: httpx.AsyncClient) -> None:
     reply = await client.get(f"/v1/leads/{UUID(int=7)}")
 
     assert (reply.status_code, reply.json()["code"]) == (404, "lead_not_found")
+
+
+async def test_a_capture_waits_for_whoever_began_with_its_address(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    address = "o'neil@example.com"
+
+    async with runtime.db.transaction(holding_known_by(phone=None, email=address)):
+        capture = asyncio.create_task(captured(client, phone=number(), email=address))
+        await asyncio.wait([capture], timeout=0.2)
+        assert not capture.done()
+
+    assert (await capture)["email"] == address

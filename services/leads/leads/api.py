@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request, Response
 from services.leads.agents.errors import UnknownAgent
 from services.leads.fields import CodeText, MobileAsTyped, Name
 from services.leads.leads.access import own_leads_of
-from services.leads.leads.capture import capture_lead
+from services.leads.leads.capture import beginning, capture_lead
 from services.leads.leads.erasing import erase_lead
 from services.leads.leads.errors import LeadNotFound, NoWayToReach, OpenLeadExists, PersonIsCustomer
 from services.leads.leads.queries import LeadFilters, find_lead, person_of
@@ -22,6 +22,7 @@ from shared.contracts.leads import LeadSource
 from shared.errors import PreconditionFailed
 from shared.persian.phone import mobile
 from shared.web import (
+    Opening,
     PageDep,
     PrincipalDep,
     Reading,
@@ -77,13 +78,14 @@ async def _filters(
     operation_id="capture_lead",
     summary="Capture a lead",
 )
-async def capture(new: LeadCreate, tx: Tx, runtime: RuntimeDep, principal: PrincipalDep) -> Response:
+async def capture(new: LeadCreate, opening: Opening, runtime: RuntimeDep, principal: PrincipalDep) -> Response:
     """Record somebody who may buy. 201: a new lead. 200: another touch of the open lead that the person has already.
 
     The number may be typed in any usual way and in any digits. The lead is assigned, and where somebody has to
     answer it, `response_due_at` says by when. Of another agent's lead, an agent sees no personal data.
     """
     only_of = own_leads_of(principal)
+    tx = await opening(beginning(new))
     captured = await capture_lead(tx, new, runtime.settings, by_agent=only_of)
     about(tx, captured.lead.person_id)
     values = shown(captured.lead, captured.person) | {"recaptured": captured.recaptured}

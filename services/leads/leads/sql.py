@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
@@ -38,26 +40,18 @@ TOUCH_COLUMNS = (
 CHOSEN = 0
 """`how` of the row of a look-up that names no person, but the agent who was chosen."""
 
-OUTBOX_PARAMETERS = 10
-"""The statement of the outbox takes its values as `$1` to `$10`."""
-
 
 def _values(columns: tuple[str, ...], *, after: int) -> str:
     numbers = range(after + 1, after + 1 + len(columns))
     return f"({', '.join(columns)}) VALUES ({', '.join(f'${number}' for number in numbers)})"
 
 
-LEADS_FROM = OUTBOX_PARAMETERS + len(PERSON_COLUMNS)
+TOUCH_FROM = len(PERSON_COLUMNS) + len(LEAD_COLUMNS)
+EVENTS_FROM = TOUCH_FROM + len(TOUCH_COLUMNS)
 
-WRITES = f"""
-events AS (
-    {outbox.INSERT}
-), lead AS (
-    INSERT INTO leads {_values(LEAD_COLUMNS, after=LEADS_FROM)}
-), touch AS (
-    INSERT INTO touches {_values(TOUCH_COLUMNS, after=LEADS_FROM + len(LEAD_COLUMNS))}
-), person AS (
-INSERT INTO persons AS kept {_values(PERSON_COLUMNS, after=OUTBOX_PARAMETERS)}
+NEW_PERSON = f"INSERT INTO persons AS kept {_values(PERSON_COLUMNS, after=0)}"
+KNOWN_PERSON = f"""
+{NEW_PERSON}
 ON CONFLICT (id) DO UPDATE SET
     first_name = CASE WHEN kept.name_folded = '' THEN excluded.first_name ELSE kept.first_name END,
     last_name = CASE WHEN kept.name_folded = '' THEN excluded.last_name ELSE kept.last_name END,
@@ -72,12 +66,24 @@ ON CONFLICT (id) DO UPDATE SET
     promotional_consent_at = coalesce(kept.promotional_consent_at, excluded.promotional_consent_at)
 WHERE kept.erased_at IS NULL
 RETURNING {", ".join(PERSON_COLUMNS)}
-)
 """
 """What is known of a person stays; a later capture only adds to it. Nothing is returned for one who was erased since
-they were looked up. The constraints between the tables are checked when the statement ends."""
+they were looked up."""
 
-CAPTURE = f"WITH {WRITES} SELECT * FROM person"
+
+@cache
+def writes(events: int, *, person: str) -> str:
+    """Return the parts of the statement that writes a lead with so many events, and its person by `person`.
+
+    The constraints between the tables are checked when the statement ends.
+    """
+    return f"""
+    events AS ({outbox.inserting(events, after=EVENTS_FROM)}),
+    lead AS (INSERT INTO leads {_values(LEAD_COLUMNS, after=len(PERSON_COLUMNS))}),
+    touch AS (INSERT INTO touches {_values(TOUCH_COLUMNS, after=TOUCH_FROM)}),
+    person AS ({person})
+    """
+
 
 LOOK_UP = f"""
 WITH found AS MATERIALIZED (
@@ -105,9 +111,8 @@ class Captures:
 
     @property
     def values(self) -> tuple[Any, ...]:
-        """Return the parameters of `WRITES`."""
-        columns = (list(column) for column in zip(*self.events, strict=True))
-        return *columns, *_of_person(self.person), *_of_lead(self.lead), *_of_touch(self.touch)
+        """Return the parameters of `writes`."""
+        return *_of_person(self.person), *_of_lead(self.lead), *_of_touch(self.touch), *chain.from_iterable(self.events)
 
 
 async def look_up(
@@ -124,7 +129,7 @@ async def look_up(
 
 def store_stranger(tx: AsyncSession, new: Captures) -> None:
     """Write the lead of a person whom nobody knew, by the last statement of the transaction."""
-    close_with(tx, WRITES, new.values)
+    close_with(tx, writes(len(new.events), person=NEW_PERSON), new.values)
     outbox.written(tx)
 
 
@@ -133,7 +138,8 @@ async def store_known(tx: AsyncSession, new: Captures) -> NewPerson:
 
     Raises `ErasedMeanwhile`, and the transaction is to be given up.
     """
-    row = await driver(tx).fetchrow(CAPTURE, *new.values)
+    parts = writes(len(new.events), person=KNOWN_PERSON)
+    row = await driver(tx).fetchrow(f"WITH {parts} SELECT * FROM person", *new.values)
     if row is None:
         raise ErasedMeanwhile
     outbox.written(tx)

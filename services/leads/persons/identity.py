@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.leads.persons import sql
-from shared.db import driver
+from shared.db import began_with, driver
 
 
 class How(IntEnum):
@@ -77,8 +77,15 @@ async def hold_known_by(tx: AsyncSession, *, phone: str | None, email: str | Non
 
     Look-ups are statements of their own, so that they see what the last holder of the lock did.
     """
+    first = holding_known_by(phone=phone, email=email)
+    if first and not began_with(tx, first):
+        await driver(tx).execute(first)
+
+
+def holding_known_by(*, phone: str | None, email: str | None) -> str:
+    """Return the statement of `hold_known_by`, for a transaction to begin with; none where nothing is given."""
     known_by = {"phone": phone, "email": email}
-    await driver(tx).execute(sql.LOCK, [f"{kind}:{value}" for kind, value in known_by.items() if value is not None])
+    return sql.locking(*(f"{kind}:{value}" for kind, value in known_by.items() if value is not None))
 
 
 def match_of(row: asyncpg.Record) -> Match:

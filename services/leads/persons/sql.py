@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-LOCK = """
-SELECT pg_advisory_xact_lock(key) FROM (
-    SELECT DISTINCT hashtextextended(name, 0) AS key FROM unnest($1::text[]) AS name ORDER BY key
-) AS keys
-"""
-"""Keeps two captures with a number or an address in common apart. The order keeps them from a deadlock."""
+
+def locking(*names: str) -> str:
+    """Return the statement that keeps two captures with one of at most two names in common apart.
+
+    The order keeps them from a deadlock. The names stand in it, in a form that can be nothing but text, so that it can
+    be sent along with a BEGIN, which takes no parameters.
+    """
+    if not names:
+        return ""
+    texts = [f"convert_from(decode('{name.encode().hex()}', 'hex'), 'UTF8')" for name in names]
+    keys = ", ".join(f"hashtextextended({text}, 0)" for text in texts)
+    return f"SELECT pg_advisory_xact_lock(least({keys})), pg_advisory_xact_lock(greatest({keys}))"
+
 
 MEANT = "SELECT coalesce((SELECT person_id FROM aliases WHERE alias_id = $1), $1)"
 
