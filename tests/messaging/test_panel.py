@@ -104,6 +104,8 @@ async def test_a_process_killed_before_its_call_has_the_message_sent_once(runtim
 
     with moved(timedelta(seconds=runtime.settings.lease_s + 1)):
         await turn(runtime, "expire sending leases")
+        assert await statuses(runtime) == [("unknown", "lease_expired")]
+        assert await panel.texts(SARA_PHONE) == []
         await settle(runtime, panel)
 
 

@@ -87,3 +87,7 @@ async def test_two_starts_at_once_make_the_tables_once(database_url: str) -> Non
             pass
 
     await asyncio.gather(*(start() for _ in range(3)))
+
+    async with open_sandbox(database_url, smtp_port=0) as app, serving(app) as url, httpx.AsyncClient() as client:
+        lines = (await client.get(f"{url}/sandbox/lines")).json()["items"]
+    assert [line["number"] for line in lines] == [str(DEFAULT_LINE)]

@@ -167,13 +167,22 @@ async def test_members_share_the_partitions_and_one_that_leaves_hands_its_own_ov
 
     heard: set[int] = set()
     async with asyncio.timeout(60):
-        while heard != {0, 1, 2, 3}:
+        while len(heard) < 4:
             for some in (await one.fetch(most=10, wait_s=0.1)).values():
                 heard |= set(numbers(some))
     await one.close()
+    assert heard == {0, 1, 2, 3}
 
 
 async def test_a_transport_that_answers_can_be_told(bus: EventBus) -> None:
     await bus.create_topics(TOPICS, partitions=1)
 
-    await bus.ping()
+    assert await answers(bus)
+
+
+async def answers(bus: EventBus) -> bool:
+    try:
+        await bus.ping()
+    except BusUnavailable:
+        return False
+    return True
