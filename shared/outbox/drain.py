@@ -33,7 +33,7 @@ NEVER = -(2**63)
 AT_ONCE = 200
 """Keys in a turn, and events of a key in a transaction."""
 
-ORDERED = 10_000
+ORDERED = 50_000
 """Rows that are corrected in a turn."""
 
 _DUE = f"""

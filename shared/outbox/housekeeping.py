@@ -26,7 +26,7 @@ FIRST_WITHIN_S = {"card audit": 86_400.0}
 
 def housekeeping(runtime: Runtime) -> tuple[Clock, ...]:
     """Return the clocks that a service needs beside its own."""
-    clocks = [Clock("expired idempotency keys", 600.0, drop_expired_keys), Clock("parked keys", 60.0, order_parked)]
+    clocks = [Clock("expired idempotency keys", 600.0, drop_expired_keys), Clock("parked keys", 3_600.0, order_parked)]
     if runtime.service.card_readers:
         clocks += [Clock("contact topics tick", 3_600.0, tick), Clock("card audit", 86_400.0, audit_cards)]
     return tuple(clocks)

@@ -49,21 +49,10 @@ _LET_GO = f"""
 UPDATE parked SET behind = false
 WHERE consumer = $1 AND topic = $2 AND partition = $3 AND key = $4 AND state = 'parked' AND behind AND {IS_FIRST}
 """
-_LEFT_BEHIND = """
-UPDATE parked SET behind = false WHERE (consumer, topic, partition, "offset") IN (
-    SELECT parked.consumer, parked.topic, parked.partition, parked."offset" FROM parked JOIN (
-        SELECT DISTINCT ON (topic, partition, key) topic, partition, "offset", behind FROM parked
-        WHERE consumer = $1 AND state = 'parked' ORDER BY topic, partition, key, "offset"
-    ) AS first ON first.behind AND parked.consumer = $1
-        AND (parked.topic, parked.partition, parked."offset") = (first.topic, first.partition, first."offset")
-    LIMIT $2 FOR UPDATE OF parked SKIP LOCKED
-)
-"""
-_NOT_FIRST = f"""
-UPDATE parked SET behind = true WHERE (consumer, topic, partition, "offset") IN (
+_CORRECT = f"""
+UPDATE parked SET behind = NOT behind WHERE (consumer, topic, partition, "offset") IN (
     SELECT consumer, topic, partition, "offset" FROM parked
-    WHERE consumer = $1 AND state = 'parked' AND NOT behind AND NOT unknown AND error IS NULL AND NOT {IS_FIRST}
-    LIMIT $2 FOR UPDATE SKIP LOCKED
+    WHERE consumer = $1 AND state = 'parked' AND behind = ({IS_FIRST}) LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 """
 
@@ -166,9 +155,8 @@ async def let_go(connection: asyncpg.Connection, consumer: str, partition: Topic
 
 
 async def put_in_order(connection: asyncpg.Connection, consumer: str, *, most: int) -> int:
-    """Correct which events wait behind others, and return how many were not so; older code does not note it."""
-    statuses = [await connection.execute(statement, consumer, most) for statement in (_LEFT_BEHIND, _NOT_FIRST)]
-    return sum(int(status.split()[-1]) for status in statuses)
+    """Correct which events wait behind others, as older code does not note it; return how many were wrong."""
+    return int((await connection.execute(_CORRECT, consumer, most)).split()[-1])
 
 
 def parked_record(row: asyncpg.Record) -> Record:

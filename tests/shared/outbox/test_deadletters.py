@@ -51,6 +51,16 @@ async def test_replaying_all_tries_whatever_is_parked_or_dead(make_echo: MakeEch
     assert await numbers_heard(runtime) == [7, 7]
 
 
+async def test_replaying_all_counts_those_alone_that_are_tried(make_echo: MakeEcho) -> None:
+    runtime = await make_echo(failing_on({7}))
+    await say(runtime, *(said(key, number) for key in (new_id(), new_id()) for number in (7, 8, 9)))
+    await relay_all(runtime)
+    await hear_all(runtime)
+
+    assert await deadletters.replay(runtime.db, "echo") == 2
+    assert [row["attempts"] for row in await fetch(runtime, "SELECT attempts FROM parked WHERE attempts > 0")] == []
+
+
 async def test_a_discarded_event_loses_its_body_and_is_not_replayed(make_echo: MakeEcho) -> None:
     poisons = {7}
     runtime, place = await with_a_dead_event(make_echo, poisons)

@@ -232,6 +232,17 @@ async def test_a_body_that_does_not_fit_its_contract_parks_its_key(make_echo: Ma
     assert row["error"].startswith("ValidationError: Object missing required field")
 
 
+async def test_a_write_that_a_handler_was_refused_is_noted_for_readiness(make_echo: MakeEcho) -> None:
+    poisons = {7}
+    runtime = await make_echo(failing_on(poisons, lambda: asyncpg.DiskFullError("no space left")))
+    await say(runtime, said(number=7))
+    await relay_all(runtime)
+    with pytest.raises(asyncpg.DiskFullError):
+        await hear_all(runtime)
+
+    assert runtime.db.why_no_writes() == "the disk is full"
+
+
 async def test_the_databases_fault_is_tried_again_whole_and_parks_nothing(make_echo: MakeEcho) -> None:
     faults: list[Exception] = [
         asyncpg.DeadlockDetectedError("deadlock"),

@@ -112,7 +112,7 @@ async def test_what_waits_takes_no_tries_and_never_dies(make_echo: MakeEcho) -> 
     singer = new_id()
     await hear(runtime, sung(singer, 1), said(singer, 2), sung(singer, 3))
     for _ in range(7):
-        await deadletters.replay(runtime.db, "echo")
+        assert await deadletters.replay(runtime.db, "echo") == 0
         await drain(runtime)
 
     rows = await fetch(runtime, 'SELECT state, attempts FROM parked ORDER BY "offset"')
@@ -182,7 +182,7 @@ async def test_a_code_that_an_old_contract_does_not_list_waits_as_an_unknown_typ
 
     assert set(painted[-2:]) == {(one, "red"), (other, "green")}
     for _ in range(7):
-        await deadletters.replay(runtime.db, "echo")
+        assert await deadletters.replay(runtime.db, "echo") == 0
         await drain(runtime)
     [waiting] = await deadletters.listed(runtime.db, "echo", state="unknown")
     assert waiting["error"].startswith("Waits for code that knows echo.painted: Invalid enum value 'blue'")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.customers.app import SERVICE as CUSTOMERS
 from services.leads.app import SERVICE as LEADS
@@ -17,15 +19,18 @@ from services.messaging.messages.statuses import Status
 from services.messaging.messages.telling import COLUMNS, tell
 from shared.bus import TopicPartition
 from shared.clock import utcnow
+from shared.contracts import Received
 from shared.contracts.cards import CUSTOMERS_CONTACTS
+from shared.db import driver
 from shared.ids import new_id
-from shared.outbox import wire
+from shared.outbox import deadletters, wire
+from shared.outbox.drain import drain
 from shared.outbox.relearning import relearn_at_start
 from shared.outbox.restate import restate
 from shared.outbox.topics import make_topics
 from shared.service import Runtime, Service
 from tests.conftest import MakeRuntime
-from tests.shared.outbox.echo import fetch
+from tests.shared.outbox.echo import TOPICS, Said, echo, fetch, said, say
 from tests.shared.outbox.machinery import log_of
 from tests.shared.outbox.test_restored_database import EXPIRE_S, relay_until_sent
 from tests.support import api
@@ -124,6 +129,37 @@ async def test_a_message_that_was_sent_is_not_sent_again(make_runtime: MakeRunti
         known.id: "sent", unknown.id: "sent", waiting.id: "queued",
     }  # fmt: skip
     assert again == []
+
+
+async def test_what_cannot_be_taken_over_is_parked_with_its_key_and_tried_again_and_all_else_goes_on(
+    make_runtime: MakeRuntime,
+) -> None:
+    runtime = await make_runtime(echo(), partitions=2, old_sends_expire_s=EXPIRE_S)
+    await runtime.bus.create_topics(TOPICS, partitions=2)
+    poisons, known = {7}, list[int]()
+
+    async def take_over(tx: AsyncSession, received: Received[Said]) -> None:
+        if received.event.number in poisons:
+            await driver(tx).execute("SELECT 1 / 0")
+        known.append(received.event.number)
+
+    runtime.service = replace(runtime.service, relearners={Said: take_over})
+    ill, well = new_id(), new_id()
+    async with copy_of_database(runtime.db.url) as copy:
+        await say(runtime, said(ill, 7), said(ill, 8), said(well, 9))
+        await relay_until_sent(runtime)
+        await copy.restore()
+    assert await relearn_at_start(runtime) == 3
+    await relay_until_sent(runtime)
+
+    assert set(known) == {9}
+    assert (await restate(runtime, dry_run=True)).total() == 0
+    [listed] = await deadletters.listed(runtime.db, "echo")
+    assert (listed["key"], listed["state"], "division by zero" in listed["error"]) == (ill, "parked", True)
+    poisons.clear()
+    assert await drain(runtime) == 2
+    assert known[-2:] == [7, 8]
+    assert await fetch(runtime, "SELECT FROM parked") == []
 
 
 async def test_a_worker_that_starts_beside_one_at_work_takes_nothing_over(

@@ -40,6 +40,13 @@ from tests.support.events import deliver, event_id, turn
 from tests.support.restores import copy_of_database
 
 
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the lost events withdrawn, and the log read beside them, in many turns."""
+    monkeypatch.setattr("shared.outbox.restate.AT_ONCE", 2)
+    monkeypatch.setattr("shared.outbox.history.PAGE", 3)
+
+
 @pytest.fixture
 async def metrics(make_runtime: MakeRuntime) -> Runtime:
     runtime = await make_runtime(METRICS, partitions=3)

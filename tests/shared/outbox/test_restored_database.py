@@ -13,7 +13,7 @@ import pytest
 from shared.contracts import Event
 from shared.ids import new_id
 from shared.outbox import restoring, wire
-from shared.outbox.alignment import OldSendsPending
+from shared.outbox.alignment import NotAligned, OldSendsPending
 from shared.outbox.consumer import Consumer
 from shared.outbox.lease import LeaseLost
 from shared.outbox.relay import Relay
@@ -46,7 +46,7 @@ async def relay_until_sent(runtime: Runtime, relay: Relay | None = None) -> None
         while await relay.pending():
             try:
                 await relay.turn()
-            except OldSendsPending:
+            except NotAligned:
                 await asyncio.sleep(EXPIRE_S / 3)
     await relay.release()
 
