@@ -7,7 +7,7 @@ from functools import partial
 
 from services.messaging.automations.runs import step_runs
 from services.messaging.contacts.marks import forget_marks
-from services.messaging.inbound.polling import poll_inbound, sweep_inbound
+from services.messaging.inbound.polling import match_late_cards, poll_inbound, sweep_inbound
 from services.messaging.messages.delivery import apply_reports, forget_reports, poll_reports
 from services.messaging.messages.reconciliation import expire_leases, reconcile
 from services.messaging.messages.sending import send_lane
@@ -33,6 +33,7 @@ clocks = (
     Clock("poll inbound messages", 0.5, poll_inbound),
     Clock("sweep inbound messages", 60.0, sweep_inbound),
     Clock("forget marks of erased numbers", 3_600.0, forget_marks),
+    Clock("match inbound messages", 30.0, match_late_cards),
     Clock("read credit", 300.0, read_credit),
 )
 """Every lane has a sender of its own: a slow call of a campaign delays no code."""

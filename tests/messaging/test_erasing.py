@@ -164,6 +164,17 @@ async def test_what_is_sent_after_an_erasure_is_of_whoever_has_the_number_then(
     assert [reply.person_id for reply in await published(runtime, ReplyReceived)] == [person, new, new]
 
 
+async def test_what_was_sent_after_an_erasure_is_the_newcomers_whose_card_came_before_the_erasure_was_heard_of(
+    runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    person = await known_person(runtime)
+    await heard(runtime, accounts, "یک", ago=timedelta(minutes=9))
+    new = await known_person(runtime)
+    await erased(runtime, person, ago=timedelta(hours=1))
+
+    assert [reply.person_id for reply in await published(runtime, ReplyReceived)] == [person, new]
+
+
 async def test_a_number_is_marked_for_a_month_by_a_hash(runtime: Runtime) -> None:
     marks = "SELECT coalesce(string_agg(mark::text, ' '), '') FROM erased_addresses mark"
     await erased(runtime, await known_person(runtime))

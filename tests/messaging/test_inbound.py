@@ -129,6 +129,20 @@ async def test_an_unknown_sender_stays_in_the_inbox_until_a_card_has_the_number(
     assert (reply.person_id, reply.number) == (person, 5)
 
 
+async def test_a_text_that_is_stored_while_its_senders_card_is_becomes_theirs(
+    runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    text = InboundSms(line=LINE, sender=SARA_PHONE, text="۵", received_at=utcnow())
+    async with runtime.db.transaction() as tx:
+        await receive(tx, accounts.sms_id, [text], runtime.settings, utcnow())
+        person = await known_person(runtime)
+    assert await published(runtime, ReplyReceived) == []
+    for _ in range(2):
+        await turn(runtime, "match inbound messages")
+
+    assert [(reply.person_id, reply.number) for reply in await published(runtime, ReplyReceived)] == [(person, 5)]
+
+
 @pytest.mark.usefixtures("accounts")
 async def test_on_a_shared_phone_the_one_we_wrote_to_last_is_answering(runtime: Runtime, panel: Panel) -> None:
     mother, son = card(phones=(), shared_phones=(SARA_PHONE,)), card(first_name="سهند", phones=(SARA_PHONE,))

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from services.messaging.inbound import sql
-from services.messaging.inbound.receiving import receive
+from services.messaging.inbound.receiving import match_strangers, receive
 from services.messaging.providers.protocol import InboundSms, Refused, SmsProvider
 from services.messaging.providers.queries import account_by_id, active_accounts
 from shared.clock import utcnow
@@ -23,6 +23,7 @@ from shared.service import Runtime
 log = structlog.get_logger(__name__)
 
 AFTER_A_FAILURE = timedelta(seconds=15)
+LATELY = timedelta(minutes=10)
 
 Fetch = Callable[[SmsProvider], Awaitable[list[InboundSms]]]
 
@@ -42,6 +43,14 @@ async def sweep_inbound(runtime: Runtime) -> int:
         accounts = [account.id for account in await active_accounts(tx) if account.kind == "smsir"]
     for account_id in accounts:
         await _fetch(runtime, account_id, lambda provider: provider.inbox())
+    return 0
+
+
+async def match_late_cards(runtime: Runtime) -> int:
+    """Tell whose texts those are that were stored in the moment in which their sender's card was."""
+    async with runtime.db.transaction() as tx:
+        rows = await driver(tx).fetch(sql.LATELY_NOBODYS, utcnow() - LATELY)
+        await match_strangers(tx, [row["sender"] for row in rows])
     return 0
 
 

@@ -74,14 +74,24 @@ async def note_sharers(tx: AsyncSession, sharers: Sequence[tuple[str, UUID]]) ->
     await driver(tx).execute(sql.NOTE_SHARED, [phone for phone, _ in sharers], [person for _, person in sharers])
 
 
-async def forget_senders(connection: asyncpg.Connection, erased_at: Mapping[UUID, datetime]) -> None:
+async def match_strangers(tx: AsyncSession, phones: Sequence[str]) -> int:
+    """Tell whose the texts of nobody's from these numbers are, where it is known by now; return how many numbers."""
+    senders = await _senders(tx, phones)
+    found = {phone: sender.person_id for phone, sender in senders.items() if sender.person_id is not None}
+    if found:
+        await match_senders(tx, found)
+    return len(found)
+
+
+async def forget_senders(tx: AsyncSession, erased_at: Mapping[UUID, datetime]) -> None:
     """Empty numbers and texts of people who are erased, and those that may be theirs.
 
-    What was sent after the erasure is a stranger's.
+    What was sent after the erasure is of whoever has the number now.
     """
     ids, until = list(erased_at), [at + CLOCKS_DIFFER for at in erased_at.values()]
-    await connection.execute(sql.ERASE, ids, until)
-    await connection.execute(sql.LET_GO, ids, until)
+    await driver(tx).execute(sql.ERASE, ids, until)
+    rows = await driver(tx).fetch(sql.LET_GO, ids, until)
+    await match_strangers(tx, sorted({row["sender"] for row in rows if row["sender"] is not None}))
 
 
 async def _senders(tx: AsyncSession, phones: Sequence[str]) -> dict[str, Sender]:

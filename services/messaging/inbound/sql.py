@@ -77,8 +77,15 @@ LET_GO = """
 UPDATE inbound_messages SET person_id = NULL
 FROM unnest($1::uuid[], $2::timestamptz[]) AS gone (id, until)
 WHERE person_id = gone.id AND received_at > gone.until
+RETURNING sender
 """
 """What came from an erased person's number afterwards is of whoever has that number then."""
+
+LATELY_NOBODYS = """
+SELECT DISTINCT inbound.sender FROM inbound_messages inbound
+WHERE inbound.recorded_at > $1 AND inbound.person_id IS NULL AND inbound.sender IS NOT NULL AND inbound.shared_by = '{}'
+ORDER BY inbound.sender
+"""
 
 LEASE_POLL = """
 UPDATE provider_accounts SET polled_at = $1
