@@ -138,6 +138,12 @@ class KafkaBus:
             for each in partitions
         }
 
+    async def ends(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset after the last record of partitions that exist."""
+        theirs = {KafkaPartition(self.prefix + each.topic, each.partition): each for each in partitions}
+        async with self._lent_reader() as reader:
+            return {theirs[each]: end for each, end in (await reader.end_offsets(list(theirs))).items()}
+
     async def committed(self, consumer: str) -> Mapping[TopicPartition, int]:
         """Return the offsets that `consumer` last committed; Kafka forgets them when a group is empty for a week."""
         async with self._admin() as admin:

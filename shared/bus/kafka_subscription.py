@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from shared.bus.protocol import BusUnavailable, OffsetOutOfRange, Record, Start, TopicPartition
+from shared.ids import read_id
 
 OPEN_TIMEOUT_S = 15.0
 COMMIT_TIMEOUT_S = 5.0
@@ -30,11 +29,11 @@ def record_of(message: ConsumerRecord[bytes, bytes], partition: TopicPartition) 
     """Return what Kafka delivered as a record."""
     return Record(
         *partition,
-        UUID(message.key.decode()),
+        read_id(message.key.decode()),
         {name: value.decode() for name, value in message.headers},
         message.value,
         message.offset,
-        datetime.fromtimestamp(message.timestamp / 1000, UTC),
+        message.timestamp / 1000,
     )
 
 
@@ -91,7 +90,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         except (KafkaError, OSError, TimeoutError) as error:
             raise BusUnavailable(f"Kafka does not answer: {error or type(error).__name__}") from error
         return {
-            self._ours(each): [record_of(message, self._ours(each)) for message in messages]
+            (ours := self._ours(each)): [record_of(message, ours) for message in messages]
             for each, messages in fetched.items()
             if messages and each in self._placed
         }

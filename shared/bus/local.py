@@ -182,7 +182,7 @@ class LocalBus:
             )
         found: dict[TopicPartition, list[Record]] = {}
         for topic, partition, offset, key, headers, body, sent_at in rows:
-            record = Record(topic, partition, plain(key), orjson.loads(headers), body, offset, sent_at)
+            record = Record(topic, partition, plain(key), orjson.loads(headers), body, offset, sent_at.timestamp())
             found.setdefault(TopicPartition(topic, partition), []).append(record)
         return found
 
@@ -193,6 +193,11 @@ class LocalBus:
                 "SELECT topic, partition, next_offset FROM heads WHERE topic = ANY($1::text[])", list(topics)
             )
         return {TopicPartition(topic, partition): (0, end) for topic, partition, end in rows}
+
+    async def ends(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset after the last record of partitions that exist."""
+        bounds = await self.bounds({each.topic for each in partitions})
+        return {each: bounds[each][1] for each in partitions if each in bounds}
 
     async def committed(self, consumer: str) -> Mapping[TopicPartition, int]:
         """Return the offsets that `consumer` last committed."""

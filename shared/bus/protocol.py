@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -23,7 +22,7 @@ class TopicPartition(NamedTuple):
 
 @dataclass(slots=True)
 class Record:
-    """An event on the wire. `offset` and `sent_at` are the transport's, given when it is read."""
+    """An event on the wire. `offset` and `sent_at` (Unix time) are the transport's, given when it is read."""
 
     topic: str
     partition: int
@@ -31,7 +30,7 @@ class Record:
     headers: Mapping[str, str]
     body: bytes | None
     offset: int = -1
-    sent_at: datetime | None = None
+    sent_at: float | None = None
 
 
 Start = Callable[[Collection[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
@@ -118,6 +117,10 @@ class EventBus(Protocol):
 
     async def bounds(self, topics: Collection[str]) -> Mapping[TopicPartition, tuple[int, int]]:
         """Return the first offset and the one after the last of every partition."""
+        ...
+
+    async def ends(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset after the last record of partitions that exist: the cheapest question about a log."""
         ...
 
     async def committed(self, consumer: str) -> Mapping[TopicPartition, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from shared.contracts.cards import CardVersion
+from shared.ids import read_id
 
 Code = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_.:\-]*$")]
 """A code: what figures are split by and machines compare. Latin letters, digits, `_ . : -`; never free text."""
@@ -74,24 +75,49 @@ class Withdrawal(Event, frozen=True, kw_only=True):
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Received(Generic[E_co]):
-    """An event as a handler gets it: the contract's `event`, and what its envelope says.
+class Received(msgspec.Struct, Generic[E_co], frozen=True):
+    """An event as a handler gets it: the contract's `event`, the `key` that ordered it, and its envelope's `headers`.
 
-    `version` is the producer's outbox sequence: of two events of one aggregate the later one has the higher version.
+    What the envelope says is read when it is asked for: most handlers ask for little of it, of thousands at once.
     """
 
     event: E_co
-    id: UUID
-    type: str
-    topic: str
-    partition: int
-    offset: int
-    position: int
-    version: int
     key: UUID
-    recorded_at: datetime
-    correlation_id: str | None = None
-    causation_id: UUID | None = None
-    traceparent: str | None = None
-    card: CardVersion | None = None
+    headers: Mapping[str, str]
+
+    @property
+    def id(self) -> UUID:
+        return read_id(self.headers["ce_id"])
+
+    @property
+    def type(self) -> str:
+        return self.headers["ce_type"]
+
+    @property
+    def version(self) -> int:
+        """Return the producer's outbox sequence: of an aggregate's events the later one has the higher version."""
+        return int(self.headers["version"])
+
+    @property
+    def recorded_at(self) -> datetime:
+        return datetime.fromisoformat(self.headers["recorded_at"])
+
+    @property
+    def correlation_id(self) -> str | None:
+        return self.headers.get("correlation_id")
+
+    @property
+    def causation_id(self) -> UUID | None:
+        """Return the id of the event that led to this one."""
+        causation = self.headers.get("causation_id")
+        return read_id(causation) if causation else None
+
+    @property
+    def traceparent(self) -> str | None:
+        return self.headers.get("traceparent")
+
+    @property
+    def card(self) -> CardVersion | None:
+        """Return the contact card that the event goes with."""
+        topic, _, version = self.headers.get("card", "").rpartition(":")
+        return CardVersion(topic, int(version)) if topic else None

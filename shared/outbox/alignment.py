@@ -1,14 +1,15 @@
 """When the relay asks the log whether its database still tells the same history, and what it does with the answer.
 
-It asks at its start, when it took the lease over, after a failed send, after every new connection to the database or
-the bus that could be seen, and before it sends after a rest. In between it asks nothing.
+It asks at its start, when it took the lease over, after a failed send, and after every new connection to the database
+or the bus that could be seen. Before it sends after a rest it asks where the log ends, and only if that is elsewhere
+than when the rest began, for all. In between it asks nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -95,6 +96,8 @@ class Alignment:
         self.any_lost = False
         self._seen: Connects | None = None
         self._trusted_until = 0.0
+        self._ends: Mapping[TopicPartition, int] = {}
+        self._ends_noted = False
         self._expired_at: float | None = None
 
     @property
@@ -110,6 +113,30 @@ class Alignment:
     def trust(self) -> None:
         """Note that the log has just acknowledged a send."""
         self._trusted_until = time.monotonic() + TRUST_S
+        self._ends_noted = False
+
+    async def note_ends(self) -> None:
+        """Note where the log ends while it is still trusted: asked once, when there is nothing more to send."""
+        if self._ends_noted or self.rested or self.doubtful:
+            return
+        with suppress(BusUnavailable):  # then all is asked for after the rest
+            self._ends = await self.runtime.bus.ends(self._ends)
+            self._ends_noted = not self.rested
+
+    async def confirm(self) -> None:
+        """After a rest, trust the log again if it ends where it ended; else doubt.
+
+        Nobody but the holder of the lease adds facts to it, so one that was restored from a copy, or made anew, ends
+        elsewhere: where it has grown again meanwhile, another had the lease.
+        """
+        try:
+            unmoved = self._ends_noted and await self.runtime.bus.ends(self._ends) == self._ends
+        except BusUnavailable:
+            unmoved = False
+        if unmoved:
+            self._trusted_until = time.monotonic() + TRUST_S
+        else:
+            self.doubt()
 
     def doubt(self) -> None:
         """Ask the log before anything else is done."""
@@ -160,6 +187,7 @@ class Alignment:
             await self._say(None)
         self._seen = survey.seen
         self.trust()
+        self._ends, self._ends_noted = {each: tail.end for each, tail in survey.tails.items()}, True
         return True
 
     async def _take_over(self, survey: Survey) -> None:

@@ -99,6 +99,11 @@ def fresh(records: Sequence[Record], position: int) -> Fresh:
     return Fresh(kept, position)
 
 
+def cards_anew(records: Sequence[Record], position: int) -> bool:
+    """Tell whether all cards were sent since the last such time, which of contact topics is kept as the position."""
+    return max(map(wire.cards_epoch_of, records)) > max(position, 0)
+
+
 async def apply_partition(
     runtime: Runtime, partition: TopicPartition, records: Sequence[Record], *, expected: int, retry: bool = False
 ) -> int:
@@ -161,11 +166,11 @@ class Batch:
         row = await raw.fetchrow(_LOCK, *place)
         if row is None or row["next_offset"] != expected:
             raise Moved(row["next_offset"] if row else 0)
-        if self.consumer.hears_cards(self.partition.topic):
-            self._refuse_cards_anew(row["position"])
+        if self.consumer.hears_cards(self.partition.topic) and cards_anew(self.records, row["position"]):
+            raise CardsAnew
         new = fresh(self.records, row["position"])
         parking = await open_parking(raw, place[0], self.partition, self.records)
-        mine = [record for record in new.records if wanted(self.consumer, record)]
+        mine = wanted(self.consumer, new.records)
         if self.deadly and mine:
             parking.fail(mine[0], "It ended the process, or hung it, when it was tried alone.")
         else:
@@ -176,11 +181,6 @@ class Batch:
         elif new.records:
             await raw.execute(_MOVE, *place, new.records[-1].offset + 1, new.position, utcnow())
         return new.gap
-
-    def _refuse_cards_anew(self, position: int) -> None:
-        """Raise `CardsAnew` where all cards were sent since the last such time, which here is kept as the position."""
-        if max(map(wire.cards_epoch_of, self.records)) > max(position, 0):
-            raise CardsAnew
 
     async def apply(
         self,

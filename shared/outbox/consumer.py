@@ -110,6 +110,11 @@ class Consumer:
         facts = {event.topic for event in self.by_type.values()}
         return tuple(sorted(facts | {handler.topic for handler in self.card_handlers}))
 
+    @property
+    def takes_batches(self) -> bool:
+        """Tell whether no handler goes event by event, and so locks what it finds in the order of the log."""
+        return all(handler.batch for handler in self.handlers)
+
     def hears_cards(self, topic: str) -> bool:
         """Tell whether a topic is one of contact cards that somebody listens to."""
         return any(handler.topic == topic for handler in self.card_handlers)

@@ -15,9 +15,10 @@ from shared.clock import utcnow
 from shared.contracts import Received
 from shared.contracts.cards import ReceivedCard
 from shared.db import driver
+from shared.db import flush as flush_session
 from shared.outbox import erasure, wire
 from shared.outbox.consumer import Consumer, Handler, Kind, occurred_at
-from shared.outbox.writing import RESTATED, Cause, caused_by, flush
+from shared.outbox.writing import CARD_TYPE, RESTATED, Cause, caused_by, flush
 from shared.service import Runtime
 
 ALL_KINDS = (Kind.STATE, Kind.OWN, Kind.EFFECT)
@@ -30,14 +31,20 @@ ON CONFLICT DO NOTHING
 """
 
 
-def wanted(consumer: Consumer, record: Record) -> bool:
-    """Tell whether anybody listens to a record; asked before anything is decoded.
+def wanted(consumer: Consumer, records: Sequence[Record]) -> list[Record]:
+    """Return the records that anybody listens to; asked before anything is decoded.
 
     Nobody can say that of a type that the running contracts do not know, so it is wanted, to be parked.
     """
-    kind = wire.type_of(record)
-    if wire.is_card(record):
-        return consumer.hears_cards(record.topic)
+    heard = {
+        (topic, kind)
+        for topic, kind in {(record.topic, record.headers["ce_type"]) for record in records}
+        if (consumer.hears_cards(topic) if kind == CARD_TYPE else _hears(consumer, kind))
+    }
+    return [record for record in records if (record.topic, record.headers["ce_type"]) in heard]
+
+
+def _hears(consumer: Consumer, kind: str) -> bool:
     return kind in consumer.by_type or kind in erasure.TYPES or not wire.is_known(kind)
 
 
@@ -60,22 +67,34 @@ async def apply_batch(
     """
     consumer = runtime.service.consumer
     tx.info["runtime"], tx.info["restored"] = runtime, restored
-    records = [record for record in records if wanted(consumer, record)]
-    events = [
-        wire.received(record, contract)
-        for record in records
-        if (contract := consumer.by_type.get(wire.type_of(record))) is not None
-    ]
-    cards = _newest([wire.received_card(record) for record in records if wire.is_card(record)])
+    events, cards, erased = _sorted(consumer, records)
     for kind in ALL_KINDS:
         if kind in kinds:
             await _cards(tx, consumer, cards, kind)
             await _batches(tx, runtime, events, kind)
             await _each(tx, runtime, events, kind)
     if Kind.OWN in kinds:
-        await erasure.forget(tx, [record for record in records if wire.type_of(record) in erasure.TYPES])
+        await erasure.forget(tx, erased)
     await flush(tx)
-    await tx.flush()
+    await flush_session(tx)
+
+
+def _sorted(
+    consumer: Consumer, records: Sequence[Record]
+) -> tuple[list[Received[Any]], list[ReceivedCard], list[Record]]:
+    """Return the facts that a handler takes, decoded; the newest cards; and the records that say who was erased."""
+    facts: list[Received[Any]] = []
+    cards: list[ReceivedCard] = []
+    erased: list[Record] = []
+    for record in records:
+        kind = record.headers["ce_type"]
+        if kind in erasure.TYPES:
+            erased.append(record)
+        if contract := consumer.by_type.get(kind):
+            facts.append(wire.received(record, contract))
+        elif kind == CARD_TYPE and consumer.hears_cards(record.topic):
+            cards.append(wire.received_card(record))
+    return facts, _newest(cards), erased
 
 
 def _newest(cards: Sequence[ReceivedCard]) -> list[ReceivedCard]:
@@ -96,8 +115,9 @@ async def _cards(tx: AsyncSession, consumer: Consumer, cards: Sequence[ReceivedC
 
 
 async def _batches(tx: AsyncSession, runtime: Runtime, events: Sequence[Received[Any]], kind: Kind) -> None:
+    present = {event.type for event in events}
     for handler in runtime.service.consumer.handlers:
-        if handler.batch and handler.kind is kind:
+        if handler.batch and handler.kind is kind and not present.isdisjoint(handler.types):
             mine = await _due(tx, runtime, handler, [event for event in events if event.type in handler.types])
             if mine:
                 with caused_by(Cause(handler=handler.name)):

@@ -12,6 +12,7 @@ from shared.bus import BusUnavailable, OffsetOutOfRange, Record, Subscription, T
 from shared.outbox.batches import CardsAnew, Gap, Moved, apply_partition, stop_partition
 from shared.outbox.parking import CodeAtFault
 from shared.outbox.replacing import replace
+from shared.outbox.together import apply_together
 from shared.service import Runtime
 
 LEAST, FIRST, MOST = 50, 500, 5_000
@@ -118,7 +119,11 @@ class Inbox:
             return 0
         began = time.monotonic()
         try:
-            done = {each: await self._handle(subscription, each, records) for each, records in fetched.items()}
+            together = await apply_together(self.runtime, fetched, self._next)
+            done = {
+                each: len(records) if each in together else await self._handle(subscription, each, records)
+                for each, records in fetched.items()
+            }
         except Exception:
             self._failed |= fetched.keys()
             for partition in fetched:

@@ -106,6 +106,7 @@ class Relay:
         batch = await self.take(settling=self._sent)
         self._sent = None
         if batch is None:
+            await self.alignment.note_ends()
             return 0
         await self.send(batch)
         self._sent = batch
@@ -113,8 +114,8 @@ class Relay:
 
     async def take(self, settling: Batch | None = None) -> Batch | None:
         """In one transaction under the lease: delete what was sent, then load the stored batch or store the next."""
-        if self.alignment.rested:
-            self.alignment.doubt()
+        if self.alignment.rested and not self.alignment.doubtful:
+            await self.alignment.confirm()
         while True:
             if self.alignment.doubtful:
                 await self.alignment.assure()

@@ -189,7 +189,7 @@ async def _stuck_sentence(bus: EventBus, lags: Mapping[TopicPartition, Partition
     for partition, lag in sorted(lags.items()):
         if lag.behind and lag.unmoved_s > UNMOVED_S:
             first = await bus.read(partition, lag.next_offset, most=1)
-            if first and first[0].sent_at and (utcnow() - first[0].sent_at).total_seconds() > UNMOVED_S:
+            if first and first[0].sent_at and utcnow().timestamp() - first[0].sent_at > UNMOVED_S:
                 stuck.append(partition)
     if not stuck:
         return OK

@@ -14,7 +14,7 @@ from shared.bus import Record, TopicPartition
 from shared.clock import utcnow
 from shared.contracts import Event, Received, registry
 from shared.contracts.cards import CardVersion, ContactCard, ReceivedCard
-from shared.ids import new_id
+from shared.ids import new_id, read_id
 from shared.outbox.writing import CARD_TYPE
 
 TICK_TYPE = "log.tick"
@@ -157,7 +157,7 @@ def cards_epoch_of(record: Record) -> int:
 
 def id_of(record: Record) -> UUID:
     """Return the id of the event that a record carries."""
-    return UUID(record.headers["ce_id"])
+    return read_id(record.headers["ce_id"])
 
 
 def version_of(record: Record) -> int:
@@ -178,24 +178,7 @@ def received(record: Record, contract: type[Event]) -> Received[Any]:
     decoder = _decoders.get(contract)
     if decoder is None:
         decoder = _decoders[contract] = msgspec.json.Decoder(contract)
-    headers = record.headers
-    causation = headers.get("causation_id")
-    return Received(
-        event=_decoded(decoder, record),
-        id=UUID(headers["ce_id"]),
-        type=headers["ce_type"],
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        position=position_of(record),
-        version=int(headers["version"]),
-        key=record.key,
-        recorded_at=datetime.fromisoformat(headers["recorded_at"]),
-        correlation_id=headers.get("correlation_id"),
-        causation_id=UUID(causation) if causation else None,
-        traceparent=headers.get("traceparent"),
-        card=_card_version(headers.get("card")),
-    )
+    return Received(_decoded(decoder, record), record.key, record.headers)
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], record: Record) -> Any:
@@ -205,11 +188,6 @@ def _decoded(decoder: msgspec.json.Decoder[Any], record: Record) -> Any:
         if not str(error).startswith(NEW_CODE):
             raise
         raise NotKnownYet(type_of(record), "" if is_card(record) else str(error)) from error
-
-
-def _card_version(header: str | None) -> CardVersion | None:
-    topic, _, version = (header or "").rpartition(":")
-    return CardVersion(topic, int(version)) if topic else None
 
 
 def received_card(record: Record) -> ReceivedCard:

@@ -38,11 +38,18 @@ class Consuming:
             await inbox._subscribed()
             while not inbox._next:
                 await inbox.turn()
+            await self._forget_earlier_rounds(inbox)
             began = time.perf_counter()
             await self._read_all(inbox)
             return self.events / (time.perf_counter() - began)
         finally:
             await inbox.close()
+
+    async def _forget_earlier_rounds(self, inbox: Inbox) -> None:
+        """Have rows that were emptied not look like those of a restored database: Kafka knows what was committed."""
+        inbox._restored_until.clear()
+        async with self.runtime.db.connection() as connection:
+            await connection.execute("UPDATE inbox SET restored_until = 0")
 
     async def _read_all(self, inbox: Inbox) -> None:
         while await self._stored() < self.events:

@@ -1,78 +1,115 @@
-"""How facts are written: sorted arrays in, a row once by its id, and a mark for the folder in the same transaction."""
+"""How facts are written: a row once by its id, and a mark for the folder in the same transaction."""
 
 from __future__ import annotations
 
-PURCHASES = """
-INSERT INTO purchases (purchase_id, person_id, occurred_at, amount_minor, discount_minor, currency, channel)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
-ON CONFLICT DO NOTHING
-"""
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
-REFUNDS = """
-INSERT INTO refunds (refund_id, purchase_id, amount_minor, currency)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[])
-ON CONFLICT DO NOTHING
-"""
 
-CANCELLATIONS = """
-INSERT INTO cancellations (purchase_id) SELECT * FROM unnest($1::uuid[]) ON CONFLICT DO NOTHING
-"""
+@dataclass(frozen=True)
+class Facts:
+    """A table of facts and the types of its columns, the id first."""
 
-MERGES = """
-INSERT INTO merges (person_id, other_id) SELECT * FROM unnest($1::uuid[], $2::uuid[]) ON CONFLICT DO NOTHING
-"""
+    table: str
+    columns: Mapping[str, str]
 
-LEADS = """
-INSERT INTO leads
-    (lead_id, person_id, captured_at, source, campaign, product, awareness, agent_id, due_at, born_answered)
-SELECT * FROM unnest(
-    $1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
-    $9::timestamptz[], $10::boolean[]
+    @cached_property
+    def insert(self) -> str:
+        """Return the statement that takes sorted arrays, a column each, and leaves out rows that there are."""
+        arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(self.columns.values(), 1))
+        into = f"{self.table} ({', '.join(self.columns)})"
+        return f"INSERT INTO {into} SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+
+
+PURCHASES = Facts(
+    "purchases",
+    {
+        "purchase_id": "uuid",
+        "person_id": "uuid",
+        "occurred_at": "timestamptz",
+        "amount_minor": "bigint",
+        "discount_minor": "bigint",
+        "currency": "text",
+        "channel": "text",
+    },
 )
-ON CONFLICT DO NOTHING
-"""
-
-LEAD_ANSWERS = """
-INSERT INTO lead_answers (touch_id, lead_id, asked_at, recorded_at, in_time, agent_id, version)
-SELECT * FROM unnest(
-    $1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::boolean[], $6::uuid[], $7::bigint[]
+REFUNDS = Facts("refunds", {"refund_id": "uuid", "purchase_id": "uuid", "amount_minor": "bigint", "currency": "text"})
+CANCELLATIONS = Facts("cancellations", {"purchase_id": "uuid"})
+MERGES = Facts("merges", {"person_id": "uuid", "other_id": "uuid"})
+LEADS = Facts(
+    "leads",
+    {
+        "lead_id": "uuid",
+        "person_id": "uuid",
+        "captured_at": "timestamptz",
+        "source": "text",
+        "campaign": "text",
+        "product": "text",
+        "awareness": "text",
+        "agent_id": "uuid",
+        "due_at": "timestamptz",
+        "born_answered": "boolean",
+    },
 )
-ON CONFLICT DO NOTHING
-"""
-
-LEAD_OWNERS = """
-INSERT INTO lead_owners (event_id, lead_id, agent_id, version)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[])
-ON CONFLICT DO NOTHING
-"""
-
-LEAD_UPDATES = """
-INSERT INTO lead_updates (event_id, lead_id, campaign, product, awareness, version)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[])
-ON CONFLICT DO NOTHING
-"""
-
-LEAD_OUTCOMES = """
-INSERT INTO lead_outcomes (event_id, lead_id, outcome, occurred_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[])
-ON CONFLICT DO NOTHING
-"""
-
-LEAD_REOPENINGS = """
-INSERT INTO lead_reopenings (event_id, lead_id, asked_at, due_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
-ON CONFLICT DO NOTHING
-"""
-
-INVITATIONS = """
-INSERT INTO invitations
-    (invitation_id, person_id, invited_at, channel, kind, scale, survey, touchpoint, product, agent_id)
-SELECT * FROM unnest(
-    $1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $10::uuid[]
+LEAD_ANSWERS = Facts(
+    "lead_answers",
+    {
+        "touch_id": "uuid",
+        "lead_id": "uuid",
+        "asked_at": "timestamptz",
+        "recorded_at": "timestamptz",
+        "in_time": "boolean",
+        "agent_id": "uuid",
+        "version": "bigint",
+    },
 )
-ON CONFLICT DO NOTHING
-"""
+LEAD_OWNERS = Facts("lead_owners", {"event_id": "uuid", "lead_id": "uuid", "agent_id": "uuid", "version": "bigint"})
+LEAD_UPDATES = Facts(
+    "lead_updates",
+    {
+        "event_id": "uuid",
+        "lead_id": "uuid",
+        "campaign": "text",
+        "product": "text",
+        "awareness": "text",
+        "version": "bigint",
+    },
+)
+LEAD_OUTCOMES = Facts(
+    "lead_outcomes", {"event_id": "uuid", "lead_id": "uuid", "outcome": "text", "occurred_at": "timestamptz"}
+)
+LEAD_REOPENINGS = Facts(
+    "lead_reopenings", {"event_id": "uuid", "lead_id": "uuid", "asked_at": "timestamptz", "due_at": "timestamptz"}
+)
+
+_ASKED = {
+    "kind": "text",
+    "scale": "text",
+    "survey": "text",
+    "touchpoint": "text",
+    "product": "text",
+    "agent_id": "uuid",
+}
+
+INVITATIONS = Facts(
+    "invitations",
+    {"invitation_id": "uuid", "person_id": "uuid", "invited_at": "timestamptz", "channel": "text", **_ASKED},
+)
+ANSWERS = Facts(
+    "answers",
+    {
+        "event_id": "uuid",
+        "invitation_id": "uuid",
+        "person_id": "uuid",
+        "occurred_at": "timestamptz",
+        "revision": "integer",
+        "version": "bigint",
+        **_ASKED,
+        "value": "integer",
+        "category": "text",
+    },
+)
 
 DELIVERIES = """
 INSERT INTO deliveries (invitation_id, delivered_at)
@@ -81,17 +118,7 @@ FROM unnest($1::uuid[], $2::timestamptz[]) AS told (invitation_id, delivered_at)
 GROUP BY invitation_id ORDER BY invitation_id
 ON CONFLICT (invitation_id) DO UPDATE SET delivered_at = least(deliveries.delivered_at, EXCLUDED.delivered_at)
 """
-
-ANSWERS = """
-INSERT INTO answers
-    (event_id, invitation_id, person_id, occurred_at, revision, version, kind, scale, survey, touchpoint, product,
-     agent_id, value, category)
-SELECT * FROM unnest(
-    $1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::integer[], $6::bigint[], $7::text[], $8::text[],
-    $9::text[], $10::text[], $11::text[], $12::uuid[], $13::integer[], $14::text[]
-)
-ON CONFLICT DO NOTHING
-"""
+"""Of a delivery that is told of twice the first time counts."""
 
 DROP = "DELETE FROM {table} WHERE {column} = ANY($1::uuid[])"
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.metrics.facts import sql
-from services.metrics.facts.writing import store, within_calendars
+from services.metrics.facts.writing import store, store_first_deliveries, within_calendars
 from shared.contracts import Received
 from shared.contracts.messaging import MessageDelivered
 from shared.contracts.surveys import SurveyAnswered, SurveyEvent, SurveyInvited
@@ -31,7 +31,7 @@ async def store_invitations(tx: AsyncSession, batch: Sequence[Received[SurveyInv
 async def store_deliveries(tx: AsyncSession, batch: Sequence[Received[MessageDelivered]]) -> None:
     events = [received.event for received in batch if received.event.invitation_id is not None]
     rows = ((event.invitation_id, within_calendars(event.occurred_at)) for event in events)
-    await store(tx, sql.DELIVERIES, rows, *(event.person_id for event in events))
+    await store_first_deliveries(tx, rows, *(event.person_id for event in events))
 
 
 @consumer.state(SurveyAnswered, batch=True)

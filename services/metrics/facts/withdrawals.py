@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.metrics.facts import sql
+from services.metrics.facts.writing import mark
 from shared.contracts import Received
 from shared.contracts.customers import CustomersWithdrawal
 from shared.contracts.leads import LeadsWithdrawal
@@ -55,4 +56,4 @@ async def drop_withdrawn(tx: AsyncSession, batch: Sequence[Received[AnyWithdrawa
             ids[table, column].append(getattr(received.event, name))
     for (table, column), gone in sorted(ids.items()):
         await driver(tx).execute(sql.DROP.format(table=table, column=column), gone)
-    await driver(tx).execute(sql.MARK, list({received.event.owner_id for received in batch}))
+    await mark(tx, *(received.event.owner_id for received in batch))

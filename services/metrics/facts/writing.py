@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.metrics.facts import sql
-from shared.db import driver
+from shared.db import driver, savepoint
 from shared.errors import Invalid
+from shared.outbox.writing import MANY
 
 YEARS = range(1801, 2241)
 """Years for which both calendars are computed, with room for activity that outlasts the last purchase."""
@@ -29,13 +31,40 @@ class OutsideTheCalendars(Invalid):
         )
 
 
-async def store(tx: AsyncSession, statement: str, rows: Iterable[Sequence[Any]], *people: UUID) -> None:
+async def store(tx: AsyncSession, facts: sql.Facts, rows: Iterable[Sequence[Any]], *people: UUID) -> None:
     """Insert `rows`, ordered by their id so that batches meet in one order, and mark `people` for the folder."""
-    ordered = sorted(rows, key=lambda row: row[0])
+    ordered = sorted(rows, key=lambda row: row[0].int)
     if not ordered:
         return
-    await driver(tx).execute(statement, *(list(column) for column in zip(*ordered, strict=True)))
+    if len(ordered) < MANY or not await _copied(driver(tx), facts, ordered):
+        await driver(tx).execute(facts.insert, *_columns(ordered))
+    await mark(tx, *people)
+
+
+async def store_first_deliveries(tx: AsyncSession, rows: Iterable[Sequence[Any]], *people: UUID) -> None:
+    """Keep when each invitation was first delivered, and mark `people` for the folder."""
+    if known := list(rows):
+        await driver(tx).execute(sql.DELIVERIES, *_columns(known))
+        await mark(tx, *people)
+
+
+async def mark(tx: AsyncSession, *people: UUID) -> None:
+    """Have the folder count `people` anew."""
     await driver(tx).execute(sql.MARK, list(dict.fromkeys(people)))
+
+
+async def _copied(connection: asyncpg.Connection, facts: sql.Facts, rows: Sequence[Sequence[Any]]) -> bool:
+    """Write rows by COPY; False, with nothing written, where one of them was there before, which is seldom."""
+    try:
+        async with savepoint(connection):
+            await connection.copy_records_to_table(facts.table, columns=list(facts.columns), records=rows)
+    except asyncpg.UniqueViolationError:
+        return False
+    return True
+
+
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def within_calendars(at: datetime) -> datetime:
