@@ -33,6 +33,13 @@ SERVICE = Service(
     restaters=(restate_leads, restate_agents),
     measures=(
         Measure(
+            "peyvand_leads_answer_seconds",
+            "How long it took until a lead was answered: the median of those answered among the last 1,000.",
+            """SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY response_s), 0) FROM (
+                SELECT response_s FROM leads ORDER BY captured_at DESC, id DESC LIMIT 1000
+            ) AS latest""",
+        ),
+        Measure(
             "peyvand_leads_overdue",
             "Leads whose question waits beyond its time, counted up to 10,000.",
             "SELECT count(*) FROM (SELECT FROM leads WHERE overdue_at IS NOT NULL LIMIT 10000) AS overdue",

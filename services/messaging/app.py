@@ -23,6 +23,20 @@ from shared.service import Measure, Service
 
 MEASURES = (
     Measure(
+        "peyvand_messages_lately",
+        "Messages written in the last five minutes, counted up to 10,000.",
+        """SELECT count(*) FROM (
+            SELECT FROM messages WHERE created_at > now() - interval '5 minutes' LIMIT 10000
+        ) AS lately""",
+    ),
+    Measure(
+        "peyvand_messages_late",
+        "Messages that could be sent by now and are not, counted up to 10,000.",
+        """SELECT count(*) FROM (
+            SELECT FROM messages WHERE status IN ('queued', 'held') AND due_at < now() LIMIT 10000
+        ) AS late""",
+    ),
+    Measure(
         "peyvand_messages_unknown",
         "Messages of which nobody knows yet whether the provider took them, counted up to 10,000.",
         """SELECT count(*) FROM (

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
 import structlog
 from fastapi import FastAPI, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from sqlalchemy.pool import QueuePool
 from starlette.types import Scope
 
 from shared.outbox.status import consumer_lag, parked_counts, relay_lag
@@ -65,6 +67,8 @@ class MachineryMetrics:
     """How events flow in a service, read when they are asked for."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._taken = Gauge("peyvand_db_connections_taken", "Connections of the pool in use.", registry=registry)
+        self._most = Gauge("peyvand_db_connections_most", "Connections that the pool may have.", registry=registry)
         self._waiting = Gauge("peyvand_relay_waiting_events", "Events in the outbox.", registry=registry)
         self._oldest = Gauge("peyvand_relay_oldest_seconds", "Age of the oldest of them.", registry=registry)
         self._relay_stopped = Gauge("peyvand_relay_stopped", "1 where it stands still.", registry=registry)
@@ -77,6 +81,9 @@ class MachineryMetrics:
         self._parked = Gauge("peyvand_parked_events", "Events set aside (up to 10,000).", ("state",), registry=registry)
 
     async def read(self, runtime: Runtime) -> None:
+        pool = cast("QueuePool", runtime.db.engine.pool)
+        self._taken.set(pool.checkedout())
+        self._most.set(pool.size())
         consumer = runtime.service.consumer
         relay = await relay_lag(runtime.db, runtime.service.name)
         partitions = await consumer_lag(runtime.db, runtime.bus, consumer)

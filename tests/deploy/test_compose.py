@@ -134,7 +134,11 @@ def test_what_runs_on_is_asked_whether_it_lives(containers: dict[str, Any]) -> N
 def test_only_the_ingress_is_published_and_stores_are_reached_from_inside_alone(containers: dict[str, Any]) -> None:
     published = {name: each["ports"] for name, each in containers.items() if "ports" in each}
 
-    assert published == {"ingress": ["127.0.0.1:8000:8080"], "prometheus": ["127.0.0.1:9090:9090"]}
+    assert published == {
+        "ingress": ["127.0.0.1:8000:8080"],
+        "prometheus": ["127.0.0.1:9090:9090"],
+        "grafana": ["127.0.0.1:3000:3000"],
+    }
     assert compose(filled())["networks"]["data"] == {"internal": True}
     assert [name for name in ("postgres", "kafka", "roles") if containers[name]["networks"] != ["data"]] == []
     assert containers["ingress"]["networks"] == ["edge"]

@@ -148,3 +148,15 @@ async def test_a_worker_answers_for_its_health_and_nothing_else(runtime: Runtime
     assert (await anonymous(app, "/readyz")).status_code == 200
     assert (await anonymous(app, "/metrics")).status_code == 200
     assert (await anonymous(app, "/v1/notes")).status_code == 404
+
+
+async def test_the_figures_say_how_many_connections_of_the_pool_are_in_use(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    async with runtime.db.connection():
+        busy = (await client.get("/metrics")).text
+    idle = (await client.get("/metrics")).text
+
+    assert "peyvand_db_connections_taken 1.0\n" in busy
+    assert "peyvand_db_connections_taken 0.0\n" in idle
+    assert f"peyvand_db_connections_most {float(runtime.settings.pool_size)}\n" in idle
