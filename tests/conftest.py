@@ -24,6 +24,7 @@ MakeRuntime = Callable[..., Awaitable[Runtime]]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server in the process that others are started by, so that test workers share it."""
+    kafka.expect_short_lives()
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         config.stash[SERVER] = TestServer()
 

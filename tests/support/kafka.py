@@ -11,8 +11,16 @@ from pathlib import Path
 
 from services.kafka import KafkaBroker
 
+SHORT_LIVES = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""What halves the processor time of a broker's start: compile once, and collect garbage in one thread."""
+
 _started: list[KafkaBroker] = []
 """Brokers of this process, kept so that their processes are not taken for forgotten ones."""
+
+
+def expect_short_lives() -> None:
+    """Have every Java program that this process and its children start spare itself what pays in hours only."""
+    os.environ.setdefault("JDK_JAVA_OPTIONS", SHORT_LIVES)
 
 
 def bootstrap_servers(folder: Path) -> str:
