@@ -26,8 +26,8 @@ up-local: ## Run it distributed, each process by itself, without Docker: Kafka, 
 test: environment ## Run the whole suite (PYTEST="-n 2 -k name" narrows it)
 	@mkdir -p .build; status=0; $(BIN)/pytest $(PYTEST) || status=$$?; echo $$status > .build/test.status; exit $$status
 
-fuzz: environment ## Try every operation of every API with a thousand examples (ARGS="-k leads" narrows it)
-	@$(BIN)/pytest tests/fuzz -m fuzz_long -s -p no:cacheprovider $(ARGS)
+fuzz: environment ## Try every operation of every API with a thousand examples (EXAMPLES=1000 ARGS="-k leads")
+	@EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/pytest tests/fuzz -m fuzz_long -s -p no:cacheprovider $(ARGS)
 
 faults: environment ## Kill, freeze and starve deployments under load, then compare all (SEED=1 MINUTES=4 ARGS="-k kafka")
 	@SEED=$(SEED) MINUTES=$(or $(MINUTES),4) $(BIN)/pytest tests -m faults_long -s -p no:cacheprovider $(ARGS)

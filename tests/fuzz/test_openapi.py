@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,7 +20,7 @@ from tests.support import api
 from tests.support.postgres import TestServer
 
 SHORT = Bounds(examples=5, walks=5, within_s=240)
-LONG = Bounds(examples=1_000, walks=200, within_s=2_400, progress=True)
+LONG = Bounds(examples=int(os.environ.get("EXAMPLES", "1000")), walks=200, within_s=2_400, progress=True)
 """About twelve milliseconds an example: two to six minutes a service on a machine that does nothing else."""
 
 OUT_OF_REACH = {
