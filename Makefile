@@ -30,7 +30,9 @@ fuzz: environment ## Try every operation of every API with a thousand examples (
 	@EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/pytest tests/fuzz -m fuzz_long -s -p no:cacheprovider $(ARGS)
 
 faults: environment ## Kill, freeze and starve deployments under load, then compare all (SEED=1 MINUTES=4 ARGS="-k kafka")
-	@SEED=$(SEED) MINUTES=$(or $(MINUTES),4) $(BIN)/pytest tests -m faults_long -s -p no:cacheprovider $(ARGS)
+	@# A folder of its own: another run of pytest would close the usual one to the user that PostgreSQL runs as.
+	@SEED=$(SEED) MINUTES=$(or $(MINUTES),4) $(BIN)/pytest tests -m faults_long -s -p no:cacheprovider \
+		--basetemp=/tmp/peyvand-faults $(ARGS)
 
 lint: environment ## Check style and who imports whom
 	@$(BIN)/ruff check .
