@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -25,8 +26,15 @@ MakeRuntime = Callable[..., Awaitable[Runtime]]
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server in the process that others are started by, so that test workers share it."""
     kafka.expect_short_lives()
+    keep_what_is_compiled()
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         config.stash[SERVER] = TestServer()
+
+
+def keep_what_is_compiled() -> None:
+    """Write bytecode even where the environment says not to: a run starts a hundred processes of the same code."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
