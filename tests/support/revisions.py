@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,16 +95,16 @@ def _is_about(statement: str, tables: set[str]) -> bool:
 def code_before(revision: Revision, service: Service, folder: Path) -> bool:
     """Write the code that ran before a migration came into a folder; say whether its history is here.
 
-    A migration that is not committed yet comes after the last commit. A commit whose migrations do not hang together
-    never ran anywhere, so the one before it is taken.
+    A migration that is not committed yet comes after the last commit. A commit whose migrations do not hang together,
+    or whose code does not even import, never ran anywhere, so the one before it is taken.
     """
     added = _git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(revision.file))
-    commits = _git("rev-list", "--max-count=10", f"{added}^" if added else "HEAD").split()
+    commits = _git("rev-list", "--max-count=20", f"{added}^" if added else "HEAD").split()
     for commit in commits:
         archive = folder / "code.tar"
         _git("archive", "--output", str(archive), commit, "services", "shared")
         subprocess.run(["tar", "-xf", archive, "-C", folder], check=True)
-        if _hang_together(folder, service):
+        if _hang_together(folder, service) and _imports(folder, service):
             return True
         shutil.rmtree(folder / "services")
         shutil.rmtree(folder / "shared")
@@ -117,6 +118,16 @@ def _hang_together(code: Path, service: Service) -> bool:
         return len(scripts.get_heads()) == len(folders)
     except (KeyError, CommandError, UserWarning):  # the suite takes warnings for errors
         return False
+
+
+def _imports(code: Path, service: Service) -> bool:
+    command = [sys.executable, "-c", f"import shared.main, services.{service.name}.app"]
+    return subprocess.run(command, cwd=code, capture_output=True, check=False).returncode == 0
+
+
+def _is_importable(code: Path, service: Service) -> bool:
+    imports = f"import shared.main, services.{service.name}.app"
+    return subprocess.run([sys.executable, "-c", imports], cwd=code, capture_output=True, check=False).returncode == 0
 
 
 def _git(*arguments: str) -> str:
