@@ -29,10 +29,20 @@ AHEAD = 2
 
 
 def choosing(besides: str, at: str, where: str = "true") -> str:
-    """Return the statement that gives a lead to an agent; `besides` and `at` name its parameters.
+    """Return the statement that gives a lead to an agent whom no other is choosing; `besides` and `at` name parameters.
 
     Who is near the fewest is decided by the statement's snapshot, as a condition that a change meanwhile could undo
     would leave the row locked and go on to the next.
+    """
+    fewest = "open_leads::float8 / capacity, last_assigned_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
+    return _giving(besides, at, order=fewest, where=where)
+
+
+def _giving(besides: str, at: str, *, order: str, where: str = "true") -> str:
+    """Return the statement that gives a lead to the first, in an order, of those who are near the fewest.
+
+    One subselect that locks, no more: where an agent was changed meanwhile, PostgreSQL runs all that have not run yet,
+    and who holds one agent would wait for another.
     """
     on_duty = f"active AND on_duty AND role = 'agent' AND id <> ALL({besides})"
     near = f"""
@@ -40,19 +50,15 @@ def choosing(besides: str, at: str, where: str = "true") -> str:
         SELECT min((open_leads + {AHEAD})::float8 / capacity) FROM agents WHERE {on_duty}
     )
     """
-    fewest = f"""
-    SELECT id FROM agents WHERE {on_duty} AND id = ANY(ARRAY({near}))
-    ORDER BY open_leads::float8 / capacity, last_assigned_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
-    """
-    any_near = f"SELECT id FROM agents WHERE {on_duty} AND id = ANY(ARRAY({near})) ORDER BY random() LIMIT 1"
     return f"""
     UPDATE agents SET open_leads = open_leads + 1, last_assigned_at = {at}
-    WHERE {where} AND id = coalesce(({fewest}), ({any_near} FOR NO KEY UPDATE))
+    WHERE {where} AND id = (SELECT id FROM agents WHERE {on_duty} AND id = ANY(ARRAY({near})) ORDER BY {order})
     RETURNING id
     """
 
 
 CHOOSE = choosing("$1::uuid[]", "$2")
+WAIT = _giving("$1::uuid[]", "$2", order="random() LIMIT 1 FOR NO KEY UPDATE")
 
 CHANGE = """
 UPDATE agents SET open_leads = open_leads + change.by
@@ -65,7 +71,8 @@ async def choose_agent(tx: AsyncSession, *, at: datetime, besides: Collection[UU
 
     The last thing that a transaction waits for, as it keeps the agent from others; more than one is chosen in turn.
     """
-    return cast("UUID | None", await driver(tx).fetchval(CHOOSE, list(besides), at))
+    chosen = await driver(tx).fetchval(CHOOSE, list(besides), at) or await driver(tx).fetchval(WAIT, list(besides), at)
+    return cast("UUID | None", chosen)
 
 
 async def take_turn(tx: AsyncSession) -> None:
