@@ -125,11 +125,6 @@ def _imports(code: Path, service: Service) -> bool:
     return subprocess.run(command, cwd=code, capture_output=True, check=False).returncode == 0
 
 
-def _is_importable(code: Path, service: Service) -> bool:
-    imports = f"import shared.main, services.{service.name}.app"
-    return subprocess.run([sys.executable, "-c", imports], cwd=code, capture_output=True, check=False).returncode == 0
-
-
 def _git(*arguments: str) -> str:
     """Return what git says, or nothing where there is no history."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
