@@ -174,6 +174,16 @@ async def test_members_share_the_partitions_and_one_that_leaves_hands_its_own_ov
     assert heard == {0, 1, 2, 3}
 
 
+async def test_a_partition_ends_after_its_last_record_whoever_asks(bus: EventBus) -> None:
+    await bus.create_topics(TOPICS, partitions=2)
+    other = TopicPartition(FACTS, 1)
+    before = await bus.ends([FIRST, other])
+    await bus.send([record(number) for number in range(3)])
+
+    assert before == {FIRST: 0, other: 0}
+    assert await bus.ends([FIRST, other]) == {FIRST: 3, other: 0}
+
+
 async def test_a_transport_that_answers_can_be_told(bus: EventBus) -> None:
     await bus.create_topics(TOPICS, partitions=1)
 
