@@ -31,16 +31,13 @@ from shared.service import Runtime
 AT_ONCE = 500
 PROGRESS_S = 1.0
 
-_LOST = """
-FROM lost_events
-WHERE restated_at IS NULL AND remade_at IS NULL AND topic = ANY($1::text[])
-    AND NOT EXISTS (SELECT FROM outbox WHERE outbox.id = lost_events.event_id)
-"""
+_LEFT = "FROM lost_events WHERE restated_at IS NULL AND remade_at IS NULL AND topic = ANY($1::text[])"
+_LOST = f"{_LEFT} AND NOT EXISTS (SELECT FROM outbox WHERE outbox.id = lost_events.event_id)"
 _COUNT = f"""
 SELECT type, topic, partition, min(position) AS position, count(*) AS count {_LOST} GROUP BY type, topic, partition
 """
 _NEXT = f"""
-SELECT event_id, position {_LOST} AND partition = $2 AND (position, event_id) > ($3, $4)
+SELECT event_id, position {_LEFT} AND partition = $2 AND (position, event_id) > ($3, $4)
 ORDER BY position, event_id LIMIT $5
 """
 _TAKE = f"""
