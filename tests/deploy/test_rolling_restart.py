@@ -26,7 +26,7 @@ from tests.support.postgres import TestServer
 from tests.support.processes import Running, running
 from tests.support.runtimes import SECRET, migrate_bus
 
-PAUSE_S = 0.05
+PAUSE_S = 0.1
 """Between a caller's requests: what is looked for is a request that fails, and no figure."""
 
 
