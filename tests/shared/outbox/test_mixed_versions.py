@@ -182,7 +182,7 @@ async def test_a_code_that_an_old_contract_does_not_list_waits_as_an_unknown_typ
 
     assert set(painted[-2:]) == {(one, "red"), (other, "green")}
     for _ in range(7):
-        assert await deadletters.replay(runtime.db, "echo") == 0
+        assert await deadletters.replay(runtime.db, "echo") == 1
         await drain(runtime)
     [waiting] = await deadletters.listed(runtime.db, "echo", state="unknown")
     assert waiting["error"].startswith("Waits for code that knows echo.painted: Invalid enum value 'blue'")
