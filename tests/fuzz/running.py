@@ -21,7 +21,7 @@ SEED = 20261122
 KNOWN_SHARE = 0.7
 """How often an id or a code is one that exists."""
 
-Known = Mapping[str, Sequence[str]]
+Known = Mapping[str, Sequence[str | int]]
 """Values that exist, by where they go: `path.lead_id`, `query.person_id`, `body.agent_id`."""
 
 

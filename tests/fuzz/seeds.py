@@ -158,5 +158,5 @@ SANDBOX: Known = {
     "body.from": ["09990001234"],
     "body.number": ["09990001234"],
     "path.number": ["30007732000000"],
-    "path.fault_id": ["1", "2", "3"],
+    "path.fault_id": [1, 2, 3],
 }

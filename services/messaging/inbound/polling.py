@@ -48,8 +48,9 @@ async def sweep_inbound(runtime: Runtime) -> int:
 
 async def match_late_cards(runtime: Runtime) -> int:
     """Tell whose texts those are that were stored in the moment in which their sender's card was."""
+    now = utcnow()
     async with runtime.db.transaction() as tx:
-        rows = await driver(tx).fetch(sql.LATELY_NOBODYS, utcnow() - LATELY)
+        rows = await driver(tx).fetch(sql.LATELY_NOBODYS, now - LATELY, now)
         await match_strangers(tx, [row["sender"] for row in rows])
     return 0
 
