@@ -33,6 +33,9 @@ NAMING = {
 
 _savepoints = count()
 
+STOPPED_MS = "60000"
+"""How long a transaction may rest between two statements before the server ends it: a stopped process holds no locks."""
+
 CLIENT_GONE_MS = "500"
 """How often the server looks, amid a statement, whether we are still there: what nobody waits for holds no locks."""
 
@@ -86,6 +89,7 @@ class Database:
                     "search_path": f"public,{state_schema}",
                     "timezone": "UTC",
                     "client_connection_check_interval": CLIENT_GONE_MS,
+                    "idle_in_transaction_session_timeout": STOPPED_MS,
                 },
             },
         )

@@ -22,8 +22,11 @@ from shared.bus.protocol import BusUnavailable, Record, Start, TopicPartition
 from shared.clock import utcnow
 from shared.ids import plain
 
-IDLE_IN_TRANSACTION = "5s"
-"""After how long the server breaks off what a process began that was stopped: it would hold partitions' heads."""
+STOPPED_AFTER = "5s"
+"""After how long the server breaks off what a process began that was stopped: it would hold partitions' heads.
+
+It counts between two statements and, while heads are held, within one: a COPY waits for its rows.
+"""
 
 TOMBSTONES_KEPT = timedelta(hours=24)
 """How long a compacted topic keeps the record that says a key is gone."""
@@ -68,8 +71,9 @@ CREATE INDEX IF NOT EXISTS ix_log_tombstones ON log (topic, sent_at) WHERE body 
 
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('peyvand.local_bus.schema'))"
 
-_LOCK_HEADS = """
-SELECT h.topic, h.partition, h.next_offset, t.compacted FROM heads h JOIN topics t USING (topic)
+_LOCK_HEADS = f"""
+SELECT h.topic, h.partition, h.next_offset, t.compacted FROM heads h JOIN topics t USING (topic),
+    (SELECT set_config('statement_timeout', '{STOPPED_AFTER}', true)) AS timely
 WHERE (h.topic, h.partition) IN (SELECT * FROM unnest($1::text[], $2::integer[]))
 ORDER BY h.topic, h.partition FOR UPDATE OF h
 """
@@ -247,7 +251,7 @@ class LocalBus:
                     server_settings={
                         "application_name": "peyvand bus",
                         "timezone": "UTC",
-                        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
+                        "idle_in_transaction_session_timeout": STOPPED_AFTER,
                     },
                 )
             return self._pool

@@ -51,7 +51,8 @@ async def match_late_cards(runtime: Runtime) -> int:
     now = utcnow()
     async with runtime.db.transaction() as tx:
         rows = await driver(tx).fetch(sql.LATELY_NOBODYS, now - LATELY, now)
-        await match_strangers(tx, [row["sender"] for row in rows])
+        if rows:
+            await match_strangers(tx, [row["sender"] for row in rows])
     return 0
 
 
