@@ -83,7 +83,8 @@ RETURNING sender
 
 LATELY_NOBODYS = """
 SELECT DISTINCT inbound.sender FROM inbound_messages inbound
-WHERE inbound.recorded_at BETWEEN $1 AND $2 AND inbound.person_id IS NULL AND inbound.sender IS NOT NULL AND inbound.shared_by = '{}'
+WHERE inbound.recorded_at BETWEEN $1 AND $2
+  AND inbound.person_id IS NULL AND inbound.sender IS NOT NULL AND inbound.shared_by = '{}'
 ORDER BY inbound.sender
 """
 
