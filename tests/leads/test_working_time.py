@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import holidays
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.leads.leads.working_time import RoundTheClock, WorkingTime, office_hours
+from services.leads.leads.working_time import RoundTheClock, WorkingTime, knows_country, office_hours, public_holidays
 
 TEHRAN = ZoneInfo("Asia/Tehran")
 DAYS = ("sat", "sun", "mon", "tue", "wed", "thu")
@@ -101,3 +102,12 @@ def test_the_working_time_until_the_due_time_is_what_was_allowed(start: datetime
     allowed = timedelta(minutes=minutes)
 
     assert iran().between(start, iran().due(start, allowed)) == allowed
+
+
+def test_the_holidays_of_every_country_are_those_of_the_library() -> None:
+    days = [date(2026, 1, 1) + timedelta(number) for number in range(365)]
+
+    for country in holidays.list_supported_countries(include_aliases=False):
+        theirs, ours = holidays.country_holidays(country), public_holidays(country)
+        assert knows_country(country)
+        assert [day for day in days if day in ours] == [day for day in days if day in theirs], country

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 from itertools import takewhile
 from typing import Literal, Protocol, get_args
 from zoneinfo import ZoneInfo
 
 import holidays
+from holidays.registry import EntityLoader
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEK: tuple[Weekday, ...] = get_args(Weekday)
@@ -90,7 +93,7 @@ def office_hours(
     extra_holidays: tuple[date, ...] = (),
 ) -> WorkingTime:
     """Return the working time of an office; the calendar of holidays is kept, as it grows with the years asked for."""
-    public = holidays.country_holidays(holiday_country) if holiday_country else {}
+    public = public_holidays(holiday_country) if holiday_country else ()
     extra = frozenset(extra_holidays)
     weekdays = frozenset(WEEK.index(day) for day in days)
     return OfficeHours(zone, opens, closes, weekdays, lambda day: day in extra or day in public)
@@ -98,4 +101,20 @@ def office_hours(
 
 def knows_country(code: str) -> bool:
     """Tell whether the public holidays of a country are known."""
-    return code in holidays.list_supported_countries()
+    return code in EntityLoader.get_country_codes()
+
+
+def public_holidays(country: str) -> Container[date]:
+    """Return the public holidays of a country.
+
+    Its module is loaded without the package that it is in, which would load those of 250 countries: 11 MB a process.
+    """
+    entity = getattr(holidays, country)
+    package = find_spec("holidays.countries")
+    spec = PathFinder.find_spec(entity.module_name, package.submodule_search_locations if package else None)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(entity.module_name)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Container[date] = getattr(module, entity.entity_name)()
+    return found
