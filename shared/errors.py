@@ -63,6 +63,12 @@ class Unauthorized(PeyvandError):
     title_fa = "وارد نشده‌اید"
 
 
+class BadToken(Unauthorized):
+    code = "bad_token"
+    title = "The token does not verify"
+    title_fa = "توکن پذیرفته نیست"
+
+
 class Forbidden(PeyvandError):
     status = 403
     code = "forbidden"

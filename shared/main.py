@@ -178,6 +178,7 @@ def uvicorn_config(app: object, *, host: str, port: int, trusted_proxies: Sequen
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
         lifespan="off",
+        ws="none",
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
     )

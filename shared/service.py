@@ -58,6 +58,7 @@ class Measure:
 class Service:
     """What a service is made of. Holds no engine, no settings and no connection. It is equal to itself alone.
 
+    `routers` loads what answers requests, which a worker leaves alone.
     `relearners` take over facts of the service's own log that its database has lost in a restore; `restaters` say
     what is so in it now.
     """
@@ -68,7 +69,7 @@ class Service:
     settings: type[ServiceSettings]
     metadata: MetaData
     migrations: Path
-    routers: tuple[APIRouter, ...]
+    routers: Callable[[], tuple[APIRouter, ...]]
     consumer: Consumer
     clocks: tuple[Clock, ...] = ()
     card_readers: Mapping[str, CardReader] = field(default_factory=dict)

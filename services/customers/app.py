@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fastapi import APIRouter
+
+import services.customers.customers.models
+import services.customers.purchases.models  # noqa: F401  (tables that written SQL or the API alone uses)
 from services.customers.classification.restating import restate_customers
 from services.customers.clocks import clocks
 from services.customers.consumers import consumer
-from services.customers.coupons.api import router as coupons
-from services.customers.customers.api import router as customers
 from services.customers.customers.cards import read_cards
 from services.customers.customers.erasing import erase_again
 from services.customers.customers.merging import merge_again
 from services.customers.people.models import Alias
-from services.customers.purchases.api import router as purchases
 from services.customers.settings import Settings
-from services.customers.tickets.api import router as tickets
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.contracts.customers import CustomerErased, CustomerMerged
 from shared.service import Service
+
+
+def routers() -> tuple[APIRouter, ...]:
+    """Load what answers requests."""
+    from services.customers.routers import ROUTERS  # noqa: PLC0415  (a worker answers none, and need not hold them)
+
+    return ROUTERS
+
 
 SERVICE = Service(
     name="customers",
@@ -27,7 +35,7 @@ SERVICE = Service(
     settings=Settings,
     metadata=Alias.metadata,
     migrations=Path(__file__).parent / "migrations",
-    routers=(customers, purchases, coupons, tickets),
+    routers=routers,
     consumer=consumer,
     clocks=clocks,
     card_readers={CUSTOMERS_CONTACTS: read_cards},

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.leads.agents.api import router as agents
+from fastapi import APIRouter
+
 from services.leads.clocks import CLOCKS
 from services.leads.consumers import consumer
-from services.leads.leads.api import router as leads
-from services.leads.leads.progress_api import router as progress
 from services.leads.persons.cards import read_cards
 from services.leads.persons.erasure import erase_again
 from services.leads.restating import restate_agents, restate_leads
@@ -18,6 +17,14 @@ from shared.contracts.cards import LEADS_CONTACTS
 from shared.contracts.leads import LeadErased
 from shared.service import Measure, Service
 
+
+def routers() -> tuple[APIRouter, ...]:
+    """Load what answers requests."""
+    from services.leads.routers import ROUTERS  # noqa: PLC0415  (a worker answers none, and need not hold them)
+
+    return ROUTERS
+
+
 SERVICE = Service(
     name="leads",
     title="Leads",
@@ -25,7 +32,7 @@ SERVICE = Service(
     settings=Settings,
     metadata=Base.metadata,
     migrations=Path(__file__).parent / "migrations",
-    routers=(leads, progress, agents),
+    routers=routers,
     consumer=consumer,
     clocks=CLOCKS,
     card_readers={LEADS_CONTACTS: read_cards},

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import services.messaging.contacts.models  # noqa: F401  (written SQL alone uses its tables)
-from services.messaging.automations.api import router as automations
+from fastapi import APIRouter
+
+import services.messaging.contacts.models
+import services.messaging.inbound.models
+import services.messaging.messages.models
+import services.messaging.suppressions.models  # noqa: F401  (tables that written SQL or the API alone uses)
 from services.messaging.clocks import clocks
 from services.messaging.consumers import consumer
-from services.messaging.inbound.api import router as inbound
-from services.messaging.inbound.hooks_api import router as webhooks
 from services.messaging.messages import relearning
-from services.messaging.messages.api import router as messages
 from services.messaging.orm import metadata
-from services.messaging.providers.api import router as providers
 from services.messaging.resources import open_gateways
 from services.messaging.settings import Settings
-from services.messaging.suppressions.api import router as suppressions
-from services.messaging.suppressions.unsubscribe import router as unsubscribe
-from services.messaging.templates.api import router as templates
 from shared.service import Measure, Service
 
 MEASURES = (
@@ -64,6 +61,14 @@ MEASURES = (
     ),
 )
 
+
+def routers() -> tuple[APIRouter, ...]:
+    """Load what answers requests."""
+    from services.messaging.routers import ROUTERS  # noqa: PLC0415  (a worker answers none, and need not hold them)
+
+    return ROUTERS
+
+
 SERVICE = Service(
     name="messaging",
     title="Messaging",
@@ -71,7 +76,7 @@ SERVICE = Service(
     settings=Settings,
     metadata=metadata,
     migrations=Path(__file__).parent / "migrations",
-    routers=(messages, templates, automations, providers, suppressions, inbound, webhooks, unsubscribe),
+    routers=routers,
     consumer=consumer,
     clocks=clocks,
     resources=open_gateways,

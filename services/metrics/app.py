@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fastapi import APIRouter
+
 from services.metrics.clocks import clocks
 from services.metrics.consumers import consumer
-from services.metrics.dashboard.api import router as dashboard_router
-from services.metrics.figures.api import router as figures_router
-from services.metrics.figures.live import router as live_router
 from services.metrics.settings import Settings
 from services.metrics.stream import open_changes
 from services.metrics.tables import metadata
 from shared.service import Service
+
+
+def routers() -> tuple[APIRouter, ...]:
+    """Load what answers requests."""
+    from services.metrics.routers import ROUTERS  # noqa: PLC0415  (a worker answers none, and need not hold them)
+
+    return ROUTERS
+
 
 SERVICE = Service(
     name="metrics",
@@ -21,7 +28,7 @@ SERVICE = Service(
     settings=Settings,
     metadata=metadata,
     migrations=Path(__file__).parent / "migrations",
-    routers=(live_router, figures_router, dashboard_router),
+    routers=routers,
     consumer=consumer,
     clocks=clocks,
     resources=open_changes,

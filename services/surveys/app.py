@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.surveys.answers.api import router as answers
+from fastapi import APIRouter
+
 from services.surveys.clocks import CLOCKS
 from services.surveys.consumers import consumer
-from services.surveys.fatigue.api import router as fatigue
-from services.surveys.invitations.api import router as invitations
 from services.surveys.orm import metadata
-from services.surveys.results.api import router as results
 from services.surveys.settings import Settings
-from services.surveys.surveys.api import router as surveys
 from shared.service import Service
+
+
+def routers() -> tuple[APIRouter, ...]:
+    """Load what answers requests."""
+    from services.surveys.routers import ROUTERS  # noqa: PLC0415  (a worker answers none, and need not hold them)
+
+    return ROUTERS
+
 
 SERVICE = Service(
     name="surveys",
@@ -22,7 +27,7 @@ SERVICE = Service(
     settings=Settings,
     metadata=metadata,
     migrations=Path(__file__).parent / "migrations",
-    routers=(fatigue, results, surveys, invitations, answers),
+    routers=routers,
     consumer=consumer,
     clocks=CLOCKS,
 )

@@ -18,18 +18,20 @@ from shared.web.deadlines import Deadlines
 from shared.web.docs import docs_router
 from shared.web.health import health_router
 from shared.web.idempotency import HEADER, REPLAYED
-from shared.web.keys import key_source
 from shared.web.limits import Limits
 from shared.web.metrics import MachineryMetrics, RequestMetrics, ServiceMetrics
 from shared.web.middleware import Requests, SizeLimit
-from shared.web.verification import Verifier
 
 VERSION = "1"
 
 
 def create_app(runtime: Runtime) -> FastAPI:
     """Make the app of a service; refuses to with a route that declares no scope."""
-    return _build(runtime, _routes_of(runtime.service))
+    from shared.web.verification import verifier_for  # noqa: PLC0415  (a worker, asked by no token, spares 9 MB)
+
+    app = _build(runtime, _routes_of(runtime.service))
+    app.state.verifier = verifier_for(runtime.settings, principal_of)
+    return app
 
 
 def create_operational_app(runtime: Runtime) -> FastAPI:
@@ -50,7 +52,6 @@ def _build(runtime: Runtime, routes: list[BaseRoute]) -> FastAPI:
         routes=routes,
     )
     app.state.runtime = runtime
-    app.state.verifier = Verifier(key_source(settings), settings, principal_of)
     app.state.limits = Limits(settings)
     app.state.keys_in_flight = set()
     app.state.metrics = RequestMetrics()
@@ -66,7 +67,7 @@ def _build(runtime: Runtime, routes: list[BaseRoute]) -> FastAPI:
 @lru_cache(maxsize=64)
 def _routes_of(service: Service) -> list[BaseRoute]:
     """Return a service's routes, which all its apps in a process share: making them is most of what an app costs."""
-    return [*_included(service.routers), *_operational_routes()]
+    return [*_included(service.routers()), *_operational_routes()]
 
 
 @cache

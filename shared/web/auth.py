@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 
-from shared.errors import Forbidden, Unauthorized
+from shared.errors import BadToken, Forbidden, Unauthorized
 from shared.web.limits import Limits, address_of
-from shared.web.verification import BadToken, Verifier
+
+if TYPE_CHECKING:
+    from shared.web.verification import Verifier
 
 PUBLIC = "public"
 MACHINES = "public:machines"

@@ -12,14 +12,13 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from shared.errors import Forbidden, Invalid, PayloadTooLarge, PeyvandError, Unauthorized, Unavailable
+from shared.errors import BadToken, Forbidden, Invalid, PayloadTooLarge, PeyvandError, Unauthorized, Unavailable
 from shared.web.auth import declared_scopes, is_public
 from shared.web.deadlines import BodyTooSlow, DeadlinePassed
 from shared.web.idempotency import AnswerErased, IdempotencyKeyInFlight, IdempotencyKeyReused
 from shared.web.limits import AskedTooOften
 from shared.web.problems import MEDIA_TYPE, Problem, ProblemField, problem_response, problems
 from shared.web.routing import Route
-from shared.web.verification import BadToken
 
 KEY_PARAMETER = {
     "name": "Idempotency-Key",

@@ -12,9 +12,9 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
 
 from shared.clock import utcnow
-from shared.errors import Unauthorized
+from shared.errors import BadToken
 from shared.settings import ServiceSettings
-from shared.web.keys import KeySource, UnknownKey
+from shared.web.keys import KeySource, UnknownKey, key_source
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA", "Ed25519")
 """What a token may be signed with. Never `none`, and never a shared secret."""
@@ -26,12 +26,6 @@ REMEMBERED = 10_000
 MAX_TOKEN_CHARS = 8_192
 
 P = TypeVar("P")
-
-
-class BadToken(Unauthorized):
-    code = "bad_token"
-    title = "The token does not verify"
-    title_fa = "توکن پذیرفته نیست"
 
 
 class Verifier(Generic[P]):
@@ -89,6 +83,11 @@ class Verifier(Generic[P]):
             audience = claims.get("aud")
             if self._audience not in (audience if isinstance(audience, list) else [audience]):
                 raise BadToken("The token is meant for another audience (`aud`).", fa="توکن برای جای دیگری است (aud).")
+
+
+def verifier_for(settings: ServiceSettings, make: Callable[[Mapping[str, Any]], P]) -> Verifier[P]:
+    """Return what verifies with the keys that the settings name."""
+    return Verifier(key_source(settings), settings, make)
 
 
 def _digest(token: str) -> bytes:

@@ -271,6 +271,6 @@ SERVICE = Service(
     settings=Settings,
     metadata=Base.metadata,
     migrations=Path(__file__).parent / "migrations",
-    routers=(router,),
+    routers=lambda: (router,),
     consumer=Consumer("notes"),
 )

@@ -49,7 +49,7 @@ def with_routers(*routers: APIRouter) -> Service:
         settings=SERVICE.settings,
         metadata=SERVICE.metadata,
         migrations=SERVICE.migrations,
-        routers=routers,
+        routers=lambda: routers,
         consumer=SERVICE.consumer,
     )
 

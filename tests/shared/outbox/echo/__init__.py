@@ -135,7 +135,7 @@ def echo(consumer: Consumer | None = None) -> Service:
         settings=ServiceSettings,
         metadata=metadata,
         migrations=Path(__file__).parent / "migrations",
-        routers=(),
+        routers=tuple,
         consumer=consumer or listening(),
         card_readers={CONTACTS: read_cards},
     )
