@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
@@ -206,3 +207,22 @@ async def test_a_name_that_is_looked_up_for_too_long_has_sent_nothing(monkeypatc
     await panel.close()
 
     assert (refused.scope, refused.reason) == (Scope.LATER, "unreachable")
+
+
+async def test_accounts_share_what_checks_certificates_and_those_without_trust_none() -> None:
+    first, second = (SmsIr(f"https://{host}/v1", "key") for host in ("one.invalid", "two.invalid"))
+    plain = SmsIr("http://panel.invalid/v1", "key")
+
+    contexts = [context_of(panel) for panel in (first, second, plain)]
+    for panel in (first, second, plain):
+        await panel.close()
+
+    assert contexts[0] is contexts[1]
+    assert [context.verify_mode for context in contexts] == [ssl.CERT_REQUIRED] * 3
+    assert [bool(context.get_ca_certs()) for context in contexts] == [True, True, False]
+
+
+def context_of(panel: SmsIr) -> ssl.SSLContext:
+    transport: Any = panel._http._transport
+    found: ssl.SSLContext = transport._pool._ssl_context
+    return found

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from services.messaging.providers.numbers import number_of
 from services.messaging.providers.protocol import InboundSms
-from services.messaging.providers.smsir import number_of
 from shared.errors import FieldError, Invalid
 from shared.persian.digits import to_latin
 from shared.persian.phone import line as line_number

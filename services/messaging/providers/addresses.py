@@ -11,8 +11,6 @@ import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-import httpx
-
 from services.messaging.providers.protocol import Refused, Scope
 
 Address = IPv4Address | IPv6Address
@@ -72,28 +70,6 @@ def literal(host: str) -> Address | None:
         return IPv4Address(socket.inet_aton(host))
     except OSError:
         return None
-
-
-class ReachTransport(httpx.AsyncHTTPTransport):
-    """Connects to addresses within reach only. The name stays what is asked for, and what a certificate must name."""
-
-    def __init__(self, reach: Reach, *, limits: httpx.Limits) -> None:
-        super().__init__(limits=limits)
-        self._reach = reach
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        port = url.port or (443 if url.scheme == "https" else 80)
-        try:
-            async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
-                address = await self._reach.find(url.host, port)
-        except TimeoutError as error:
-            raise httpx.ConnectTimeout("The name was not resolved in time.", request=request) from error
-        except OSError as error:
-            raise httpx.ConnectError(str(error), request=request) from error
-        request.extensions = {**request.extensions, "sni_hostname": url.host}
-        request.url = url.copy_with(host=address)
-        return await super().handle_async_request(request)
 
 
 async def connected(reach: Reach, host: str, port: int) -> socket.socket:

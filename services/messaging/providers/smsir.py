@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from services.messaging.providers.addresses import Reach, ReachTransport
+from services.messaging.providers.addresses import Reach
+from services.messaging.providers.numbers import number_of
 from services.messaging.providers.protocol import Ambiguous, Fate, InboundSms, Outgoing, Refused, Report, Result, Scope
 from services.messaging.providers.smsir_codes import BLACKLISTED, refusal
+from services.messaging.providers.transport import ReachTransport
 from shared.clock import utcnow
-from shared.errors import Invalid
-from shared.persian.phone import local, mobile
+from shared.persian.phone import local
 
 PANEL_ZONE: Final = ZoneInfo("Asia/Tehran")
 PAGE: Final = 100
@@ -38,7 +39,11 @@ class SmsIr:
             base_url=base_url,
             headers={"X-API-KEY": api_key, "Accept": "application/json"},
             timeout=timeout_s,
-            transport=ReachTransport(reach or Reach(), limits=httpx.Limits(max_connections=16, keepalive_expiry=20)),
+            transport=ReachTransport(
+                reach or Reach(),
+                tls=httpx.URL(base_url).scheme == "https",
+                limits=httpx.Limits(max_connections=16, keepalive_expiry=20),
+            ),
             follow_redirects=False,
         )
 
@@ -214,14 +219,6 @@ def _inbound(item: Mapping[str, Any]) -> InboundSms:
         received_at=datetime.fromtimestamp(item["receivedDateTime"], UTC),
         provider_id=str(item["receiveReturnId"]) if item.get("receiveReturnId") else None,
     )
-
-
-def number_of(mobile_number: object) -> str:
-    """Return a number as the panel writes it (without its 0) as E.164; what is none stays as it came."""
-    try:
-        return mobile(str(mobile_number))
-    except Invalid:
-        return str(mobile_number)
 
 
 def _gone_past(reports: Sequence[Report], since: datetime) -> bool:
