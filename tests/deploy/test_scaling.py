@@ -20,6 +20,9 @@ from services.local.ports import HOST, listens, unused
 from tests.support.compose import compose, environment_of, filled
 from tests.support.eventually import eventually
 
+pytestmark = pytest.mark.faults_long
+"""It takes a newer nginx than most machines have."""
+
 OLD, NEW = "127.0.0.2", "127.0.0.3"
 KNOWS_RESOLVE = (1, 27, 3)
 
