@@ -126,16 +126,16 @@ async def latency_row(bench: Bench, what: str, sample: Callable[[], Awaitable[fl
 
 
 def memory_row(shape: str, name: str, pid: int) -> Row:
-    """Return what a process holds: its proportional set, where what several processes share counts by their number."""
+    """Return what a process holds, what it shares with others in full; its proportional set is beside it."""
     sizes = {
-        line.split(":")[0]: int(line.split()[1]) / 1024
+        line.split(":")[0]: int(line.split()[1]) * 1024 / 1e6
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     }
     heavy = name == "metrics worker" or shape == "embedded"
     return Row(
         what=f"memory at rest, {shape}, {name}",
         goal=at_most(HEAVY if heavy else LIGHT),
-        ours=sizes["Pss"],
-        unit="MiB PSS",
-        note=f"{sizes['Rss']:.0f} MiB RSS, shared pages in full",
+        ours=sizes["Rss"],
+        unit="MB RSS",
+        note=f"{sizes['Pss']:.0f} MB PSS, shared pages by the number of those who share them",
     )
