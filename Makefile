@@ -1,7 +1,7 @@
 # Two commands do all: `make run` and `make test`. `make help` lists the rest.
 PORT ?= 8000
 DATA ?= .data
-PYTEST ?= -n 2
+PYTEST ?= -n 3
 SEED ?= 1
 BIN := .venv/bin
 
@@ -23,7 +23,7 @@ up-local: ## Run it distributed, each process by itself, without Docker: Kafka, 
 	@bin/environment dev
 	@exec $(BIN)/peyvand up-local --port $(PORT) --data $(DATA) $(ARGS)
 
-test: environment ## Run the whole suite (PYTEST="-n 2 -k name" narrows it)
+test: environment ## Run the whole suite (PYTEST="-n 3 -k name" narrows it)
 	@mkdir -p .build; status=0; $(BIN)/pytest $(PYTEST) || status=$$?; echo $$status > .build/test.status; exit $$status
 
 fuzz: environment ## Try every operation of every API with a thousand examples (EXAMPLES=1000 ARGS="-k leads")

@@ -311,3 +311,10 @@ async def test_a_capture_waits_for_whoever_began_with_its_address(runtime: Runti
         assert not capture.done()
 
     assert (await capture)["email"] == address
+
+
+def test_the_database_is_not_told_whom_a_capture_waits_for() -> None:
+    holding = {holding_known_by(phone=f"+98999000{each:04}", email=None) for each in range(3_000)}
+
+    assert len(holding) > 2_900
+    assert all("999000" not in statement and len(statement) < 50 for statement in holding)
