@@ -13,6 +13,7 @@ from shared.clock import moved, utcnow
 from shared.contracts.cards import ContactCard
 from shared.contracts.customers import CustomerErased
 from shared.contracts.leads import LeadCaptured, LeadConverted, LeadMerged, LeadResponseOverdue, LeadTouched
+from shared.contracts.messaging import ReplyReceived
 from shared.service import Runtime
 from tests.leads.story import agent, captured, count, done, person_of, read, touched
 from tests.support.events import deliver, published, published_cards, turn
@@ -127,6 +128,20 @@ async def test_what_was_done_for_them_meanwhile_is_done(
     assert str((await published(runtime, LeadConverted))[-1].person_id) == after["person_id"]
     assert [str(event.lead_id) for event in await published(runtime, LeadTouched)] == [before["id"], after["id"]]
     assert (await client.get(f"/v1/agents/{owner}")).json()["open_leads"] == 0
+
+
+async def test_a_reply_that_is_told_again_for_them_is_one_touch_of_theirs(
+    runtime: Runtime, client: httpx.AsyncClient, erasure: CustomerErased
+) -> None:
+    await comes_anew(client)
+    reply_id, at = UUID(int=0x4E), utcnow()
+    await deliver(runtime, ReplyReceived(reply_id=reply_id, person_id=SARA, occurred_at=at))
+    await deliver(runtime, erasure)
+    after = await lead_of_stranger(client)
+    await deliver(runtime, ReplyReceived(reply_id=reply_id, person_id=person_of(after), occurred_at=at))
+
+    assert await count(runtime, f"touches WHERE lead_id = '{after['id']}' AND kind = 'reply'") == 1
+    assert await count(runtime, "parked") == 0
 
 
 async def test_whoever_came_before_the_erasure_is_erased_with_what_they_told(

@@ -18,11 +18,12 @@ async def take_reply(tx: AsyncSession, received: Received[ReplyReceived], settin
     """Record a reply with the person's open lead, the newest if they have several; without one it is not ours.
 
     Words ask something, and start the clock. A number answers something that was asked, and starts none. The text
-    stays with messaging.
+    stays with messaging. One that is told again for somebody else, after an erasure, was taken in then: its copy is
+    among the touches of whom it is told for.
     """
     event = received.event
     lead = await _newest_open_lead(tx, received)
-    if lead is None:
+    if lead is None or await tx.get(Touch, event.reply_id) is not None:
         return
     touch = Touch(
         id=event.reply_id,
