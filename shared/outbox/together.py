@@ -138,15 +138,19 @@ async def _stored(
 
 
 async def _store(tx: AsyncSession, runtime: Runtime, group: Fetched, expected: Mapping[TopicPartition, int]) -> None:
+    """Park and handle what a group's partitions bring, and move their rows.
+
+    What stays behind is parked first: what is handled may erase people, and is to reach their cards among it.
+    """
     raw, consumer = driver(tx), runtime.service.consumer
     rows = await raw.fetch(_LOCK, consumer.service, [each.topic for each in group], [each.partition for each in group])
     parts = {}
     for row in rows:
         place = TopicPartition(row["topic"], row["partition"])
         parts[place] = await _part_of(raw, consumer, row, group[place], expected[place])
-    await apply_batch(tx, runtime, [record for part in parts.values() for record in part.free])
     for place, part in parts.items():
         await park(raw, consumer.service, place, part.parking)
+    await apply_batch(tx, runtime, [record for part in parts.values() for record in part.free])
     await raw.execute(
         _MOVE,
         consumer.service,

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from uuid import UUID
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.clock import utcnow
 from shared.contracts import Received
-from shared.errors import Unavailable
+from shared.contracts.cards import ReceivedCard
+from shared.contracts.customers import CustomerErased
+from shared.errors import Conflict, Unavailable
 from shared.ids import new_id
 from shared.outbox.batches import DEATHS
 from shared.outbox.consumer import Consumer
+from shared.outbox.drain import drain
 from shared.outbox.together import LONG
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
-from tests.shared.outbox.echo import TOPICS, Said, echo, fetch, hear, listening, numbers_heard, said, say
+from tests.shared.outbox.echo import (
+    CONTACTS,
+    TOPICS,
+    Said,
+    copy_cards,
+    echo,
+    fetch,
+    hear,
+    listening,
+    name,
+    numbers_heard,
+    said,
+    say,
+)
 from tests.shared.outbox.machinery import hear_all, hear_by, listening_inbox, relay_all
 
 SOME = 60
@@ -125,3 +143,44 @@ async def test_a_death_over_several_partitions_is_blamed_on_the_event_that_cause
     [left] = await fetch(runtime, "SELECT convert_from(body, 'UTF8')::json->>'number' AS number FROM parked")
     assert left["number"] == str(ILL)
     assert sorted(await numbers_heard(runtime)) == [*range(2 * SOME)]
+
+
+async def test_an_erasure_reaches_the_cards_that_come_with_it_and_stay_behind_one_that_failed(
+    make_echo: MakeEcho,
+) -> None:
+    refusing = [True]
+
+    async def copy(tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:
+        if refusing:
+            raise Conflict("Not now.")
+        await copy_cards(tx, cards)
+
+    async def erase(tx: AsyncSession, batch: Sequence[Received[CustomerErased]]) -> None:
+        pass
+
+    consumer = Consumer("echo")
+    consumer.cards(CONTACTS)(copy)
+    consumer.own(CustomerErased, batch=True)(erase)
+    runtime = await make_echo(consumer)
+    await runtime.bus.create_topics({CustomerErased.topic: False}, partitions=3)
+    person, alias = new_id(), new_id()
+    await name_and_send(runtime, {person: "سارا", alias: "سارا"})
+    await hear_all(runtime)
+    refusing.clear()
+    await name_and_send(runtime, {person: None, alias: "نازنین"})
+    await say(runtime, CustomerErased(person_id=person, alias_ids=(alias,), occurred_at=utcnow()))
+    await relay_all(runtime)
+    await hear_all(runtime)
+
+    left = await fetch(runtime, "SELECT key, body, behind FROM parked")
+    assert [tuple(row) for row in left] == [(person, None, False)]
+    await drain(runtime)
+    copies = await fetch(runtime, "SELECT key, first_name FROM state.copies")
+    assert [tuple(row) for row in copies] == [(person, None)]
+
+
+async def name_and_send(runtime: Runtime, names: Mapping[UUID, str | None]) -> None:
+    """Send people's cards as they then are: the relay reads them when it sends."""
+    for person_id, first_name in names.items():
+        await name(runtime, person_id, first_name)
+    await relay_all(runtime)
