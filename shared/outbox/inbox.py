@@ -119,7 +119,8 @@ class Inbox:
             return 0
         began = time.monotonic()
         try:
-            together = await apply_together(self.runtime, fetched, self._next)
+            together, left = await apply_together(self.runtime, fetched, self._next)
+            self._failed |= left
             done = {
                 each: len(records) if each in together else await self._handle(subscription, each, records)
                 for each, records in fetched.items()

@@ -67,8 +67,10 @@ class NotTogether(Exception):
 
 async def apply_together(
     runtime: Runtime, fetched: Fetched, next_offsets: MutableMapping[TopicPartition, int]
-) -> set[TopicPartition]:
-    """Handle all records of the partitions that nothing stands in the way of; return those partitions.
+) -> tuple[set[TopicPartition], set[TopicPartition]]:
+    """Handle all records of the partitions that nothing stands in the way of.
+
+    Return those partitions, and those that were tried and are left: that attempt ended in an error, and not in death.
 
     `next_offsets` say what this worker believes to be next, and are moved on with what is stored, also where a fault of
     the database is raised for other partitions. An attempt is counted beforehand, as for a partition by itself: what
@@ -76,14 +78,15 @@ async def apply_together(
     """
     consumer = runtime.service.consumer
     if not fetched or not _may_go_together(consumer, fetched):
-        return set()
+        return set(), set()
     clean = await _attempt(runtime, fetched, next_offsets)
     groups = _shared_out({each: fetched[each] for each in clean}, 2 if consumer.takes_batches else 1)
     ended = await asyncio.gather(*(_stored(runtime, group, next_offsets) for group in groups), return_exceptions=True)
     for each in ended:
         if isinstance(each, BaseException):
             raise each
-    return {partition for each in ended if not isinstance(each, BaseException) for partition in each}
+    stored = {partition for each in ended if not isinstance(each, BaseException) for partition in each}
+    return stored, set(clean) - stored
 
 
 def _may_go_together(consumer: Consumer, fetched: Fetched) -> bool:

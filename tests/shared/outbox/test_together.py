@@ -12,6 +12,7 @@ from shared.clock import utcnow
 from shared.contracts import Received
 from shared.contracts.cards import ReceivedCard
 from shared.contracts.customers import CustomerErased
+from shared.db import driver
 from shared.errors import Conflict, Unavailable
 from shared.ids import new_id
 from shared.outbox.batches import DEATHS
@@ -143,6 +144,26 @@ async def test_a_death_over_several_partitions_is_blamed_on_the_event_that_cause
     [left] = await fetch(runtime, "SELECT convert_from(body, 'UTF8')::json->>'number' AS number FROM parked")
     assert left["number"] == str(ILL)
     assert sorted(await numbers_heard(runtime)) == [*range(2 * SOME)]
+
+
+async def test_an_attempt_together_that_an_event_fails_counts_as_no_death(make_echo: MakeEcho) -> None:
+    attempts: list[int] = []
+
+    async def refuse(tx: AsyncSession, batch: Sequence[Received[Said]]) -> None:
+        attempts.append(await driver(tx).fetchval("SELECT max(attempts) FROM inbox"))
+        if any(each.event.number == ILL for each in batch):
+            raise Conflict("Never.")
+        await hear(tx, batch)
+
+    consumer = Consumer("echo")
+    consumer.state(Said, batch=True)(refuse)
+    runtime = await make_echo(consumer)
+    await hear_all(runtime)
+    await say_and_send(runtime, *range(SOME), ILL)
+    await hear_all(runtime)
+
+    assert sorted(await numbers_heard(runtime)) == [*range(SOME)]
+    assert set(attempts) == {1}
 
 
 async def test_an_erasure_reaches_the_cards_that_come_with_it_and_stay_behind_one_that_failed(
