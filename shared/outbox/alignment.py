@@ -156,7 +156,7 @@ class Alignment:
     async def survey(self) -> Survey:
         """Take or prolong the lease, and look at what both say of every partition. Raises `LeaseLost`."""
         async with self.runtime.db.transaction() as tx:
-            lease = await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+            lease = await self._hold_in(tx)
             seen = self._connects()
             standings = await restoring.read_standings(driver(tx), self.service)
             cards = await restoring.newest_cards(driver(tx), self.service)
@@ -236,13 +236,12 @@ class Alignment:
 
         Raises `StillTakingOver` where another relay had the lease since the survey, or the database may be another.
         """
-        name = self.service.name
         async with self.runtime.db.transaction() as tx:
-            lease = await hold(driver(tx), name, self.owner, self.lease_s)
+            lease = await self._hold_in(tx)
             if lease.taken_over or survey.seen != self._connects():
-                raise StillTakingOver(name)
+                raise StillTakingOver(self.service.name)
             yield tx
-            await hold(driver(tx), name, self.owner, self.lease_s)
+            await self._hold_in(tx)
 
     async def _stand_still(self, lacking: Tails) -> None:
         places = ", ".join(map(str, lacking))
@@ -252,14 +251,14 @@ class Alignment:
             "again."
         )
         async with self.runtime.db.transaction() as tx:
-            await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+            await self._hold_in(tx)
             await say_why(driver(tx), self.service.name, why)
             await release(driver(tx), self.service.name, self.owner)
         raise LogBehind(why)
 
     async def _say(self, why: str | None) -> None:
         async with self.runtime.db.transaction() as tx:
-            await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+            await self._hold_in(tx)
             await say_why(driver(tx), self.service.name, why)
 
     @asynccontextmanager
@@ -287,7 +286,18 @@ class Alignment:
 
     async def _hold(self) -> Lease:
         async with self.runtime.db.transaction() as tx:
-            return await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+            return await self._hold_in(tx)
+
+    async def _hold_in(self, tx: AsyncSession) -> Lease:
+        """Take or prolong the lease; where another had it, what was waited for here may be over, and not the next."""
+        try:
+            lease = await hold(driver(tx), self.service.name, self.owner, self.lease_s)
+        except LeaseLost:
+            self._expired_at = None
+            raise
+        if lease.taken_over:
+            self._expired_at = None
+        return lease
 
     def _connects(self) -> Connects:
         return self.runtime.db.connects, self.runtime.bus.connects

@@ -33,8 +33,11 @@ _CARDS = "SELECT topic, max(version) AS version FROM relay_cards WHERE topic = A
 
 _STILL = "LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE"
 _DISSOLVE = "DELETE FROM relay_batch"
-_WAITING_CARDS = "SELECT id FROM outbox WHERE id = ANY($1::uuid[]) AND type = $2"
-_HELD = "DELETE FROM outbox WHERE id = ANY($1::uuid[]) AND type <> $2 RETURNING id"
+_KNOWN = "SELECT id FROM outbox WHERE id = ANY($1::uuid[])"
+_HELD = """
+DELETE FROM outbox WHERE id = ANY($1::uuid[]) AND type <> $2
+    AND NOT EXISTS (SELECT FROM lost_events WHERE lost_events.event_id = outbox.id)
+"""
 _LOST = """
 INSERT INTO lost_events (event_id, topic, partition, position, version, key, subject, type, recorded_at, found_at)
 SELECT *, $10 FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::bigint[], $5::bigint[], $6::uuid[], $7::uuid[],
@@ -156,13 +159,14 @@ async def surely_behind(bus: EventBus, standings: Standings, found: Mapping[Topi
 class Step:
     """Some records that the log holds beyond the database, and where the partition stands once they are taken over.
 
-    `reached` is a position, of cards a version; None while more of it has to come first. The `last` step is the one
-    after which the database is where the log is.
+    `reached` is a position, of cards a version; None while more of it has to come first. `before` are the facts of the
+    steps that did not reach any. The `last` step is the one after which the database is where the log is.
     """
 
     partition: TopicPartition
     records: Sequence[Record] = ()
     reached: int | None = None
+    before: Sequence[UUID] = ()
     last: bool = False
 
 
@@ -177,11 +181,14 @@ async def steps(bus: EventBus, standings: Standings, tails: Tails, contacts: Col
         cards, tail = partition.topic in contacts, tails[partition]
         after, end = _after(standings, partition, contacts), _end(tail, partition, contacts)
         read_on = cards_above if cards else facts_after
+        before: list[UUID] = []
         async for records in read_on(bus, partition, tail, after):
             reached = max(wire.version_of(each) if cards else wire.position_of(each) for each in records)
             yield Step(partition, records, None if cards or reached >= end else reached)
+            if not cards and reached >= end:
+                before += map(wire.id_of, records)
             end = max(end, reached)
-        yield Step(partition, reached=end, last=partition == left[-1])
+        yield Step(partition, reached=end, before=before, last=partition == left[-1])
 
 
 def _after(standings: Standings, partition: TopicPartition, contacts: Collection[str]) -> int:
@@ -204,18 +211,20 @@ async def dissolve(connection: asyncpg.Connection, standings: Standings, tails: 
 async def take_over(connection: asyncpg.Connection, step: Step) -> int:
     """Bring the database a step closer to where the log is; return how many events of it the database does not know.
 
-    Facts that are on the log leave the outbox. Cards stay: what they say now is to be sent. With the last step, while
-    nobody writes to it, what is left in the outbox gets versions above all that was ever sent.
+    Facts that are on the log leave the outbox once they are not read again: till then it shows that they are known.
+    What was lost and made again meanwhile is left to the relay, which notes it. Cards stay: what they say now is to be
+    sent. With the last step, while nobody writes to it, what is left in the outbox gets versions above all that was
+    ever sent.
     """
     if step.last:
         await connection.execute(_STILL)
     ids = [wire.id_of(record) for record in step.records]
-    rows = await connection.fetch(_HELD, ids, CARD_TYPE) + await connection.fetch(_WAITING_CARDS, ids, CARD_TYPE)
-    known = {row["id"] for row in rows}
+    known = {row["id"] for row in await connection.fetch(_KNOWN, ids)}
     lost = [record for record in step.records if wire.id_of(record) not in known and not wire.is_gap(record)]
     if lost:
         await connection.execute(_LOST, *_columns(lost), utcnow())
     if step.reached is not None:
+        await connection.execute(_HELD, [*step.before, *ids], CARD_TYPE)
         await _stand_at(connection, {step.partition: step.reached})
     highest = await connection.fetchval(_RAISE_SEQUENCE, max(map(wire.version_of, step.records), default=0))
     if step.last:

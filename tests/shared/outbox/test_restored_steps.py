@@ -10,11 +10,14 @@ import pytest
 
 from shared.ids import new_id
 from shared.outbox import history, restoring
+from shared.outbox.alignment import OldSendsPending
+from shared.outbox.consumer import Consumer
 from shared.outbox.relay import Relay
-from shared.outbox.status import machinery_status
+from shared.outbox.restate import restate
+from shared.outbox.status import machinery_status, relay_lag
 from shared.service import Runtime
 from tests.shared.outbox.conftest import MakeEcho
-from tests.shared.outbox.echo import fetch, listening, name, numbers_heard, said, say
+from tests.shared.outbox.echo import Said, fetch, listening, name, numbers_heard, open_one, said, say
 from tests.shared.outbox.machinery import hear_all
 from tests.shared.outbox.test_restored_database import assert_the_log_is_whole, relay_until_sent
 from tests.support.restores import copy_of_database
@@ -57,6 +60,22 @@ async def pair(make_echo: MakeEcho) -> tuple[Runtime, Runtime]:
 async def end_lease(producer: Runtime) -> None:
     """Have the lease run out, as it does when its relay is not heard of."""
     await fetch(producer, "UPDATE relay_lease SET until = now() - interval '1 minute'")
+
+
+async def break_off_before_the_end(producer: Runtime) -> None:
+    """Have a relay take over all that the log holds of a partition, and die before that is noted as its end."""
+    take_over = restoring.take_over
+
+    async def die_at_the_end(connection: asyncpg.Connection, step: restoring.Step) -> int:
+        if step.reached is not None:
+            raise Killed
+        return await take_over(connection, step)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restoring, "take_over", die_at_the_end)
+        with pytest.raises(Killed):
+            await relay_until_sent(producer, Relay(producer))
+    await end_lease(producer)
 
 
 async def assert_all_was_taken_over(producer: Runtime, listener: Runtime) -> None:
@@ -119,6 +138,71 @@ async def test_a_relay_that_is_overtaken_between_steps_takes_nothing_back(
 
     assert is_overtaken
     await assert_all_was_taken_over(producer, listener)
+
+
+@on_one_transport
+async def test_what_the_outbox_still_held_is_not_lost_when_its_take_over_is_broken_off_at_the_end(
+    make_echo: MakeEcho,
+) -> None:
+    producer = await make_echo(old_sends_expire_s=EXPIRE_S)
+    listener = await make_echo(listening(), beside=producer)
+    person = KEYS[0]
+    await say(producer, said(person, 1))
+    await relay_until_sent(producer, Relay(producer))
+    await say(producer, said(person, 2))
+    async with copy_of_database(producer.db.url) as copy:
+        await relay_until_sent(producer, Relay(producer))
+        await copy.restore()
+    await break_off_before_the_end(producer)
+    await say(producer, said(person, 3))
+    await relay_until_sent(producer, Relay(producer))
+    await hear_all(listener)
+
+    assert not await restate(producer, dry_run=True)
+    assert (await relay_lag(producer.db, "echo")).lost == 0
+    assert await numbers_heard(listener, person) == [1, 2, 3]
+    await assert_the_log_is_whole(producer)
+
+
+@on_one_transport
+async def test_what_a_handler_makes_again_while_its_take_over_is_broken_off_is_not_lost(make_echo: MakeEcho) -> None:
+    consumer = Consumer("echo")
+    consumer.own(Said)(open_one)
+    runtime = await make_echo(consumer, old_sends_expire_s=EXPIRE_S)
+    await say(runtime, said())
+    await relay_until_sent(runtime, Relay(runtime))
+    async with copy_of_database(runtime.db.url) as copy:
+        await hear_all(runtime)
+        await relay_until_sent(runtime, Relay(runtime))
+        await copy.restore()
+    await break_off_before_the_end(runtime)
+    assert (await relay_lag(runtime.db, "echo")).lost == 1
+    await hear_all(runtime)
+    await relay_until_sent(runtime, Relay(runtime))
+
+    assert not await restate(runtime, dry_run=True)
+    assert (await relay_lag(runtime.db, "echo")).lost == 0
+    await assert_the_log_is_whole(runtime)
+
+
+@on_one_transport
+async def test_a_relay_whose_wait_another_ended_waits_again_after_the_next_restore(make_echo: MakeEcho) -> None:
+    producer = await make_echo(old_sends_expire_s=EXPIRE_S)
+    waiting = Relay(producer)
+    await say(producer, said())
+    await relay_until_sent(producer, Relay(producer))
+    async with copy_of_database(producer.db.url) as copy:
+        await say(producer, said())
+        await relay_until_sent(producer, Relay(producer))
+        await copy.restore()
+        with pytest.raises(OldSendsPending):
+            await waiting.turn()
+        await end_lease(producer)
+        await relay_until_sent(producer, Relay(producer))
+        await copy.restore()
+
+    with pytest.raises(OldSendsPending):
+        await waiting.turn()
 
 
 async def test_late_doubles_between_do_not_hide_what_is_lost(
