@@ -17,6 +17,7 @@ from shared.contracts.messaging import ReplyReceived
 from shared.service import Runtime
 from tests.leads.story import agent, captured, count, done, person_of, read, touched
 from tests.support.events import deliver, published, published_cards, turn
+from tests.support.restores import copy_of_database
 
 SARA = UUID(int=0x5A7A)
 PHONE, SECOND_PHONE = "+989990001234", "+989990005678"
@@ -43,6 +44,16 @@ async def lead_of_stranger(client: httpx.AsyncClient, **query: Any) -> dict[str,
     assert lead["person_id"] != str(SARA)
     found: dict[str, Any] = lead
     return found
+
+
+async def ids_of_stranger(runtime: Runtime) -> list[tuple[UUID, ...]]:
+    """Return the ids of the person, the lead and each touch of whoever is no customer."""
+    statement = """
+    SELECT lead.person_id, lead.id, touch.id FROM leads AS lead JOIN touches AS touch ON touch.lead_id = lead.id
+    WHERE lead.person_id <> $1 ORDER BY touch.recorded_at
+    """
+    async with runtime.db.connection() as connection:
+        return [tuple(row) for row in await connection.fetch(statement, SARA)]
 
 
 async def test_their_lead_is_a_strangers_with_its_clock_and_what_they_told(
@@ -142,6 +153,24 @@ async def test_a_reply_that_is_told_again_for_them_is_one_touch_of_theirs(
 
     assert await count(runtime, f"touches WHERE lead_id = '{after['id']}' AND kind = 'reply'") == 1
     assert await count(runtime, "parked") == 0
+
+
+async def test_whoever_hears_of_the_erasure_again_after_a_restore_knows_them_by_the_same_ids(
+    runtime: Runtime, client: httpx.AsyncClient, erasure: CustomerErased
+) -> None:
+    before = await comes_anew(client)
+    await touched(client, before)
+    ids = []
+    async with copy_of_database(runtime.db.url) as copy:
+        for _ in range(2):
+            await copy.restore()
+            await runtime.db.engine.dispose()
+            await deliver(runtime, erasure)
+            ids.append(await ids_of_stranger(runtime))
+
+    first, again = ids
+    assert again == first
+    assert len(first) == 2
 
 
 async def test_whoever_came_before_the_erasure_is_erased_with_what_they_told(

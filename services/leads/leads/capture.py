@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -35,7 +35,7 @@ from shared import outbox
 from shared.clock import utcnow
 from shared.contracts import Event
 from shared.contracts.cards import LEADS_CONTACTS
-from shared.ids import new_id
+from shared.ids import derived_id, new_id
 from shared.persian.phone import mobile
 from shared.persian.text import fold
 
@@ -47,6 +47,14 @@ class Captured:
     lead: Lead | NewLead
     person: Person | NewPerson
     recaptured: bool
+
+
+class Ids(NamedTuple):
+    """By what a capture, and whoever and whatever comes of it, is known."""
+
+    person: UUID
+    lead: UUID
+    touch: UUID
 
 
 def beginning(new: LeadCreate) -> str:
@@ -67,10 +75,20 @@ async def capture_lead(
 
 
 async def capture_at(
-    tx: AsyncSession, new: LeadCreate, settings: Settings, at: datetime, *, by_agent: UUID | None = None
+    tx: AsyncSession,
+    new: LeadCreate,
+    settings: Settings,
+    at: datetime,
+    *,
+    by_agent: UUID | None = None,
+    again: UUID | None = None,
 ) -> Captured:
-    """Record a capture that happened at `at`, from when its clock runs."""
-    stranger = _person(new, at)
+    """Record a capture that happened at `at`, from when its clock runs.
+
+    One that is done again, for the touch `again` that it was, has the same ids however often it is.
+    """
+    ids = _ids(again)
+    stranger = _person(ids.person, new, at)
     await hold_known_by(tx, phone=stranger.phone, email=stranger.email)
     matches, chosen = await look_up(
         tx, phone=stranger.phone, email=stranger.email, name=stranger.name_folded, at=at if by_agent is None else None
@@ -78,9 +96,9 @@ async def capture_at(
     identity = identify(matches, phone_given=stranger.phone is not None)
     open_lead = await _lock_open_lead(tx, identity.person_id, slot_of(new.product, settings))
     if open_lead is not None:
-        return await _recapture(tx, open_lead, new, stranger, at, settings)
+        return await _recapture(tx, open_lead, new, stranger, at, settings, ids)
     owner = chosen or await _owner(tx, by_agent, at)
-    return await _capture(tx, new, stranger, identity, at, settings, owner)
+    return await _capture(tx, new, stranger, identity, at, settings, owner, ids)
 
 
 def slot_of(product: str | None, settings: Settings) -> str:
@@ -122,17 +140,18 @@ async def _capture(
     at: datetime,
     settings: Settings,
     owner: UUID | None,
+    ids: Ids,
 ) -> Captured:
     person.id = identity.person_id or person.id
     person.phone_shared, person.identifies = identity.phone_shared, not identity.is_customer
-    lead = _lead(new, person, identity, at, settings)
+    lead = _lead(ids.lead, new, person, identity, at, settings)
     first = lead.born_answered(at) if new.direction == "inbound" and new.source in BORN_ANSWERED else []
     if waits_for_answer(new.direction, new.source):
         lead.ask(question_at(at, settings))
     assigned = [lead.assign(owner, at=at)] if owner is not None else []
     events: list[Event] = [lead.captured(person.province), *first, *assigned]
     rows = [outbox.card_row(LEADS_CONTACTS, person.id), *(outbox.row(event) for event in events)]
-    touch = _touch(new, lead, at, recapture=False)
+    touch = _touch(ids.touch, new, lead, at, recapture=False)
     written = Captures(person, lead, touch, rows)
     if identity.person_id is not None:
         known = await store_known(tx, written)
@@ -143,9 +162,9 @@ async def _capture(
 
 
 async def _recapture(
-    tx: AsyncSession, lead: Lead, new: LeadCreate, stranger: NewPerson, at: datetime, settings: Settings
+    tx: AsyncSession, lead: Lead, new: LeadCreate, stranger: NewPerson, at: datetime, settings: Settings, ids: Ids
 ) -> Captured:
-    touch = Touch(**_touch(new, lead, at, recapture=True))
+    touch = Touch(**_touch(ids.touch, new, lead, at, recapture=True))
     tx.add(touch)
     outbox.add(tx, lead.recapture(touch, question_at(at, settings), product=new.product))
     person = await tx.get_one(Person, lead.person_id, with_for_update={"key_share": True})
@@ -164,10 +183,16 @@ async def _owner(tx: AsyncSession, by_agent: UUID | None, at: datetime) -> UUID 
     return await choose_agent(tx, at=at)
 
 
-def _person(new: LeadCreate, at: datetime) -> NewPerson:
+def _ids(again: UUID | None) -> Ids:
+    if again is None:
+        return Ids(new_id(), new_id(), new_id())
+    return Ids(*(derived_id(again, what) for what in Ids._fields))
+
+
+def _person(person_id: UUID, new: LeadCreate, at: datetime) -> NewPerson:
     """Return who a capture speaks of, as if they were a stranger."""
     return NewPerson(
-        id=new_id(),
+        id=person_id,
         first_name=new.first_name,
         last_name=new.last_name,
         name_folded=folded_name(new.first_name, new.last_name),
@@ -187,9 +212,11 @@ def folded_name(first_name: str | None, last_name: str | None) -> str:
     return fold(f"{first_name or ''} {last_name or ''}")
 
 
-def _lead(new: LeadCreate, person: NewPerson, identity: Identity, at: datetime, settings: Settings) -> NewLead:
+def _lead(
+    lead_id: UUID, new: LeadCreate, person: NewPerson, identity: Identity, at: datetime, settings: Settings
+) -> NewLead:
     return NewLead(
-        id=new_id(),
+        id=lead_id,
         person_id=person.id,
         slot=slot_of(new.product, settings),
         kind=new.kind or ("returning" if identity.is_customer else "new"),
@@ -209,10 +236,10 @@ def _lead(new: LeadCreate, person: NewPerson, identity: Identity, at: datetime, 
     )
 
 
-def _touch(new: LeadCreate, lead: Lead | NewLead, at: datetime, *, recapture: bool) -> dict[str, Any]:
+def _touch(touch_id: UUID, new: LeadCreate, lead: Lead | NewLead, at: datetime, *, recapture: bool) -> dict[str, Any]:
     """Return the entry of the timeline that a capture is, as the values of a touch."""
     return {
-        "id": new_id(),
+        "id": touch_id,
         "lead_id": lead.id,
         "kind": "recapture" if recapture else "capture",
         "direction": new.direction,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -28,10 +29,18 @@ from shared import outbox
 from shared.clock import utcnow
 from shared.contracts import Event
 from shared.db import write_closing
-from shared.ids import new_id
+from shared.ids import derived_id
 from shared.persian.phone import mobile
 
 REPEATED = ("channel", "direction", "by", "agent_id", "reached", "note", "asks", "occurred_at", "recorded_at")
+
+
+class Came(NamedTuple):
+    """What was taken for a touch of a lead, and when: a capture, or a touch as it came in."""
+
+    touch_id: UUID
+    at: datetime
+    what: LeadCreate | Touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +48,7 @@ class Newcomer:
     """Somebody who was taken for the person of a lead: what they told, and touches since, in their order."""
 
     agent_id: UUID | None
-    came: Sequence[LeadCreate | Touch]
-    came_at: Sequence[datetime]
+    came: Sequence[Came]
     outcome: Callable[[Lead], list[Event]]
 
 
@@ -80,12 +88,11 @@ async def _part(tx: AsyncSession, lead: Lead, told: Mapping[UUID, Told], since: 
     statement = select(Touch).where(Touch.lead_id == lead.id, Touch.recorded_at > since)
     touches = (await tx.scalars(statement.order_by(Touch.recorded_at, Touch.id))).all()
     first = next(place for place, touch in enumerate(touches) if touch.id in told)
-    came = [touch for touch in touches[first:] if touch.id in told or touch.kind in {"touch", "reply"}]
+    since_then = [touch for touch in touches[first:] if touch.id in told or touch.kind in {"touch", "reply"}]
     captured_since = lead.captured_at > since
     parted = Newcomer(
         lead.agent_id,
-        [LeadCreate.model_validate(told[touch.id].capture) if touch.id in told else _copy(touch) for touch in came],
-        [touch.recorded_at for touch in came],
+        [_came(touch, told.get(touch.id)) for touch in since_then],
         _outcome_of(lead) if captured_since else _none,
     )
     if captured_since:
@@ -97,25 +104,30 @@ async def _part(tx: AsyncSession, lead: Lead, told: Mapping[UUID, Told], since: 
 
 async def _take_in(tx: AsyncSession, newcomer: Newcomer, settings: Settings) -> None:
     lead_id: UUID | None = None
-    for came, at in zip(newcomer.came, newcomer.came_at, strict=True):
-        if isinstance(came, LeadCreate):
-            captured = await capture_at(tx, came, settings, at, by_agent=newcomer.agent_id)
+    for touch_id, at, what in newcomer.came:
+        if isinstance(what, LeadCreate):
+            captured = await capture_at(tx, what, settings, at, by_agent=newcomer.agent_id, again=touch_id)
             await write_closing(tx)
             lead_id = captured.lead.id
         else:
             lead = await tx.get_one(Lead, lead_id, with_for_update=True)
-            came.lead_id = lead.id
-            take_touch(tx, lead, came, settings)
+            what.lead_id = lead.id
+            take_touch(tx, lead, what, settings)
     lead = await tx.get_one(Lead, lead_id, with_for_update=True)
     outbox.add(tx, *newcomer.outcome(lead))
     if not lead.is_open:
         change_load(tx, lead.agent_id, -1)
 
 
+def _came(touch: Touch, told: Told | None) -> Came:
+    what = LeadCreate.model_validate(told.capture) if told is not None else _copy(touch)
+    return Came(touch.id, touch.recorded_at, what)
+
+
 def _copy(touch: Touch) -> Touch:
     """Return a touch as it came in; what it answered is told by the lead that takes it in."""
     repeated = {name: getattr(touch, name) for name in REPEATED}
-    return Touch(id=new_id(), kind=touch.kind, answers=False, **repeated)
+    return Touch(id=derived_id(touch.id, "copy"), kind=touch.kind, answers=False, **repeated)
 
 
 def _outcome_of(lead: Lead) -> Callable[[Lead], list[Event]]:
