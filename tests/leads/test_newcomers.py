@@ -155,6 +155,19 @@ async def test_a_reply_that_is_told_again_for_them_is_one_touch_of_theirs(
     assert await count(runtime, "parked") == 0
 
 
+async def test_leads_that_are_one_for_a_stranger_are_qualified_once(
+    runtime: Runtime, client: httpx.AsyncClient, erasure: CustomerErased
+) -> None:
+    for renamed in ("club", "sms"):
+        lead = await comes_anew(client, product="crm")
+        await done(client, lead, "qualify")
+        await client.patch(f"/v1/leads/{lead['id']}", json={"product": renamed})
+    await deliver(runtime, erasure)
+
+    after = await lead_of_stranger(client)
+    assert (after["status"], after["recaptures"]) == ("qualified", 1)
+
+
 async def test_whoever_hears_of_the_erasure_again_after_a_restore_knows_them_by_the_same_ids(
     runtime: Runtime, client: httpx.AsyncClient, erasure: CustomerErased
 ) -> None:

@@ -7,6 +7,7 @@ nobody had known them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -29,6 +30,7 @@ from shared import outbox
 from shared.clock import utcnow
 from shared.contracts import Event
 from shared.db import write_closing
+from shared.errors import Conflict
 from shared.ids import derived_id
 from shared.persian.phone import mobile
 
@@ -114,7 +116,8 @@ async def _take_in(tx: AsyncSession, newcomer: Newcomer, settings: Settings) -> 
             what.lead_id = lead.id
             take_touch(tx, lead, what, settings)
     lead = await tx.get_one(Lead, lead_id, with_for_update=True)
-    outbox.add(tx, *newcomer.outcome(lead))
+    with suppress(Conflict):  # Another lead that became this one has brought it there.
+        outbox.add(tx, *newcomer.outcome(lead))
     if not lead.is_open:
         change_load(tx, lead.agent_id, -1)
 
