@@ -85,19 +85,24 @@ async def capture_at(
 ) -> Captured:
     """Record a capture that happened at `at`, from when its clock runs.
 
-    One that is done again, for the touch `again` that it was, has the same ids however often it is.
+    One that is done again, for the touch `again` that it was, has the same ids however often it is. No agent is chosen
+    for it, as more is locked after it: a lead without one is assigned by the clock.
     """
     ids = _ids(again)
     stranger = _person(ids.person, new, at)
     await hold_known_by(tx, phone=stranger.phone, email=stranger.email)
     matches, chosen = await look_up(
-        tx, phone=stranger.phone, email=stranger.email, name=stranger.name_folded, at=at if by_agent is None else None
+        tx,
+        phone=stranger.phone,
+        email=stranger.email,
+        name=stranger.name_folded,
+        at=at if by_agent is None and again is None else None,
     )
     identity = identify(matches, phone_given=stranger.phone is not None)
     open_lead = await _lock_open_lead(tx, identity.person_id, slot_of(new.product, settings))
     if open_lead is not None:
         return await _recapture(tx, open_lead, new, stranger, at, settings, ids)
-    owner = chosen or await _owner(tx, by_agent, at)
+    owner = chosen or await _owner(tx, by_agent, at, choose=again is None)
     return await _capture(tx, new, stranger, identity, at, settings, owner, ids)
 
 
@@ -175,12 +180,12 @@ async def _recapture(
     return Captured(lead, person, recaptured=True)
 
 
-async def _owner(tx: AsyncSession, by_agent: UUID | None, at: datetime) -> UUID | None:
+async def _owner(tx: AsyncSession, by_agent: UUID | None, at: datetime, *, choose: bool) -> UUID | None:
     """Return who gets a new lead: the agent who captured it, else the one whose turn it is."""
     if by_agent is not None and await tx.get(Agent, by_agent) is not None:
         change_load(tx, by_agent, 1)
         return by_agent
-    return await choose_agent(tx, at=at)
+    return await choose_agent(tx, at=at) if choose else None
 
 
 def _ids(again: UUID | None) -> Ids:

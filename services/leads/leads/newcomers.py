@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.leads.agents.assignment import change_load, take_turn
+from services.leads.agents.assignment import change_load
 from services.leads.leads.capture import capture_at
 from services.leads.leads.models import Lead
 from services.leads.leads.rules import LeadStatus
@@ -69,9 +69,7 @@ async def part_newcomers(tx: AsyncSession, person_ids: Collection[UUID], *, sinc
 
 async def take_in(tx: AsyncSession, newcomers: Sequence[Newcomer], settings: Settings) -> None:
     """Do again for strangers what was done; after the erasure, so that nobody is known by what they told."""
-    if newcomers:
-        await tx.flush()
-        await take_turn(tx)
+    await tx.flush()
     for newcomer in newcomers:
         await _take_in(tx, newcomer, settings)
 
