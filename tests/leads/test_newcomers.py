@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from services.leads.agents.assignment import take_turn
 from shared.clock import moved, utcnow
 from shared.contracts.cards import ContactCard
 from shared.contracts.customers import CustomerErased
@@ -153,6 +155,20 @@ async def test_a_reply_that_is_told_again_for_them_is_one_touch_of_theirs(
 
     assert await count(runtime, f"touches WHERE lead_id = '{after['id']}' AND kind = 'reply'") == 1
     assert await count(runtime, "parked") == 0
+
+
+async def test_nobody_waits_for_the_agents_turn_to_take_them_in_and_the_clock_assigns_their_lead(
+    runtime: Runtime, client: httpx.AsyncClient, erasure: CustomerErased
+) -> None:
+    await comes_anew(client)
+    owner = await agent(client)
+    async with runtime.db.transaction() as other, asyncio.timeout(10):
+        await take_turn(other)
+        await deliver(runtime, erasure)
+    assert (await lead_of_stranger(client))["agent_id"] is None
+
+    await turn(runtime, "waiting leads")
+    assert (await lead_of_stranger(client))["agent_id"] == owner
 
 
 async def test_leads_that_are_one_for_a_stranger_are_qualified_once(
