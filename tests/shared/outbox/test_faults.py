@@ -20,7 +20,6 @@ from shared.ids import new_id
 from shared.outbox.batches import DEATHS, apply_partition
 from shared.outbox.consumer import Consumer
 from shared.outbox.drain import TRIES, drain
-from shared.outbox.faults import is_events_fault, sentence
 from shared.outbox.inbox import Inbox
 from shared.outbox.status import machinery_status
 from shared.service import Runtime
@@ -275,43 +274,6 @@ async def test_the_databases_fault_is_tried_again_whole_and_parks_nothing(make_e
     assert failures == expected
     assert await numbers_heard(runtime, person) == [0, 1, 2, 3, 4]
     assert await parked(runtime) == []
-
-
-@pytest.mark.parametrize(
-    ("error", "events"),
-    [
-        (asyncpg.UniqueViolationError("23505"), True),
-        (asyncpg.NumericValueOutOfRangeError("22003"), True),
-        (asyncpg.DataError("22000"), True),
-        (Refused("No."), True),
-        (KeyError("field"), True),
-        (asyncpg.SerializationError("40001"), False),
-        (asyncpg.QueryCanceledError("57014"), False),
-        (asyncpg.UndefinedTableError("42P01"), False),
-        (asyncpg.InterfaceError("connection is closed"), False),
-        (TimeoutError(), False),
-        (Unavailable("later"), False),
-    ],
-)
-async def test_whose_fault_it_is_follows_from_the_error(error: Exception, *, events: bool) -> None:
-    assert is_events_fault(error) is events
-
-
-async def test_an_error_that_was_raised_from_the_databases_keeps_its_class() -> None:
-    def refuse_from(cause: Exception) -> Exception:
-        error = Refused("taken")
-        error.__cause__ = cause
-        return error
-
-    assert is_events_fault(refuse_from(asyncpg.UniqueViolationError("taken")))
-    assert not is_events_fault(refuse_from(asyncpg.DeadlockDetectedError("deadlock")))
-
-
-async def test_an_error_about_a_card_is_described_without_its_words() -> None:
-    error = ValueError("+989990000001 is nobody's")
-
-    assert sentence(error, personal=True) == "ValueError"
-    assert sentence(error) == "ValueError: +989990000001 is nobody's"
 
 
 class Killed(BaseException):

@@ -1,0 +1,109 @@
+"""Webhooks: what panels call in any shape, and what somebody else calls."""
+
+from __future__ import annotations
+
+from secrets import token_hex
+from typing import Any
+
+import httpx
+import pytest
+
+from services.messaging.providers.usecases import SandboxAccounts
+from shared.contracts.messaging import ReplyReceived
+from shared.ids import new_id
+from shared.service import Runtime
+from tests.messaging.conftest import LINE
+from tests.messaging.people import SARA_PHONE
+from tests.messaging.sending import fetchval, known_person
+from tests.support.events import published
+
+
+@pytest.mark.parametrize("shape", ["json", "list", "form", "query"])
+async def test_a_webhook_is_taken_in_any_shape_and_only_once(
+    shape: str, client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    await known_person(runtime)
+    path = accounts.webhook_paths["inbound"]
+    said = {"from": "۰۹۹۹۰۰۰۱۲۳۴", "to": LINE, "text": "۳", "time": "1700000000"}
+    ways: dict[str, Any] = {
+        "json": lambda: client.post(path, json=said),
+        "list": lambda: client.post(path, json=[said, said]),
+        "form": lambda: client.post(path, data=said),
+        "query": lambda: client.get(path, params=said),
+    }
+    for _ in range(2):
+        answer = await ways[shape]()
+        assert (answer.status_code, answer.text) == (200, "OK")
+
+    assert [reply.number for reply in await published(runtime, ReplyReceived)] == [3]
+
+
+async def test_a_forged_webhook_is_told_that_there_is_none(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    said = {"from": SARA_PHONE, "to": LINE, "text": "۱۱"}
+    secret = accounts.webhook_paths["inbound"].split("/")[3]
+    forged = [
+        f"/webhooks/{accounts.sms_id}/guessed/inbound",
+        f"/webhooks/{accounts.sms_id}/{secret[:-1]}/inbound",
+        f"/webhooks/{accounts.smtp_id}/{secret}/inbound",
+        f"/webhooks/{new_id()}/{secret}/inbound",
+    ]
+    answers = [await client.post(path, json=said) for path in forged]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "webhook_not_found")] * 4
+    assert await fetchval(runtime, "SELECT count(*) FROM suppressions") == 0
+
+
+@pytest.mark.parametrize("said", [{}, {"from": SARA_PHONE}, [1], "x"])
+async def test_a_webhook_without_what_it_needs_is_refused_and_leaves_nothing(
+    said: Any, client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    answer = await client.post(accounts.webhook_paths["inbound"], json=said)
+
+    assert answer.status_code == 422
+    assert await fetchval(runtime, "SELECT count(*) FROM inbound_messages") == 0
+
+
+@pytest.mark.parametrize(("kind", "field"), [("delivery", "id"), ("inbound", "from"), ("inbound", "id")])
+async def test_a_webhook_with_an_endless_field_is_refused_naming_it(
+    kind: str, field: str, client: httpx.AsyncClient, accounts: SandboxAccounts
+) -> None:
+    said = {"from": SARA_PHONE, "to": LINE, "text": "۳", "id": "1", "status": "1"} | {field: token_hex(20_000)}
+    answer = await client.post(accounts.webhook_paths[kind], json=said)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "webhook_field_too_long")
+    assert answer.json()["errors"][0]["pointer"] == f"/{field}"
+
+
+async def test_a_number_longer_than_a_machines_and_half_an_emoji_are_taken(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    paths, json = accounts.webhook_paths, {"content-type": "application/json"}
+    half = f'{{"from": "{SARA_PHONE}", "to": "{LINE}", "text": "خوب \\ud83d"}}'.encode()
+
+    assert (await client.post(paths["inbound"], content=half, headers=json)).status_code == 200
+    assert await fetchval(runtime, "SELECT text FROM inbound_messages") == "خوب ?"
+    long = b'{"messageId": 123456789012345678901234567890, "status": 1}'
+    assert (await client.post(paths["delivery"], content=long, headers=json)).status_code == 200
+    assert await fetchval(runtime, "SELECT provider_id FROM delivery_reports") == "123456789012345678901234567890"
+
+
+async def test_a_panel_may_call_the_fields_what_it_likes(client: httpx.AsyncClient, runtime: Runtime) -> None:
+    await known_person(runtime)
+    made = await client.post(
+        "/v1/providers",
+        json={
+            "name": "other",
+            "kind": "smsir",
+            "base_url": "http://127.0.0.1:9",
+            "secret": "key",
+            "fields": {"inbound": {"from": "Absender", "text": "Inhalt", "to": "Leitung"}},
+            "lines": [{"number": LINE, "purposes": ["service"]}],
+        },
+    )
+    said = {"Absender": SARA_PHONE, "Inhalt": "۷", "Leitung": LINE}
+    answer = await client.post(made.json()["webhook_paths"]["inbound"], json=said)
+
+    assert answer.status_code == 200
+    assert [reply.number for reply in await published(runtime, ReplyReceived)] == [7]
