@@ -66,6 +66,15 @@ async def test_an_erased_lead_waits_for_nothing_and_is_closed(runtime: Runtime, 
     assert len(await published(runtime, LeadDisqualified)) == 1
 
 
+async def test_a_lead_of_an_erased_person_is_not_taken_up_again(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    lead = await captured(client)
+    await client.delete(f"/v1/leads/{lead['id']}")
+    answer = await client.post(f"/v1/leads/{lead['id']}/reopen")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "person_erased")
+    assert (await read(client, lead))["status"] == "disqualified"
+
+
 async def test_the_same_number_is_a_stranger_after_the_erasure(client: httpx.AsyncClient) -> None:
     lead = await captured(client, phone="09990001234")
     await client.delete(f"/v1/leads/{lead['id']}")

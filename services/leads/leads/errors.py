@@ -64,6 +64,18 @@ class LeadIsMerged(Conflict):
         )
 
 
+class LeadOfErasedPerson(Conflict):
+    """There is nobody left to answer."""
+
+    code = "person_erased"
+
+    def __init__(self, lead_id: UUID) -> None:
+        super().__init__(
+            f"The person of lead {lead_id} was erased; who comes anew is captured as a stranger.",
+            fa=f"اطلاعات صاحب سرنخ {lead_id} پاک شده است؛ اگر دوباره مراجعه کند، سرنخ تازه‌ای بسازید.",
+        )
+
+
 class OpenLeadExists(Conflict):
     """The person has another open lead for the same product."""
 

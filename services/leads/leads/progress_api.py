@@ -18,6 +18,7 @@ from services.leads.leads.errors import (
     LeadIsMerged,
     LeadIsOpen,
     LeadNotFound,
+    LeadOfErasedPerson,
     OpenLeadExists,
     WrongSpeaker,
 )
@@ -127,7 +128,9 @@ async def disqualify(
     "/reopen",
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
-    responses=problems(LeadNotFound, LeadIsOpen, LeadIsMerged, LeadAlreadyConverted, OpenLeadExists),
+    responses=problems(
+        LeadNotFound, LeadIsOpen, LeadIsMerged, LeadAlreadyConverted, LeadOfErasedPerson, OpenLeadExists
+    ),
     operation_id="reopen_lead",
     summary="Reopen a lead",
 )

@@ -12,11 +12,18 @@ from services.leads.agents.assignment import change_load
 from services.leads.agents.errors import UnknownAgent
 from services.leads.agents.models import Agent
 from services.leads.leads.capture import folded_name, open_lead_of, question_at, slot_of
-from services.leads.leads.errors import CompetitorWithoutReason, LeadNotFound, OpenLeadExists, WrongSpeaker
+from services.leads.leads.errors import (
+    CompetitorWithoutReason,
+    LeadNotFound,
+    LeadOfErasedPerson,
+    OpenLeadExists,
+    WrongSpeaker,
+)
 from services.leads.leads.models import Lead
 from services.leads.leads.response import answers, asks
 from services.leads.leads.schemas import Disqualification, LeadPatch, TouchCreate
 from services.leads.leads.touches import Touch
+from services.leads.persons.erasure import is_erased
 from services.leads.persons.identity import hold_person
 from services.leads.persons.models import Person
 from services.leads.settings import Settings
@@ -109,7 +116,9 @@ def disqualify_lead(tx: AsyncSession, lead: Lead, why: Disqualification) -> None
 
 
 async def reopen_lead(tx: AsyncSession, lead: Lead, settings: Settings) -> None:
-    """Take up a disqualified lead, which is locked, again."""
+    """Take up a disqualified lead, which is locked with its person, again."""
+    if await is_erased(tx, [lead.person_id]):
+        raise LeadOfErasedPerson(lead.id)
     at = utcnow()
     reopened = lead.reopen(question_at(at, settings), at=at)
     await _refuse_second(tx, lead, lead.slot)
