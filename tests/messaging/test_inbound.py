@@ -322,3 +322,35 @@ async def test_without_leave_to_see_personal_data_numbers_are_masked_and_texts_l
         [seen] = (await clerk.get("/v1/inbound", params={"matched": False})).json()["items"]
 
     assert (seen["sender"], seen["text"]) == ("+98999•••34", None)
+
+
+@pytest.mark.parametrize(("last_word", "held_back"), [("۱۱", 1), ("۱۲", 0)])
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_the_word_that_was_sent_last_counts_in_whatever_order_they_are_told(
+    last_word: str,
+    held_back: int,
+    in_order: bool,
+    client: httpx.AsyncClient,
+    runtime: Runtime,
+    accounts: SandboxAccounts,
+) -> None:
+    first, last = ("۱۲", "۱۱") if last_word == "۱۱" else ("۱۱", "۱۲")
+    at = int(utcnow().timestamp()) - 3_600
+    said = [
+        {"from": SARA_PHONE, "to": LINE, "text": text, "time": at + place} for place, text in enumerate((first, last))
+    ]
+    for each in said if in_order else reversed(said):
+        await client.post(accounts.webhook_paths["inbound"], json=each)
+
+    assert await fetchval(runtime, "SELECT count(*) FROM suppressions") == held_back
+
+
+async def test_a_12_that_was_sent_before_an_opt_out_by_the_api_does_not_lift_it(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    sent_at = int(utcnow().timestamp()) - 60
+    await client.post("/v1/suppressions", json={"phone": SARA_PHONE, "line": LINE})
+    said = {"from": SARA_PHONE, "to": LINE, "text": "۱۲", "time": sent_at}
+    await client.post(accounts.webhook_paths["inbound"], json=said)
+
+    assert await fetchval(runtime, "SELECT count(*) FROM suppressions") == 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
 
 import httpx
 import pytest
 
+from services.messaging.inbound.webhooks import read_inbound
 from services.messaging.providers.usecases import SandboxAccounts
 from shared.contracts.messaging import ReplyReceived
 from shared.ids import new_id
@@ -107,3 +109,57 @@ async def test_a_panel_may_call_the_fields_what_it_likes(client: httpx.AsyncClie
 
     assert answer.status_code == 200
     assert [reply.number for reply in await published(runtime, ReplyReceived)] == [7]
+
+
+NOW = datetime(2026, 11, 22, 20, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "at"),
+    [
+        ("1795379400", "2026-11-22T20:30:00"),
+        ("۱۷۹۵۳۷۹۴۰۰", "2026-11-22T20:30:00"),
+        ("1795379400000", "2026-11-22T20:30:00"),
+        ("2026-11-22T20:29:00Z", "2026-11-22T20:29:00"),
+        ("2026-11-22T23:59:00+03:30", "2026-11-22T20:29:00"),
+        ("2026-11-22 23:59:00", "2026-11-22T20:29:00"),
+        ("2026/11/22 23:59", "2026-11-22T20:29:00"),
+        ("1405/09/01 23:59:00", "2026-11-22T20:29:00"),
+        ("۱۴۰۵-۰۹-۰۱ ۲۳:۵۹", "2026-11-22T20:29:00"),
+        ("1405/09/01", None),
+        ("1405/13/01 10:00:00", None),
+        ("yesterday", None),
+        ("2026-11-23 03:29:00", None),
+        ("0", None),
+    ],
+)
+def test_a_time_is_read_as_panels_of_the_market_write_it_and_one_that_cannot_be_true_says_nothing(
+    told: str, at: str | None
+) -> None:
+    said = {"from": SARA_PHONE, "to": LINE, "text": "۳", "time": told}
+    read = read_inbound(said, {}, NOW)
+
+    expected = datetime.fromisoformat(at).replace(tzinfo=UTC) if at else NOW
+    assert (read.received_at, read.exact) == (expected, at is not None)
+
+
+async def test_a_delivery_is_understood_in_any_digits(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    answer = await client.get(accounts.webhook_paths["delivery"], params={"id": "٨٠٠٠٠٠٠١", "status": " ۱ "})
+
+    assert answer.status_code == 200
+    async with runtime.db.connection() as connection:
+        [report] = await connection.fetch("SELECT provider_id, code FROM delivery_reports")
+    assert tuple(report) == ("80000001", "1")
+
+
+async def test_an_empty_text_is_kept_and_sinks_no_other_of_its_webhook(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    await known_person(runtime)
+    said = [{"from": SARA_PHONE, "to": LINE, "text": text, "id": str(place)} for place, text in enumerate(("", "۳"))]
+    answer = await client.post(accounts.webhook_paths["inbound"], json=said)
+
+    assert answer.status_code == 200
+    assert {reply.number for reply in await published(runtime, ReplyReceived)} == {None, 3}

@@ -141,18 +141,30 @@ def _said(message: InboundSms) -> tuple[bytes, bytes]:
 
 
 async def _heed(tx: AsyncSession, row: asyncpg.Record, address: str, settings: Settings, now: datetime) -> None:
-    """An opt-out counts whether or not we know who it is: it is kept by the number."""
+    """Do what a text says, unless its sender has said otherwise since.
+
+    An opt-out counts whether or not we know who it is: it is kept by the number.
+    """
+    if row["meaning"] == "reply":
+        if row["person_id"] is not None:
+            outbox.add(tx, _event(row))
+    elif not await driver(tx).fetchval(sql.LATER_WORD, address, row["line"], row["received_at"]):
+        await _open_or_close(tx, row, address, settings, now)
+
+
+async def _open_or_close(
+    tx: AsyncSession, row: asyncpg.Record, address: str, settings: Settings, now: datetime
+) -> None:
+    line, person_id = row["line"], row["person_id"]
     if row["meaning"] == "opt_out":
         await opt_out(
-            tx, settings, channel="sms", address=address, source="reply", now=now, line=row["line"],
-            person_id=row["person_id"],
-        )  # fmt: skip
-    elif row["meaning"] == "rejoin":
-        await rejoin(
-            tx, settings, channel="sms", address=address, line=row["line"], now=now, person_id=row["person_id"]
+            tx, settings, channel="sms", address=address, source="reply", now=now, line=line, person_id=person_id
         )
-    elif row["person_id"] is not None:
-        outbox.add(tx, _event(row))
+    else:
+        said_at = row["received_at"]
+        await rejoin(
+            tx, settings, channel="sms", address=address, line=line, said_at=said_at, now=now, person_id=person_id
+        )
 
 
 def _event(row: asyncpg.Record) -> ReplyReceived | OptOutRecorded | OptOutWithdrawn:

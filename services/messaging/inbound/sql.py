@@ -44,6 +44,14 @@ SELECT pg_advisory_xact_lock(key) FROM (
 """
 """Lets what is told of a number's texts at once, in different ways, be told one after the other."""
 
+LATER_WORD = """
+SELECT EXISTS (
+    SELECT FROM inbound_messages
+    WHERE sender = $1 AND line = $2 AND meaning IN ('opt_out', 'rejoin') AND received_at > $3
+)
+"""
+"""Whether somebody has said since whether they want messages from a line: panels tell of texts late, in any order."""
+
 LAST_WRITTEN_TO = """
 SELECT DISTINCT ON (message.address) message.address, message.person_id
 FROM messages message JOIN unnest($1::text[], $2::uuid[]) AS asked(address, person_id)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
-from services.messaging.providers.numbers import number_of
+from services.messaging.providers.numbers import line_of, number_of
 from services.messaging.providers.protocol import InboundSms
+from services.messaging.providers.times import time_of
 from shared.errors import FieldError, Invalid
 from shared.persian.digits import to_latin
-from shared.persian.phone import line as line_number
 
 USUAL_FIELDS: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
     "delivery": {
@@ -65,11 +65,12 @@ def read_delivery(said: Mapping[str, Any], fields: Mapping[str, Mapping[str, str
 
 def read_inbound(said: Mapping[str, Any], fields: Mapping[str, Mapping[str, str]], now: datetime) -> InboundSms:
     """Return what somebody wrote; without a time that can be read, it was now or a moment ago."""
-    at = _instant(_found(said, "inbound", "at", fields), now)
+    told = _found(said, "inbound", "at", fields)
+    at = time_of(told, now) if told is not None else None
     return InboundSms(
-        line=_line(_needed(said, "inbound", "to", fields)),
+        line=line_of(_needed(said, "inbound", "to", fields)),
         sender=number_of(_needed(said, "inbound", "from", fields)),
-        text=_needed(said, "inbound", "text", fields),
+        text=_text(said, fields),
         received_at=at or now,
         provider_id=_found(said, "inbound", "id", fields),
         exact=at is not None,
@@ -83,38 +84,29 @@ def _needed(said: Mapping[str, Any], kind: str, field: str, fields: Mapping[str,
     return value
 
 
+def _text(said: Mapping[str, Any], fields: Mapping[str, Mapping[str, str]]) -> str:
+    """Return what was written, which may be nothing."""
+    empty = any(said.get(name) == "" for name in _names("inbound", "text", fields))
+    return _found(said, "inbound", "text", fields) or ("" if empty else _needed(said, "inbound", "text", fields))
+
+
 def _found(said: Mapping[str, Any], kind: str, field: str, fields: Mapping[str, Mapping[str, str]]) -> str | None:
     for name in _names(kind, field, fields):
         value = said.get(name)
-        if isinstance(value, str | int) and str(value):
-            return _short(field, str(value))
+        if isinstance(value, str | int) and (read := _read(field, str(value))):
+            return read
     return None
 
 
-def _short(field: str, value: str) -> str:
-    """Return the value; only a text may be long, and is cut where it is stored."""
-    if field != "text" and len(value) > LONGEST:
+def _read(field: str, value: str) -> str:
+    """Return a value, its digits as Latin ones; only a text may be long, and is cut where it is stored."""
+    if field == "text":
+        return value
+    if len(value) > LONGEST:
         raise WebhookFieldTooLong(field, len(value))
-    return value
+    return to_latin(value).strip()
 
 
 def _names(kind: str, field: str, fields: Mapping[str, Mapping[str, str]]) -> Sequence[str]:
     own = fields.get(kind, {}).get(field)
     return (own,) if own else USUAL_FIELDS[kind][field]
-
-
-def _line(given: str) -> str:
-    try:
-        return line_number(given)
-    except Invalid:
-        return given
-
-
-def _instant(given: str | None, now: datetime) -> datetime | None:
-    """Read seconds since 1970 or RFC 3339; another clock's future is our present."""
-    plain = to_latin(given or "")
-    try:
-        at = datetime.fromtimestamp(int(plain), UTC) if plain.isdecimal() else datetime.fromisoformat(plain)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return min(at if at.tzinfo else at.replace(tzinfo=UTC), now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.errors import Invalid
-from shared.persian.phone import mobile
+from shared.persian.phone import line, mobile
 
 
 def number_of(mobile_number: object) -> str:
@@ -12,3 +12,11 @@ def number_of(mobile_number: object) -> str:
         return mobile(str(mobile_number))
     except Invalid:
         return str(mobile_number)
+
+
+def line_of(line_number: object) -> str:
+    """Return the digits of one of our lines as the panel writes it; what is none stays as it came."""
+    try:
+        return line(str(line_number))
+    except Invalid:
+        return str(line_number)

@@ -7,19 +7,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import httpx
 
 from services.messaging.providers.addresses import Reach
-from services.messaging.providers.numbers import number_of
+from services.messaging.providers.numbers import line_of, number_of
 from services.messaging.providers.protocol import Ambiguous, Fate, InboundSms, Outgoing, Refused, Report, Result, Scope
 from services.messaging.providers.smsir_codes import BLACKLISTED, refusal
+from services.messaging.providers.times import PANEL_ZONE
 from services.messaging.providers.transport import ReachTransport
 from shared.clock import utcnow
 from shared.persian.phone import local
 
-PANEL_ZONE: Final = ZoneInfo("Asia/Tehran")
 PAGE: Final = 100
 MOST_PAGES: Final = 600
 OK: Final = 1
@@ -204,7 +203,7 @@ def _report(item: Mapping[str, Any]) -> Report:
     return Report(
         provider_id=str(item["messageId"]),
         code="8" if state is None else str(state),
-        line=str(item.get("lineNumber") or ""),
+        line=line_of(item.get("lineNumber") or ""),
         address=number_of(item.get("mobile")),
         text=str(item.get("messageText") or ""),
         sent_at=datetime.fromtimestamp(sent_at, UTC) if sent_at else None,
@@ -213,7 +212,7 @@ def _report(item: Mapping[str, Any]) -> Report:
 
 def _inbound(item: Mapping[str, Any]) -> InboundSms:
     return InboundSms(
-        line=str(item["number"]),
+        line=line_of(item["number"]),
         sender=number_of(item["mobile"]),
         text=str(item["messageText"]),
         received_at=datetime.fromtimestamp(item["receivedDateTime"], UTC),

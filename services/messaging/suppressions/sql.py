@@ -9,9 +9,10 @@ RETURNING id
 
 REJOIN = """
 DELETE FROM suppressions
-WHERE address_hash = $1 AND line = $2 AND source <> 'operator'
+WHERE address_hash = $1 AND line = $2 AND (source = 'reply' OR source <> 'operator' AND created_at <= $3)
 RETURNING id
 """
+"""Of what was asked for by a reply, the replies tell which came last; the rest was recorded when it was asked for."""
 
 PAUSE = """
 INSERT INTO promotion_pauses AS old (person_id, until, reason) VALUES ($1, $2, $3)

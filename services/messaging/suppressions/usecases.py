@@ -51,12 +51,13 @@ async def rejoin(
     channel: MessageChannel,
     address: str,
     line: str,
+    said_at: datetime,
     now: datetime,
     person_id: UUID | None = None,
 ) -> bool:
-    """Lift an address's own opt-outs from a line; what an operator blacklists stays."""
+    """Lift an address's own opt-outs from a line; what an operator blacklists, or was asked for later, stays."""
     hashed = address_hash(settings, channel, address)
-    lifted = await driver(tx).fetch(sql.REJOIN, hashed, line)
+    lifted = await driver(tx).fetch(sql.REJOIN, hashed, line, said_at)
     if lifted and person_id is not None:
         withdrawn = OptOutWithdrawn(
             occurred_at=now, person_id=person_id, channel=channel, line=line or None, source="reply"
