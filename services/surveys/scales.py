@@ -10,8 +10,8 @@ from shared.contracts.surveys import Category
 Kind = Literal["csat", "nps", "ces"]
 Scale = Literal["1-3", "1-5", "1-10", "0-10", "1-7"]
 
-UNHAPPY: Final = frozenset[Category]({"unsatisfied", "detractor", "hard"})
-"""The categories of which the customer has to be answered."""
+UNHAPPY: Final = frozenset[Category]({"unsatisfied", "detractor"})
+"""The categories of which the customer has to be answered: those that `customers` opens a complaint for."""
 
 
 @dataclass(frozen=True, slots=True)

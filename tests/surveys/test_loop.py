@@ -11,7 +11,7 @@ from shared.contracts.surveys import LoopClosed, SurveyAnswered
 from shared.ids import new_id
 from shared.service import Runtime
 from tests.support.events import deliver, published
-from tests.surveys.story import after, invited, items, replied, ticket_answered, ticket_resolved
+from tests.surveys.story import after, invited, items, new_survey, replied, ticket_answered, ticket_resolved
 
 
 async def answered(runtime: Runtime, *numbers: int) -> SurveyAnswered:
@@ -66,6 +66,17 @@ async def test_a_good_or_neutral_answer_opens_no_loop(runtime: Runtime, client: 
 
     (kept,) = await items(client, "/v1/answers")
     assert kept["loop"] is None
+
+
+async def test_a_hard_time_opens_no_loop_as_no_complaint_would_close_it(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    survey = await new_survey(client, kind="ces", scale="1-7")
+    question = await invited(runtime, new_id(), survey=survey)
+    await deliver(runtime, replied(question.person_id, 1))
+
+    (kept,) = await items(client, "/v1/answers")
+    assert (kept["category"], kept["loop"]) == ("hard", None)
 
 
 async def test_a_ticket_that_no_answer_led_to_closes_nothing(runtime: Runtime) -> None:

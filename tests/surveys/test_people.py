@@ -8,6 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from shared.clock import utcnow
 from shared.contracts.customers import CustomerErased, CustomerMerged
 from shared.contracts.leads import LeadErased
 from shared.contracts.surveys import LoopClosed, SurveyAnswered, SurveyExpired, SurveyInvited, SurveyRefused
@@ -142,6 +143,19 @@ async def test_an_open_question_of_an_erased_person_is_cancelled(runtime: Runtim
 
     assert (refused.status_code, refused.json()["code"]) == (409, "invitation_closed")
     assert (await client.get(f"/v1/invitations/{question.invitation_id}")).json()["status"] == "cancelled"
+
+
+async def test_an_answer_of_an_erased_person_is_changed_by_nobody(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    question = await invited(runtime, new_id(), at=utcnow())
+    body = {"invitation_id": str(question.invitation_id)}
+    await client.post("/v1/answers", json=body | {"value": 2})
+    await deliver(runtime, erased(question.person_id))
+
+    refused = await client.post("/v1/answers", json=body | {"value": 5})
+
+    assert (refused.status_code, refused.json()["code"]) == (410, "person_erased")
+    assert [event.value for event in await published(runtime, SurveyAnswered)] == [2]
+    assert [answer["value"] for answer in await items(client, "/v1/answers")] == [2]
 
 
 async def test_a_stored_answer_about_an_erased_person_is_gone(runtime: Runtime, client: httpx.AsyncClient) -> None:

@@ -18,10 +18,12 @@ TABLE = {
 @pytest.mark.parametrize("survey", TABLE)
 def test_every_value_of_every_scale_has_its_category(survey: tuple[str, str]) -> None:
     rule = RULES[survey]
-    categories = [rule.category(value) for value in range(rule.low, rule.high + 1)]
 
-    assert categories == TABLE[survey].split()
-    assert {category for category in categories if category in UNHAPPY} == {rule.bad}
+    assert [rule.category(value) for value in range(rule.low, rule.high + 1)] == TABLE[survey].split()
+
+
+def test_detractors_and_the_unsatisfied_have_to_be_answered() -> None:
+    assert {rule.bad for rule in RULES.values() if rule.bad in UNHAPPY} == {"detractor", "unsatisfied"}
 
 
 @pytest.mark.parametrize("survey", TABLE)

@@ -14,7 +14,12 @@ from services.surveys.answers.errors import AnswerNotFound, OffScale
 from services.surveys.answers.models import Answer
 from services.surveys.answers.schemas import AnswerCreate, AnswerOut, AnswerPage, Loop
 from services.surveys.answers.usecases import answer_invitation
-from services.surveys.invitations.errors import InvitationClosed, InvitationExpired, InvitationNotFound
+from services.surveys.invitations.errors import (
+    InvitationClosed,
+    InvitationExpired,
+    InvitationNotFound,
+    InvitationOfErased,
+)
 from services.surveys.invitations.models import Invitation
 from services.surveys.people.identity import ids_of
 from shared.clock import utcnow
@@ -31,12 +36,13 @@ KEYSET = Keyset(sorts={"answered_at": Answer.answered_at}, id=Answer.id, default
 @router.post(
     "",
     status_code=201,
+    summary="Answer an invitation",
     response_model=AnswerOut,
     dependencies=[requires("surveys:write")],
-    responses=problems(InvitationNotFound, InvitationClosed, InvitationExpired, OffScale),
+    responses=problems(InvitationNotFound, InvitationClosed, InvitationExpired, InvitationOfErased, OffScale),
 )
 async def create_answer(body: AnswerCreate, tx: Tx) -> AnswerOut:
-    """Answer an invitation. A second answer to the same one replaces the first."""
+    """Record an answer. A second one to the same invitation replaces the first."""
     answer = await answer_invitation(tx, body.invitation_id, body.value, at=utcnow())
     invitation = await tx.get_one(Invitation, answer.invitation_id)
     if invitation.person_id is not None:
@@ -44,7 +50,7 @@ async def create_answer(body: AnswerCreate, tx: Tx) -> AnswerOut:
     return AnswerOut.of(answer, invitation)
 
 
-@router.get("", response_model=AnswerPage, dependencies=[requires("surveys:read")])
+@router.get("", summary="List answers", response_model=AnswerPage, dependencies=[requires("surveys:read")])
 async def list_answers(
     tx: Tx,
     page: PageDep,
@@ -52,13 +58,13 @@ async def list_answers(
     category: Annotated[Category | None, Query(description="What the answer means.")] = None,
     person_id: Annotated[UUID | None, Query(description="The person, by any id that means them.")] = None,
     loop: Annotated[Loop | None, Query(description="`open`: answered badly, and not yet answered.")] = None,
-    touchpoint: Annotated[str | None, Query(max_length=64)] = None,
-    product: Annotated[str | None, Query(max_length=64)] = None,
-    agent_id: Annotated[UUID | None, Query()] = None,
+    touchpoint: Annotated[str | None, Query(max_length=64, description="Where it was asked.")] = None,
+    product: Annotated[str | None, Query(max_length=64, description="What it was asked about.")] = None,
+    agent_id: Annotated[UUID | None, Query(description="Whom it was asked about.")] = None,
     since: Annotated[Instant | None, Query(alias="from", description="Answered then or later.")] = None,
     until: Annotated[Instant | None, Query(alias="to", description="Answered before.")] = None,
 ) -> dict[str, object]:
-    """List answers."""
+    """List answers, the newest first."""
     asked = {"survey": survey, "touchpoint": touchpoint, "product": product, "agent_id": agent_id}
     query = select(Answer).join(Answer.invitation).options(contains_eager(Answer.invitation))
     query = query.where(*(getattr(Invitation, name) == value for name, value in asked.items() if value is not None))
@@ -72,12 +78,13 @@ async def list_answers(
 
 @router.get(
     "/{answer_id}",
+    summary="Read an answer",
     response_model=AnswerOut,
     dependencies=[requires("surveys:read")],
     responses=problems(AnswerNotFound),
 )
 async def read_answer(answer_id: UUID, tx: Tx) -> AnswerOut:
-    """Read an answer."""
+    """Read an answer, and whether one who answered badly has been answered."""
     answer = await tx.get(Answer, answer_id)
     if answer is None:
         raise AnswerNotFound(answer_id)

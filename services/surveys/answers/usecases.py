@@ -11,7 +11,12 @@ from sqlalchemy.orm import joinedload
 
 from services.surveys.answers.errors import OffScale
 from services.surveys.answers.models import Answer, Reply
-from services.surveys.invitations.errors import InvitationClosed, InvitationExpired, InvitationNotFound
+from services.surveys.invitations.errors import (
+    InvitationClosed,
+    InvitationExpired,
+    InvitationNotFound,
+    InvitationOfErased,
+)
 from services.surveys.invitations.models import Invitation
 from services.surveys.people.identity import lock_known_person
 from services.surveys.surveys.models import Survey
@@ -32,11 +37,13 @@ _LONGEST_NUMBER = 40
 async def answer_invitation(tx: AsyncSession, invitation_id: UUID, value: int, *, at: datetime) -> Answer:
     """Take an answer given through the API.
 
-    Raises `InvitationNotFound`, `InvitationClosed`, `InvitationExpired` or `OffScale`.
+    Raises `InvitationNotFound`, `InvitationClosed`, `InvitationOfErased`, `InvitationExpired` or `OffScale`.
     """
     invitation = await _lock_invitation(tx, invitation_id)
     if invitation.status in ("refused", "cancelled") or invitation.survey_id is None or invitation.expires_at is None:
         raise InvitationClosed(invitation_id, invitation.status)
+    if invitation.person_id is None:
+        raise InvitationOfErased(invitation_id)
     if invitation.status == "expired" or invitation.expires_at <= at:
         raise InvitationExpired(invitation_id, invitation.expires_at)
     survey = await get_survey(tx, invitation.survey_id)

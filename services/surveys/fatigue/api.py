@@ -14,9 +14,14 @@ from shared.web import Tx, check_if_match, etag, problems, requires, router_for
 router = router_for("surveys", prefix="/v1/surveys", tags=["surveys"])
 
 
-@router.get("/fatigue", response_model=FatigueOut, dependencies=[requires("surveys:read")])
+@router.get(
+    "/fatigue",
+    summary="Read how often people are asked",
+    response_model=FatigueOut,
+    dependencies=[requires("surveys:read")],
+)
 async def read_fatigue(tx: Tx, response: Response) -> Fatigue:
-    """Read how often people are asked."""
+    """Read after how many days a person may be asked again, by any survey, and what is exempt from that."""
     fatigue = await current_fatigue(tx)
     response.headers["ETag"] = etag(fatigue.version)
     return fatigue
@@ -24,12 +29,13 @@ async def read_fatigue(tx: Tx, response: Response) -> Fatigue:
 
 @router.patch(
     "/fatigue",
+    summary="Change how often people are asked",
     response_model=FatigueOut,
     dependencies=[requires("surveys:admin")],
     responses=problems(PreconditionFailed),
 )
 async def patch_fatigue(body: FatiguePatch, request: Request, tx: Tx, response: Response) -> Fatigue:
-    """Change how often people are asked; it holds from the next request on."""
+    """Change what is given; it holds from the next request to ask somebody on."""
     fatigue = (await tx.scalars(select(Fatigue).with_for_update())).one()
     check_if_match(request, fatigue.version)
     for name, value in body.changes().items():

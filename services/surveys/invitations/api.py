@@ -38,19 +38,22 @@ KEYSET = Keyset(sorts={"requested_at": Invitation.requested_at}, id=Invitation.i
 @router.post(
     "",
     status_code=201,
+    summary="Ask a person",
     response_model=InvitationOut,
     dependencies=[requires("surveys:write")],
     responses=problems(SurveyNotFound),
 )
 async def create_invitation(body: InvitationCreate, tx: Tx) -> Invitation:
-    """Ask a person. One who may not be asked now gives an invitation of status `refused`, with the reason."""
+    """Invite a person. One who may not be asked now gives an invitation of status `refused`, with the reason."""
     if await survey_by_code(tx, body.survey) is None:
         raise SurveyNotFound(body.survey)
     about(tx, body.person_id)
     return await invite(tx, Request(request_id=new_id(), at=utcnow(), **body.model_dump()))
 
 
-@router.get("", response_model=InvitationPage, dependencies=[requires("surveys:read")])
+@router.get(
+    "", summary="List invitations", response_model=InvitationPage, dependencies=[requires("surveys:read")]
+)
 async def list_invitations(
     tx: Tx,
     page: PageDep,
@@ -61,7 +64,7 @@ async def list_invitations(
     since: Annotated[Instant | None, Query(alias="from", description="Requested then or later.")] = None,
     until: Annotated[Instant | None, Query(alias="to", description="Requested before.")] = None,
 ) -> dict[str, object]:
-    """List the requests to ask people, refused ones too."""
+    """List the requests to ask people, refused ones too, the newest first."""
     filters = {"survey": survey, "status": status, "reason": reason}
     query = select(Invitation).where(
         *(getattr(Invitation, name) == value for name, value in filters.items() if value is not None)
@@ -79,6 +82,7 @@ async def list_invitations(
 
 @router.get(
     "/{invitation_id}",
+    summary="Read an invitation",
     response_model=InvitationDetail,
     dependencies=[requires("surveys:read")],
     responses=problems(InvitationNotFound),

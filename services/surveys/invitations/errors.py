@@ -45,3 +45,17 @@ class InvitationClosed(Conflict):
             f"Invitation {invitation_id} is {status} and takes no answers; only an open or answered one does.",
             fa="این دعوت پاسخ نمی‌پذیرد؛ تنها دعوت باز یا پاسخ‌داده‌شده پاسخ می‌پذیرد.",
         )
+
+
+class InvitationOfErased(Gone):
+    """The person was erased; what they had answered stands as nobody's."""
+
+    code = "person_erased"
+    title = "The person was erased"
+    title_fa = "اطلاعات این شخص پاک شده است"
+
+    def __init__(self, invitation_id: UUID) -> None:
+        super().__init__(
+            f"Invitation {invitation_id} was of a person who was erased; nothing more is recorded of them.",
+            fa="اطلاعات این شخص پاک شده است و دیگر پاسخی از او ثبت نمی‌شود.",
+        )

@@ -39,6 +39,7 @@ class NotAPeriod(Invalid):
 
 @router.get(
     "/{survey_id}/results",
+    summary="Read what the answers say",
     response_model=ResultsOut,
     dependencies=[requires("surveys:read")],
     responses=problems(SurveyNotFound, NotAPeriod),

@@ -25,18 +25,19 @@ KEYSET = Keyset(sorts={"created_at": Survey.created_at, "code": Survey.code}, id
 @router.post(
     "",
     status_code=201,
+    summary="Make a survey",
     response_model=SurveyOut,
     dependencies=[requires("surveys:admin")],
     responses=problems(SurveyCodeTaken, ScaleDoesNotFit, TemplateMissing),
 )
 async def create_survey(body: SurveyCreate, tx: Tx, response: Response) -> Survey:
-    """Open a survey."""
+    """Make a survey; whoever is asked by it later is chosen by its sampling and its interval."""
     survey = await open_survey(tx, body, at=utcnow())
     response.headers["ETag"] = etag(survey.version)
     return survey
 
 
-@router.get("", response_model=SurveyPage, dependencies=[requires("surveys:read")])
+@router.get("", summary="List surveys", response_model=SurveyPage, dependencies=[requires("surveys:read")])
 async def list_surveys(
     tx: Tx,
     page: PageDep,
@@ -44,7 +45,7 @@ async def list_surveys(
     kind: Annotated[Kind | None, Query(description="Surveys of this kind.")] = None,
     active: Annotated[bool | None, Query(description="Surveys that ask, or that do not.")] = None,
 ) -> dict[str, object]:
-    """List surveys."""
+    """List surveys, the newest first."""
     filters = {"code": code, "kind": kind, "active": active}
     given = [getattr(Survey, name) == value for name, value in filters.items() if value is not None]
     rows, cursor = await page_of(tx, select(Survey).where(*given), KEYSET, page, filters)
@@ -53,12 +54,13 @@ async def list_surveys(
 
 @router.get(
     "/{survey_id}",
+    summary="Read a survey",
     response_model=SurveyOut,
     dependencies=[requires("surveys:read")],
     responses=problems(SurveyNotFound),
 )
 async def read_survey(survey_id: UUID, tx: Tx, response: Response) -> Survey:
-    """Read a survey."""
+    """Read a survey, by its id."""
     survey = await get_survey(tx, survey_id)
     response.headers["ETag"] = etag(survey.version)
     return survey
@@ -66,6 +68,7 @@ async def read_survey(survey_id: UUID, tx: Tx, response: Response) -> Survey:
 
 @router.patch(
     "/{survey_id}",
+    summary="Change a survey",
     response_model=SurveyOut,
     dependencies=[requires("surveys:admin")],
     responses=problems(SurveyNotFound, TemplateMissing, PreconditionFailed),
