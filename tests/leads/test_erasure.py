@@ -57,6 +57,23 @@ async def test_the_stored_answer_of_an_erased_person_is_gone(client: httpx.Async
     assert (await client.post("/v1/leads", json=PERSONAL, headers=headers)).status_code == 410
 
 
+async def test_nothing_is_told_of_an_erased_person_any_more(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    lead = (await client.post("/v1/leads", json=PERSONAL)).json()
+    await client.delete(f"/v1/leads/{lead['id']}")
+    path = f"/v1/leads/{lead['id']}"
+    refused = [
+        await client.patch(path, json={"first_name": "سارا"}),
+        await client.patch(path, json={"city": "شیراز"}),
+        await client.patch(path, json={"note": "پلاک ۱۲"}),
+        await client.post(f"{path}/touches", json={"channel": "call", "note": "گفت پلاک ۱۲"}),
+        await client.post(f"{path}/touches", json={"channel": "call"}),
+    ]
+
+    assert [(reply.status_code, reply.json()["code"]) for reply in refused] == [(409, "person_erased")] * 5
+    assert await personal_data(runtime, lead) == []
+    assert (await client.patch(path, json={"campaign": "yalda"})).status_code == 200
+
+
 async def test_an_erased_lead_waits_for_nothing_and_is_closed(runtime: Runtime, client: httpx.AsyncClient) -> None:
     lead = await captured(client)
     await client.delete(f"/v1/leads/{lead['id']}")

@@ -12,7 +12,13 @@ from services.leads.fields import CodeText, MobileAsTyped, Name
 from services.leads.leads.access import own_leads_of
 from services.leads.leads.capture import beginning, capture_lead
 from services.leads.leads.erasing import erase_lead
-from services.leads.leads.errors import LeadNotFound, NoWayToReach, OpenLeadExists, PersonIsCustomer
+from services.leads.leads.errors import (
+    LeadNotFound,
+    LeadOfErasedPerson,
+    NoWayToReach,
+    OpenLeadExists,
+    PersonIsCustomer,
+)
 from services.leads.leads.queries import LeadFilters, find_lead, person_of
 from services.leads.leads.queries import list_leads as page_of_leads
 from services.leads.leads.rules import LeadStatus
@@ -126,7 +132,7 @@ async def read_lead(lead_id: UUID, tx: Tx, principal: PrincipalDep, response: Re
     "/{lead_id}",
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
-    responses=problems(LeadNotFound, OpenLeadExists, PreconditionFailed, UnknownAgent),
+    responses=problems(LeadNotFound, LeadOfErasedPerson, OpenLeadExists, PreconditionFailed, UnknownAgent),
     summary="Change a lead",
 )
 async def patch_lead(

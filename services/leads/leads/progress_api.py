@@ -46,7 +46,7 @@ router = router_for("leads", prefix="/v1/leads/{lead_id}", tags=["leads"])
     status_code=201,
     response_model=TouchOut,
     dependencies=[requires("leads:write")],
-    responses=problems(LeadNotFound, UnknownAgent, WrongSpeaker),
+    responses=problems(LeadNotFound, LeadOfErasedPerson, UnknownAgent, WrongSpeaker),
     summary="Record a touch",
 )
 async def create_touch(
@@ -56,7 +56,7 @@ async def create_touch(
 
     Response times count from when it is recorded; `occurred_at` is only shown.
     """
-    lead = await lock_lead(tx, lead_id, of_agent=own_leads_of(principal))
+    lead = await lock_lead_of_person(tx, lead_id, of_agent=own_leads_of(principal))
     about(tx, lead.person_id)
     touch = await touch_lead(tx, lead, new, runtime.settings, by_agent=principal.agent_id)
     await tx.flush()

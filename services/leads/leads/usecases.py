@@ -33,6 +33,8 @@ from shared.contracts.cards import LEADS_CONTACTS
 from shared.ids import new_id
 
 PERSON_FIELDS = frozenset({"first_name", "last_name", "province", "city"})
+TELLING = PERSON_FIELDS | {"note"}
+"""What tells of somebody; the rest of a lead is codes and counts, which outlive an erasure."""
 
 
 async def lock_lead(tx: AsyncSession, lead_id: UUID, *, of_agent: UUID | None = None) -> Lead:
@@ -58,7 +60,8 @@ async def lock_lead_of_person(tx: AsyncSession, lead_id: UUID, *, of_agent: UUID
 async def touch_lead(
     tx: AsyncSession, lead: Lead, new: TouchCreate, settings: Settings, *, by_agent: UUID | None = None
 ) -> Touch:
-    """Record that somebody spoke to a lead, or tried to, or it to us."""
+    """Record that somebody spoke to a lead, which is locked with its person, or tried to, or it to us."""
+    await _refuse_erased(tx, lead)
     if new.agent_id is not None:
         await known_agent(tx, new.agent_id)
     at = utcnow()
@@ -117,8 +120,7 @@ def disqualify_lead(tx: AsyncSession, lead: Lead, why: Disqualification) -> None
 
 async def reopen_lead(tx: AsyncSession, lead: Lead, settings: Settings) -> None:
     """Take up a disqualified lead, which is locked with its person, again."""
-    if await is_erased(tx, [lead.person_id]):
-        raise LeadOfErasedPerson(lead.id)
+    await _refuse_erased(tx, lead)
     at = utcnow()
     reopened = lead.reopen(question_at(at, settings), at=at)
     await _refuse_second(tx, lead, lead.slot)
@@ -130,6 +132,8 @@ async def change_lead(tx: AsyncSession, lead: Lead, person: Person, patch: LeadP
     """Change the fields that `patch` gives of a lead and its person, which are locked."""
     at = utcnow()
     given = patch.model_fields_set
+    if given & TELLING:
+        await _refuse_erased(tx, lead)
     if "product" in given:
         await _change_slot(tx, lead, slot_of(patch.product, settings))
     if patch.agent_id is not None and patch.agent_id != lead.agent_id:
@@ -157,6 +161,12 @@ async def known_agent(tx: AsyncSession, agent_id: UUID) -> None:
     agent = await tx.get(Agent, agent_id)
     if agent is None or not agent.active:
         raise UnknownAgent(agent_id, "/agent_id")
+
+
+async def _refuse_erased(tx: AsyncSession, lead: Lead) -> None:
+    """Refuse to have more told of a lead's person, whom `tx` holds, once they were erased."""
+    if await is_erased(tx, [lead.person_id]):
+        raise LeadOfErasedPerson(lead.id)
 
 
 async def _change_slot(tx: AsyncSession, lead: Lead, slot: str) -> None:
