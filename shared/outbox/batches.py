@@ -19,7 +19,7 @@ from shared.outbox import wire
 from shared.outbox.consumer import Kind
 from shared.outbox.faults import is_events_fault
 from shared.outbox.handling import ALL_KINDS, apply_batch, wanted
-from shared.outbox.parking import Parking, open_parking, park
+from shared.outbox.parking import Parking, open_parking, park, wait_behind
 from shared.service import Runtime
 
 DEATHS = 3
@@ -176,6 +176,7 @@ class Batch:
         else:
             await self.apply(tx, mine, parking)
         await park(raw, place[0], self.partition, parking)
+        await wait_behind(raw, place[0], self.partition, parking)
         if new.gap is None:
             await raw.execute(_MOVE, *place, self.records[-1].offset + 1, new.position, utcnow())
         elif new.records:

@@ -125,6 +125,6 @@ async def discard(db: Database, consumer: str, place: Place) -> None:
     async with db.transaction() as tx:
         rows = await driver(tx).fetch(_DISCARD, names(consumer), *place)
         for row in rows:
-            await let_go(driver(tx), row["consumer"], TopicPartition(place.topic, place.partition), row["key"])
+            await let_go(driver(tx), row["consumer"], TopicPartition(place.topic, place.partition), [row["key"]])
     if not rows:
         raise NoSuchEvent(place)

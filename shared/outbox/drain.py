@@ -127,7 +127,7 @@ class _Drain:
             attempts = await plain.fetchval(_ATTEMPT, *place, now, list(self.backoff_s))
             if attempts is not None and attempts > TRIES:
                 await plain.execute(_FAILED, *place, DEADLY, "dead", now)
-                await let_go(plain, self.name, partition, key)
+                await let_go(plain, self.name, partition, [key])
                 log.warning("event_dead", place=place, attempts=TRIES)
                 return 1
         if attempts is None:
@@ -160,7 +160,7 @@ class _Drain:
                 break
             done.append(row["offset"])
         await raw.execute(_DONE, self.name, *partition, done)
-        await let_go(raw, self.name, partition, key)
+        await let_go(raw, self.name, partition, [key])
         return len(done) + failed
 
     async def _fail(self, raw: asyncpg.Connection, row: asyncpg.Record, error: Exception) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,7 +41,12 @@ async def forget(tx: AsyncSession, records: Sequence[Record]) -> None:
     erased = [_decoder.decode(record.body or b"") for record in records]
     ids = [person for fact in erased for person in (fact.person_id, *fact.alias_ids)]
     if ids:
-        gone = await driver(tx).fetch(_PARKED, ids)
-        for consumer, topic, partition, key in dict.fromkeys(map(tuple, gone)):
-            await let_go(driver(tx), consumer, TopicPartition(topic, partition), key)
+        await _empty_parked(driver(tx), ids)
         await driver(tx).execute(_ANSWERS, ids)
+
+
+async def _empty_parked(connection: asyncpg.Connection, ids: Sequence[UUID]) -> None:
+    """Delete parked and dead cards, again where that had to wait for a batch, which has parked others behind them."""
+    while gone := await connection.fetch(_PARKED, ids):
+        for consumer, topic, partition, key in dict.fromkeys(map(tuple, gone)):
+            await let_go(connection, consumer, TopicPartition(topic, partition), [key])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -45,9 +45,15 @@ IS_FIRST = """"offset" = (
 )"""
 """Whether a row of `parked` is the one that its key waits for; a look into the index, however many there are."""
 
-_LET_GO = f"""
+_LET_GO = """
 UPDATE parked SET behind = false
-WHERE consumer = $1 AND topic = $2 AND partition = $3 AND key = $4 AND state = 'parked' AND behind AND {IS_FIRST}
+FROM unnest($4::uuid[]) AS waiting (key) CROSS JOIN LATERAL (
+    SELECT "offset" FROM parked AS first
+    WHERE first.consumer = $1 AND first.topic = $2 AND first.partition = $3 AND first.key = waiting.key
+        AND first.state = 'parked'
+    ORDER BY first.consumer, first.topic, first.partition, first.key, first."offset" LIMIT 1 FOR UPDATE
+) AS first
+WHERE (parked.consumer, parked.topic, parked.partition, parked."offset") = ($1, $2, $3, first."offset") AND behind
 """
 _CORRECT = f"""
 UPDATE parked SET behind = NOT behind WHERE (consumer, topic, partition, "offset") IN (
@@ -149,9 +155,24 @@ async def park(connection: asyncpg.Connection, consumer: str, partition: TopicPa
     )
 
 
-async def let_go(connection: asyncpg.Connection, consumer: str, partition: TopicPartition, key: UUID) -> None:
-    """Make the first event that is parked of a key the one that is tried next, once what was before it is gone."""
-    await connection.execute(_LET_GO, consumer, *partition, key)
+async def let_go(
+    connection: asyncpg.Connection, consumer: str, partition: TopicPartition, keys: Collection[UUID]
+) -> None:
+    """Make the first event that is parked of each key the one that is tried next, once what was before it is gone."""
+    await connection.execute(_LET_GO, consumer, *partition, sorted(keys))
+
+
+async def wait_behind(
+    connection: asyncpg.Connection, consumer: str, partition: TopicPartition, parking: Parking
+) -> None:
+    """Hold what was parked behind to what it waits for, as the last step of the transaction of the batch.
+
+    Whoever takes that away, without the row of the partition, either has done so by now, and then nothing waits; or
+    comes after this transaction, and finds all that waits. Last, since what takes parked events away holds other locks.
+    """
+    behind = {record.key for record in parking.records if record.offset not in parking.errors}
+    if behind:
+        await let_go(connection, consumer, partition, behind)
 
 
 async def put_in_order(connection: asyncpg.Connection, consumer: str, *, most: int) -> int:

@@ -19,7 +19,7 @@ from shared.db import driver, part_of
 from shared.outbox import restoring, wire
 from shared.outbox.batches import leave_behind
 from shared.outbox.faults import is_events_fault
-from shared.outbox.parking import Parking, open_parking, park, relearner
+from shared.outbox.parking import Parking, open_parking, park, relearner, wait_behind
 from shared.outbox.tails import read_tails
 from shared.outbox.writing import flush
 from shared.service import Runtime
@@ -51,6 +51,7 @@ async def relearn(tx: AsyncSession, runtime: Runtime, records: Sequence[Record])
         for record in free:
             await _relearn_or_park(tx, runtime, record, parking)
     await park(raw, name, partition, parking)
+    await wait_behind(raw, name, partition, parking)
     await raw.execute(_KNOWN_AGAIN, [wire.id_of(record) for record in mine], utcnow())
     return len(mine)
 

@@ -22,7 +22,7 @@ from shared.outbox.batches import cards_anew, fresh
 from shared.outbox.consumer import Consumer
 from shared.outbox.faults import is_events_fault
 from shared.outbox.handling import apply_batch, wanted
-from shared.outbox.parking import Parking, open_parking, park
+from shared.outbox.parking import Parking, open_parking, park, wait_behind
 from shared.service import Runtime
 
 SHORT = 200
@@ -154,6 +154,8 @@ async def _store(tx: AsyncSession, runtime: Runtime, group: Fetched, expected: M
     for place, part in parts.items():
         await park(raw, consumer.service, place, part.parking)
     await apply_batch(tx, runtime, [record for part in parts.values() for record in part.free])
+    for place, part in parts.items():
+        await wait_behind(raw, consumer.service, place, part.parking)
     await raw.execute(
         _MOVE,
         consumer.service,

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.bus import Record
+from shared.bus import Record, TopicPartition
 from shared.clock import utcnow
 from shared.contracts.cards import ReceivedCard
 from shared.contracts.customers import CustomerErased
+from shared.db import driver
 from shared.errors import Conflict
 from shared.ids import new_id
 from shared.outbox import wire
 from shared.outbox.consumer import Consumer
 from shared.outbox.drain import drain
 from shared.outbox.handling import apply_batch
+from shared.outbox.parking import open_parking, park, wait_behind
 from shared.outbox.writing import encode
+from shared.service import Runtime
+from tests.conftest import MakeRuntime
 from tests.shared.outbox.conftest import MakeEcho
-from tests.shared.outbox.echo import CONTACTS, copy_cards, fetch, name
-from tests.shared.outbox.machinery import hear_all, relay_all
+from tests.shared.outbox.echo import CONTACTS, TOPICS, copy_cards, echo, fetch, name
+from tests.shared.outbox.machinery import hear_all, log_of, relay_all
+from tests.support.eventually import eventually
 
 
 async def test_an_erased_persons_parked_card_and_stored_answers_go_and_the_tombstone_stays(
@@ -50,9 +57,7 @@ async def test_an_erased_persons_parked_card_and_stored_answers_go_and_the_tombs
                 str(key),
                 key,
             )
-    event = CustomerErased(person_id=person, alias_ids=(alias,), occurred_at=utcnow())
-    async with runtime.db.transaction() as tx:
-        await apply_batch(tx, runtime, [record_of(event)])
+    await erase(runtime, person, alias)
 
     rows = await fetch(runtime, "SELECT key, body IS NULL AS tombstone FROM parked")
     assert {tuple(row) for row in rows} == {(person, True), (other, False)}
@@ -62,6 +67,80 @@ async def test_an_erased_persons_parked_card_and_stored_answers_go_and_the_tombs
     await drain(runtime)
     copies = await fetch(runtime, "SELECT key, first_name FROM state.copies")
     assert {tuple(row) for row in copies} == {(person, None), (other, "نازنین")}
+
+
+async def erase(runtime: Runtime, person: UUID, *aliases: UUID) -> None:
+    """Hear that somebody was erased, as a batch of another partition does."""
+    async with runtime.db.transaction() as tx:
+        event = CustomerErased(person_id=person, alias_ids=aliases, occurred_at=utcnow())
+        await apply_batch(tx, runtime, [record_of(event)])
+
+
+class Copying:
+    """A handler of cards that refuses all, then waits amid a batch until it is told to end."""
+
+    def __init__(self) -> None:
+        self.refusing, self.amid, self.ending = True, asyncio.Event(), asyncio.Event()
+        self.consumer = Consumer("echo")
+        self.consumer.cards(CONTACTS)(self.copy)
+
+    async def copy(self, tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:
+        if self.refusing:
+            raise Conflict("Not now.")
+        self.amid.set()
+        await self.ending.wait()
+        await copy_cards(tx, cards)
+
+    async def opened(self, make_runtime: MakeRuntime, person: UUID) -> Runtime:
+        """Open the service, with a card of somebody parked and another one of theirs, and of somebody else, sent."""
+        runtime = await make_runtime(echo(self.consumer), partitions=1)
+        await runtime.bus.create_topics(TOPICS, partitions=1)
+        await name(runtime, person, "سارا")
+        await relay_all(runtime)
+        await hear_all(runtime)
+        self.refusing = False
+        for each in (person, new_id()):
+            await name(runtime, each, "نازنین")
+        await relay_all(runtime)
+        return runtime
+
+
+async def test_a_card_is_tried_at_once_if_what_it_waits_for_is_erased_while_it_is_parked(
+    make_runtime: MakeRuntime,
+) -> None:
+    copying, person = Copying(), new_id()
+    runtime = await copying.opened(make_runtime, person)
+    hearing = asyncio.create_task(hear_all(runtime))
+    await copying.amid.wait()
+    await erase(runtime, person)
+    copying.ending.set()
+    await hearing
+
+    assert await drain(runtime) == 1
+    assert await fetch(runtime, "SELECT FROM parked") == []
+
+
+async def test_an_erasure_waits_for_a_batch_that_parks_a_card_and_takes_that_away_too(
+    make_runtime: MakeRuntime,
+) -> None:
+    person, place = new_id(), TopicPartition(CONTACTS, 0)
+    runtime = await Copying().opened(make_runtime, person)
+    follower = [record for record in await log_of(runtime, CONTACTS) if record.key == person][-1]
+    async with runtime.db.transaction() as tx:
+        parking = await open_parking(driver(tx), "echo", place, [follower])
+        assert parking.leave_out([follower]) == []
+        await park(driver(tx), "echo", place, parking)
+        await wait_behind(driver(tx), "echo", place, parking)
+        erasing = asyncio.create_task(erase(runtime, person))
+        await eventually(lambda: somebody_waits(runtime))
+    await erasing
+
+    assert await fetch(runtime, "SELECT FROM parked") == []
+
+
+async def somebody_waits(runtime: Runtime) -> bool:
+    query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return bool(await fetch(runtime, query))
 
 
 def record_of(event: CustomerErased) -> Record:
