@@ -38,6 +38,7 @@ def keep_what_is_compiled() -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    kafka.leave()
     if SERVER in config.stash:
         kafka.stop(config.stash[SERVER].shared_folder())
         config.stash[SERVER].stop()

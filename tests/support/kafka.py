@@ -15,7 +15,7 @@ SHORT_LIVES = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """What halves the processor time of a broker's start: compile once, and collect garbage in one thread."""
 
 _started: list[KafkaBroker] = []
-"""Brokers of this process, kept so that their processes are not taken for forgotten ones."""
+"""The run's broker, where this process started it."""
 
 
 def expect_short_lives() -> None:
@@ -43,6 +43,17 @@ def own_broker(folder: Path) -> Iterator[str]:
     """Lend a broker to one test, which may use topics by their real names, or end it."""
     with KafkaBroker(folder / "kafka") as broker:
         yield broker.bootstrap_servers
+
+
+def leave() -> None:
+    """Let go of the run's broker, if this process started it: others may need it still, and the run's first ends it.
+
+    Its process is noted as ended, which nobody here waits for, or Python would take it for forgotten.
+    """
+    for broker in _started:
+        if broker.process is not None:
+            broker.process.returncode = 0
+    _started.clear()
 
 
 def stop(folder: Path) -> None:
