@@ -157,6 +157,23 @@ async def test_a_reply_that_is_told_again_for_them_is_one_touch_of_theirs(
     assert await count(runtime, "parked") == 0
 
 
+async def test_a_reply_that_is_told_again_for_somebody_who_was_no_newcomer_is_taken_once(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    await deliver(runtime, CARD)
+    sara, other = await captured(client, phone=PHONE), await captured(client)
+    await touched(client, other)
+    reply_id, at = UUID(int=0x4E), utcnow()
+    await deliver(runtime, ReplyReceived(reply_id=reply_id, person_id=person_of(sara), occurred_at=at))
+    await deliver(runtime, CustomerErased(person_id=SARA, occurred_at=at))
+    for _ in range(2):
+        await deliver(runtime, ReplyReceived(reply_id=reply_id, person_id=person_of(other), occurred_at=at))
+
+    assert await count(runtime, f"touches WHERE lead_id = '{other['id']}' AND kind = 'reply'") == 1
+    assert (await read(client, other))["response_due_at"] is not None
+    assert await count(runtime, "parked") == 0
+
+
 async def test_nobody_waits_for_the_agents_turn_to_take_them_in_and_the_clock_assigns_their_lead(
     runtime: Runtime, client: httpx.AsyncClient, erasure: CustomerErased
 ) -> None:

@@ -21,7 +21,7 @@ from services.leads.leads.capture import capture_at
 from services.leads.leads.models import Lead
 from services.leads.leads.rules import LeadStatus
 from services.leads.leads.schemas import LeadCreate
-from services.leads.leads.touches import Touch
+from services.leads.leads.touches import Touch, copy_id
 from services.leads.leads.usecases import take_touch
 from services.leads.persons.identity import hold_known_by, hold_person
 from services.leads.persons.tellings import Told, told_since
@@ -31,7 +31,6 @@ from shared.clock import utcnow
 from shared.contracts import Event
 from shared.db import write_closing
 from shared.errors import Conflict
-from shared.ids import derived_id
 from shared.persian.phone import mobile
 
 REPEATED = ("channel", "direction", "by", "agent_id", "reached", "note", "asks", "occurred_at", "recorded_at")
@@ -128,7 +127,7 @@ def _came(touch: Touch, told: Told | None) -> Came:
 def _copy(touch: Touch) -> Touch:
     """Return a touch as it came in; what it answered is told by the lead that takes it in."""
     repeated = {name: getattr(touch, name) for name in REPEATED}
-    return Touch(id=derived_id(touch.id, "copy"), kind=touch.kind, answers=False, **repeated)
+    return Touch(id=copy_id(touch.id), kind=touch.kind, answers=False, **repeated)
 
 
 def _outcome_of(lead: Lead) -> Callable[[Lead], list[Event]]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.leads.leads.response import By, Direction
 from services.leads.tables import Base
 from shared.contracts.leads import Channel, LeadSource
+from shared.ids import derived_id
 
 TouchKind = Literal["capture", "recapture", "touch", "reply"]
 Instant = DateTime(timezone=True)
@@ -51,3 +52,8 @@ class Touch(Base):
         self.answers = True
         self.question_asked_at, self.response_due_at = asked_at, due_at
         self.response_s, self.in_time = int(response.total_seconds()), self.recorded_at <= due_at
+
+
+def copy_id(touch_id: UUID) -> UUID:
+    """Return the id of what a touch is copied as for a newcomer, who was taken for somebody erased."""
+    return derived_id(touch_id, "copy")
