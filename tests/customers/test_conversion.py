@@ -51,6 +51,19 @@ async def test_a_fact_before_its_card_opens_the_customer_and_the_card_fills_it_i
     assert sent.phones == (PHONE,)
 
 
+async def test_a_card_says_the_same_before_its_fact_and_after_it(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    said = {"locale": "en", "time_zone": "Europe/Berlin", "accepts_service": False, "accepts_promotional": True}
+    before, after = new_id(), new_id()
+
+    await deliver(runtime, card(before, PHONE, **said), converted(before))
+    await deliver(runtime, converted(after))
+    await deliver(runtime, card(after, OTHER_PHONE, **said))
+
+    for person_id in (before, after):
+        customer = (await client.get(f"/v1/customers/{person_id}")).json()
+        assert {name: customer[name] for name in said} == said
+
+
 async def test_the_customers_profile_wins_over_a_later_card_of_the_lead(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
@@ -58,10 +71,11 @@ async def test_the_customers_profile_wins_over_a_later_card_of_the_lead(
     await deliver(runtime, card(person_id), converted(person_id))
     await client.patch(f"/v1/customers/{person_id}", json={"first_name": "سارینا"})
 
-    await deliver(runtime, card(person_id, OTHER_PHONE, city="ری"))
+    await deliver(runtime, card(person_id, OTHER_PHONE, city="ری", locale="en", accepts_service=False))
 
     customer = (await client.get(f"/v1/customers/{person_id}")).json()
     assert (customer["first_name"], customer["phones"], customer["city"]) == ("سارینا", [PHONE], "ری")
+    assert (customer["locale"], customer["accepts_service"]) == ("fa", True)
 
 
 async def test_a_conversion_delivered_again_changes_nothing(runtime: Runtime) -> None:

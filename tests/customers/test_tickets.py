@@ -169,6 +169,18 @@ MISFITS: list[dict[str, Any]] = [
 ]
 
 
+async def test_nothing_is_written_to_an_erased_customers_ticket_but_it_can_be_closed(client: httpx.AsyncClient) -> None:
+    person_id = (await opened(client))["id"]
+    ticket = await ticket_of(client, person_id)
+    (await client.delete(f"/v1/customers/{person_id}")).raise_for_status()
+
+    refused = await client.post(f"/v1/tickets/{ticket['id']}/answer", json={"text": "سارای عزیز"})
+    resolved = await client.post(f"/v1/tickets/{ticket['id']}/resolve", json={"cause": "other"})
+
+    assert (refused.status_code, refused.json()["code"]) == (410, "person_erased")
+    assert (resolved.status_code, resolved.json()["answers"]) == (200, [])
+
+
 async def test_a_ticket_that_does_not_fit_is_refused(client: httpx.AsyncClient) -> None:
     person_id = (await opened(client))["id"]
 

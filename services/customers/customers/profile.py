@@ -62,8 +62,16 @@ def change(row: dict[str, Any], fields: Mapping[str, Any], *, at: datetime) -> l
 
 
 def missing(row: Mapping[str, Any], fields: Mapping[str, Any]) -> Fields:
-    """Return those of `fields` that the row has nothing for yet."""
-    return {name: value for name, value in fields.items() if not row[name] and value}
+    """Return those of `fields` that the row has nothing for yet.
+
+    As long as nobody has changed a profile, what all profiles begin with, such as the locale, is nothing that it says.
+    """
+    untouched = row["version"] == 1
+    return {
+        name: value
+        for name, value in fields.items()
+        if (value and not row[name]) or (untouched and row[name] == EMPTY.get(name) != value)
+    }
 
 
 def name_key(*names: str | None) -> str | None:

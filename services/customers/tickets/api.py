@@ -63,9 +63,9 @@ async def list_tickets(
     page: PageDep,
     principal: PrincipalDep,
     person_id: Annotated[UUID | None, Query(description="Only this customer's, under any of their ids.")] = None,
-    status: Annotated[Status | None, Query()] = None,
-    kind: Annotated[Kind | None, Query()] = None,
-    priority: Annotated[Priority | None, Query()] = None,
+    status: Annotated[Status | None, Query(description="Where the ticket stands.")] = None,
+    kind: Annotated[Kind | None, Query(description="Only those of this kind.")] = None,
+    priority: Annotated[Priority | None, Query(description="Only those of this priority.")] = None,
     product: Annotated[Code | None, Query(description="Only those about this product.")] = None,
     agent_id: Annotated[UUID | None, Query(description="Only those of this agent.")] = None,
     for_manager: Annotated[bool | None, Query(description="Only those that a manager has to see to.")] = None,
@@ -101,7 +101,7 @@ async def list_tickets(
     dependencies=[requires("customers:read")],
     responses=problems(TicketNotFound),
 )
-async def get_ticket(ticket_id: UUID, tx: Tx, principal: PrincipalDep) -> TicketOut:
+async def read_ticket(ticket_id: UUID, tx: Tx, principal: PrincipalDep) -> TicketOut:
     return TicketOut.of(await usecases.read_ticket(tx, ticket_id), personal=principal.sees_personal_data)
 
 
@@ -123,7 +123,7 @@ async def assign_ticket(ticket_id: UUID, body: AssignIn, tx: Tx, principal: Prin
     summary="Record what the customer was told",
     response_model=TicketOut,
     dependencies=[requires("customers:write")],
-    responses=problems(TicketNotFound, TicketIsResolved),
+    responses=problems(TicketNotFound, TicketIsResolved, PersonErased),
 )
 async def answer_ticket(ticket_id: UUID, body: AnswerIn, tx: Tx, principal: PrincipalDep) -> TicketOut:
     """Record an answer. The first one ends the wait for a first response."""

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from services.customers.people.errors import PersonErased
 from services.customers.people.holding import hold_customer
 from services.customers.people.identity import resolve_many
 from services.customers.tickets.agents import manager_for, refuse_unknown
@@ -82,8 +83,14 @@ async def assign_ticket(tx: AsyncSession, ticket_id: UUID, agent_id: UUID, *, no
 async def answer_ticket(
     tx: AsyncSession, ticket_id: UUID, text: str, *, agent_id: UUID | None, now: datetime
 ) -> Ticket:
-    """Record what the customer was told."""
+    """Record what the customer was told; nothing more is written about one who was erased.
+
+    An erasure empties the ticket, so it has waited for this transaction, or was waited for by the lock.
+    """
     ticket = await _lock(tx, ticket_id)
+    _, erased = await resolve_many(driver(tx), [ticket.person_id])
+    if erased:
+        raise PersonErased(ticket.person_id)
     answer, event = ticket.answer(text, agent_id=agent_id, at=now)
     tx.add(answer)
     outbox.add(tx, event)
