@@ -30,7 +30,7 @@ def routers() -> tuple[APIRouter, ...]:
 
 SERVICE = Service(
     name="customers",
-    title="Customers",
+    title="Peyvand: customers",
     description="Who buys, what they bought and what they are; their coupons and their complaints.",
     settings=Settings,
     metadata=Alias.metadata,

@@ -27,7 +27,7 @@ def routers() -> tuple[APIRouter, ...]:
 
 SERVICE = Service(
     name="leads",
-    title="Leads",
+    title="Peyvand: leads",
     description="Who may buy, who answers them, and by when.",
     settings=Settings,
     metadata=Base.metadata,

@@ -71,7 +71,7 @@ def routers() -> tuple[APIRouter, ...]:
 
 SERVICE = Service(
     name="messaging",
-    title="Messaging",
+    title="Peyvand: messaging",
     description="Sends messages, decides whether they may be sent, and takes the answers.",
     settings=Settings,
     metadata=metadata,

@@ -23,7 +23,7 @@ def routers() -> tuple[APIRouter, ...]:
 
 SERVICE = Service(
     name="metrics",
-    title="Peyvand metrics",
+    title="Peyvand: metrics",
     description="Facts from the events of all services, figures made of them, and the dashboard that draws them.",
     settings=Settings,
     metadata=metadata,

@@ -29,7 +29,22 @@ KEY_PARAMETER = {
     "example": "5f3a1c1e-6d0e-4a52-9a55-5f6d0a6a2b01",
 }
 
+MATCH_PARAMETER = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` that was read before: refused with 412 where somebody else has changed it meanwhile.",
+    "schema": {"type": "string", "maxLength": 255},
+    "example": '"1"',
+}
+
 HEADERS = {
+    "ETag": {
+        "description": "The version of what is answered, for `If-Match`.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": '"1"',
+    },
     "RetryAfter": {
         "description": "After how many seconds to ask again.",
         "required": True,
@@ -108,6 +123,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             if route.include_in_schema:
                 for method in route.methods:
                     _complete(document["paths"][route.path_format][method.lower()], method, declared_scopes(route))
+        _add_versions(document)
         _share_examples(document)
         app.openapi_schema = document
     return app.openapi_schema
@@ -182,6 +198,18 @@ def _merge(responses: dict[str, Any], status: str, response: dict[str, Any]) -> 
     for media, content in response["content"].items():
         kept = present.setdefault("content", {}).setdefault(media, content)
         kept.setdefault("examples", {}).update(content["examples"])
+
+
+def _add_versions(document: dict[str, Any]) -> None:
+    """Say which answers carry the version of what they show, and which changes can be bound to it."""
+    for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
+        if "412" in operation["responses"]:
+            operation.setdefault("parameters", []).append(MATCH_PARAMETER)
+        for answer in operation["responses"].values():
+            schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+            shown = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
+            if "version" in shown.get("properties", {}):
+                answer["headers"] = {**answer.get("headers", {}), "ETag": {"$ref": "#/components/headers/ETag"}}
 
 
 def _share_examples(document: dict[str, Any]) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI
 
 from services.embedded import SERVICES
 from services.settings_page import render
+from shared.bus import EventBus
+from shared.db import Database
 from shared.migrate import check
 from shared.routes import OPERATIONAL, service_for
-from shared.service import Service
+from shared.service import Runtime, Service
+from shared.settings import load
 from shared.web.app import create_app
 from shared.web.auth import declared_scope
 from shared.web.openapi import operations
 from tests.conftest import MakeRuntime
+from tests.support.api import keys
+from tests.support.runtimes import SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
 services = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
@@ -28,21 +34,29 @@ async def test_the_migrations_make_what_the_models_say(service: Service, make_ru
     await check(service, runtime.settings.database_url)
 
 
-@services
-async def test_every_route_is_found_by_the_path_table_and_declares_a_scope(
-    service: Service, make_runtime: MakeRuntime
-) -> None:
-    app = create_app(await make_runtime(service))
+def app_of(service: Service) -> FastAPI:
+    """Make the app of a service that answers nobody, and so needs no database."""
+    settings = load(
+        service.settings,
+        database_url="postgresql://nowhere/at_all",
+        bus_database_url="postgresql://nowhere/at_all",
+        jwt_public_key=keys().public_pem,
+        secret_key=SECRET,
+    )
+    return create_app(Runtime(service, settings, cast("Database", None), cast("EventBus", None)))
 
-    for route in operations(app):
+
+@services
+def test_every_route_is_found_by_the_path_table_and_declares_a_scope(service: Service) -> None:
+    for route in operations(app_of(service)):
         known = route.path in OPERATIONAL or route.path == "/openapi.json"
         assert known or service_for(route.path) == service.name, route.path
         assert declared_scope(route), f"{route.path} declares no scope"
 
 
 @services
-async def test_every_operation_has_a_summary_and_examples(service: Service, make_runtime: MakeRuntime) -> None:
-    description = create_app(await make_runtime(service)).openapi()
+def test_every_operation_has_a_summary_and_examples(service: Service) -> None:
+    description = app_of(service).openapi()
 
     assert description["openapi"].startswith("3.1")
     lacking = [
@@ -53,6 +67,47 @@ async def test_every_operation_has_a_summary_and_examples(service: Service, make
         and not (operation.get("summary") and _has_examples(operation, description))
     ]
     assert lacking == []
+
+
+@services
+def test_an_api_is_described_and_named_as_those_of_the_other_services(service: Service) -> None:
+    description = app_of(service).openapi()
+    told = [
+        (operation["operationId"], method, path, operation)
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+    assert description["info"]["title"] == f"Peyvand: {service.name}"
+    assert [f"{name}: {each['name']}" for name, _, _, operation in told for each in unexplained(operation)] == []
+    assert [name for name, schema in description["components"]["schemas"].items() if undescribed(schema)] == []
+    assert [name for name, method, path, _ in told if not name.startswith(verbs(method, path))] == []
+
+
+def unexplained(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what may be said beside the path and the body, and is not explained."""
+    given = operation.get("parameters", ())
+    return [each for each in given if each["in"] != "path" and not each.get("description")]
+
+
+def undescribed(schema: dict[str, Any]) -> bool:
+    return "properties" in schema and not schema.get("description")
+
+
+def verbs(method: str, path: str) -> tuple[str, ...]:
+    """Return what the name of an operation on a resource begins with."""
+    if method == "get" and path.startswith("/v1/") and path.endswith("}"):
+        return ("read_",)
+    return {"patch": ("patch_",), "delete": ("delete_", "erase_")}.get(method, ("",))
+
+
+@services
+def test_what_can_be_changed_says_its_version_and_a_change_can_be_bound_to_it(service: Service) -> None:
+    for path, methods in app_of(service).openapi()["paths"].items():
+        if "patch" in methods:
+            named = {parameter["name"] for parameter in methods["patch"]["parameters"]}
+            assert "If-Match" in named, path
+            assert "ETag" in methods["get"]["responses"]["200"]["headers"], path
 
 
 def _has_examples(operation: dict[str, Any], description: dict[str, Any]) -> bool:

@@ -206,7 +206,7 @@ async def test_purchases_are_listed_by_customer_product_and_time(client: httpx.A
     assert await ids() == [three["id"], two["id"], one["id"]]
     assert await ids(person_id=one["person_id"]) == [two["id"], one["id"]]
     assert await ids(product="tea") == [three["id"], one["id"]]
-    assert await ids(since="2026-02-01T00:00:00Z", until="2026-03-01T00:00:00Z") == [two["id"]]
+    assert await ids(**{"from": "2026-02-01T00:00:00Z", "to": "2026-03-01T00:00:00Z"}) == [two["id"]]
     first = (await client.get("/v1/purchases", params={"limit": 2, "sort": "occurred_at"})).json()
     rest = await client.get("/v1/purchases", params={"sort": "occurred_at", "cursor": first["next_cursor"]})
     assert [each["id"] for each in first["items"] + rest.json()["items"]] == [one["id"], two["id"], three["id"]]

@@ -68,6 +68,6 @@ async def list_coupons(
     dependencies=[requires("customers:read")],
     responses=problems(CouponNotFound),
 )
-async def get_coupon(code: str, tx: Tx) -> Coupon:
+async def read_coupon(code: str, tx: Tx) -> Coupon:
     """Return a coupon; the code may be typed in any case, with spaces or dashes."""
     return await find_coupon(tx, code)

@@ -10,7 +10,7 @@ from fastapi import Query, Request, Response
 from services.customers.customers import bulk, queries, usecases
 from services.customers.customers.erasing import erase_people
 from services.customers.customers.merging import merge_people
-from services.customers.customers.queries import read_customer, shown
+from services.customers.customers.queries import shown
 from services.customers.customers.schemas import (
     BulkOut,
     Callers,
@@ -109,9 +109,9 @@ async def look_up_caller(
     dependencies=[requires("customers:read")],
     responses=problems(CustomerNotFound, PersonErased),
 )
-async def get_customer(person_id: UUID, tx: Tx, principal: PrincipalDep, response: Response) -> CustomerOut:
+async def read_customer(person_id: UUID, tx: Tx, principal: PrincipalDep, response: Response) -> CustomerOut:
     """Return a customer, also by an id that was merged into theirs."""
-    customer = await read_customer(tx, person_id)
+    customer = await queries.read_customer(tx, person_id)
     response.headers["ETag"] = etag(customer.version)
     return (await shown(tx, [customer], principal))[0]
 
@@ -123,7 +123,7 @@ async def get_customer(person_id: UUID, tx: Tx, principal: PrincipalDep, respons
     dependencies=[requires("customers:write")],
     responses=problems(CustomerNotFound, PersonErased, PhoneTaken, PreconditionFailed),
 )
-async def change_customer(
+async def patch_customer(
     person_id: UUID, body: CustomerPatch, tx: Tx, principal: PrincipalDep, request: Request, response: Response
 ) -> CustomerOut:
     """Change what is given, and leave the rest as it is. `If-Match` with the ETag guards against lost updates."""
@@ -139,18 +139,21 @@ async def change_customer(
     dependencies=[requires("customers:write")],
     responses=problems(CustomerNotFound, PersonErased) | {204: {"description": "Both are erased now."}},
 )
-async def merge_customer(person_id: UUID, body: MergeIn, tx: Tx, principal: PrincipalDep) -> CustomerOut | Response:
+async def merge_customer(
+    person_id: UUID, body: MergeIn, tx: Tx, principal: PrincipalDep, response: Response
+) -> CustomerOut | Response:
     """Say that two ids mean one person. What the profile lacks is taken from the other; neither loses a purchase.
 
     If `merged_id` was erased, this customer is the person who was to be forgotten: they are erased too, and the
     answer is 204.
     """
-    await read_customer(tx, person_id)
+    await queries.read_customer(tx, person_id)
     survivor = await merge_people(tx, merged_id=body.merged_id, into_id=person_id, at=utcnow())
     if survivor is None:
         return Response(status_code=204)
-    customer = await read_customer(tx, survivor)
+    customer = await queries.read_customer(tx, survivor)
     about(tx, customer.id)
+    response.headers["ETag"] = etag(customer.version)
     return (await shown(tx, [customer], principal))[0]
 
 
@@ -163,5 +166,5 @@ async def merge_customer(person_id: UUID, body: MergeIn, tx: Tx, principal: Prin
 )
 async def erase_customer(person_id: UUID, tx: Tx) -> None:
     """Erase everything personal of a customer, in all services. What was bought stays, under an id of nobody."""
-    await read_customer(tx, await resolve(driver(tx), person_id))
+    await queries.read_customer(tx, await resolve(driver(tx), person_id))
     await erase_people(tx, [person_id], at=utcnow())

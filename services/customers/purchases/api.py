@@ -50,7 +50,8 @@ router = router_for("customers", prefix="/v1/purchases", tags=["purchases"])
         CouponExpired,
         CouponOfAnother,
         CouponOfAnotherCurrency,
-    ),
+    )
+    | {200: {"model": PurchaseOut, "description": "The purchase of this external id, recorded before."}},
 )
 async def record_purchase(body: PurchaseCreate, tx: Tx, runtime: RuntimeDep, response: Response) -> PurchaseOut:
     """Record a purchase, and open its customer if they are not known.
@@ -96,8 +97,8 @@ async def list_purchases(
     page: PageDep,
     person_id: Annotated[UUID | None, Query(description="Only this customer's, under any of their ids.")] = None,
     product: Annotated[Code | None, Query(description="Only those with this product.")] = None,
-    since: Annotated[Instant | None, Query(description="Only those from this instant on.")] = None,
-    until: Annotated[Instant | None, Query(description="Only those before this instant.")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="Occurred then or later.")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="Occurred before.")] = None,
 ) -> PurchasePage:
     """Return purchases, the last that occurred first."""
     purchases, cursor = await queries.list_purchases(
@@ -113,7 +114,7 @@ async def list_purchases(
     dependencies=[requires("customers:read")],
     responses=problems(PurchaseNotFound),
 )
-async def get_purchase(purchase_id: UUID, tx: Tx) -> PurchaseOut:
+async def read_purchase(purchase_id: UUID, tx: Tx) -> PurchaseOut:
     return PurchaseOut.of(await queries.read_purchase(tx, purchase_id))
 
 

@@ -62,6 +62,8 @@ class PurchaseCreate(BaseModel):
 
 
 class LineOut(BaseModel):
+    """One product of a purchase; `amount_minor` is of the whole line, before discount."""
+
     product: str = Field(examples=["saffron-1g"])
     category: str | None = Field(examples=["spices"])
     quantity: str = Field(examples=["2"])
@@ -69,6 +71,8 @@ class LineOut(BaseModel):
 
 
 class RefundOut(BaseModel):
+    """A part of the value that was given back."""
+
     id: UUID
     amount_minor: int = Field(examples=[500_000])
     occurred_at: datetime

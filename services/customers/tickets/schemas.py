@@ -35,12 +35,16 @@ class TicketCreate(BaseModel):
 
 
 class AssignIn(BaseModel):
+    """Who is to see to a ticket from now on."""
+
     model_config = ConfigDict(extra="forbid", json_schema_extra=shown({"agent_id": AGENT_ID}))
 
     agent_id: UUID
 
 
 class AnswerIn(BaseModel):
+    """What the customer was told."""
+
     model_config = ConfigDict(extra="forbid", json_schema_extra=shown({"text": TICKET["answers"][0]["text"]}))
 
     text: LongText = Field(examples=["بابت دیرکرد پوزش می‌خواهیم؛ هزینهٔ ارسال را برگرداندیم."])
@@ -48,12 +52,16 @@ class AnswerIn(BaseModel):
 
 
 class ResolveIn(BaseModel):
+    """Why there was a ticket at all."""
+
     model_config = ConfigDict(extra="forbid", json_schema_extra=shown({"cause": "delivery"}))
 
-    cause: Cause = Field(description="What had caused it.", examples=["delivery"])
+    cause: Cause = Field(description="What caused it.", examples=["delivery"])
 
 
 class TicketAnswerOut(BaseModel):
+    """Something that the customer was told. The text is left out without the scope `pii:read`."""
+
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID

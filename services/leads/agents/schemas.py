@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from services.leads.agents.models import Agent, Role
 from services.leads.fields import CodeText, Email, Name, not_null
 from shared.persian.phone import Mobile
-from shared.web import Principal
+from shared.web import Page, Principal
 from shared.web.fields import Flag, Whole
 from shared.web.masking import mask_email, mask_phone
 
@@ -107,10 +107,7 @@ class AgentOut(BaseModel):
         return shown
 
 
-class AgentPage(BaseModel):
-    """Agents, and where the next of them begin."""
+class AgentPage(Page[AgentOut]):
+    """A page of agents."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [EXAMPLE_OUT], "next_cursor": None}]})
-
-    items: list[AgentOut]
-    next_cursor: str | None

@@ -18,7 +18,7 @@ from services.leads.leads.touches import Touch, TouchKind
 from services.leads.persons.models import Person
 from services.leads.persons.records import NewPerson
 from shared.contracts.leads import Channel, LeadSource
-from shared.web import Principal
+from shared.web import Page, Principal
 from shared.web.fields import Flag
 from shared.web.masking import mask_email, mask_name, mask_phone
 
@@ -245,13 +245,10 @@ def shown(lead: Lead | NewLead, person: Person | NewPerson) -> dict[str, Any]:
     return dict(zip((*_OF_LEAD, *OF_PERSON), (*_lead_values(lead), *_person_values(person)), strict=True))
 
 
-class LeadPage(BaseModel):
-    """Leads, and where the next of them begin."""
+class LeadPage(Page[LeadOut]):
+    """A page of leads."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [EXAMPLE_OUT], "next_cursor": None}]})
-
-    items: list[LeadOut]
-    next_cursor: str | None
 
 
 class TouchCreate(BaseModel):
@@ -302,13 +299,10 @@ class TouchOut(BaseModel):
         return shown
 
 
-class TouchPage(BaseModel):
-    """A lead's timeline, and where the next of it begins."""
+class TouchPage(Page[TouchOut]):
+    """A page of a lead's timeline."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [TOUCH_EXAMPLE_OUT], "next_cursor": None}]})
-
-    items: list[TouchOut]
-    next_cursor: str | None
 
 
 class Disqualification(BaseModel):

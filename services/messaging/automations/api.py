@@ -43,7 +43,7 @@ async def read_automation(code: str, tx: Tx, response: Response) -> Automation:
     responses=problems(AutomationNotFound, AutomationDoesNotFit, InvalidCondition, PreconditionFailed),
     dependencies=[requires("messaging:write")],
 )
-async def change_automation(
+async def patch_automation(
     code: str, body: AutomationPatch, tx: Tx, request: Request, response: Response
 ) -> Automation:
     """Change what is given. Switched off, nothing more begins, and what has begun ends at its next step."""

@@ -66,8 +66,10 @@ async def list_inbound(
     tx: Tx,
     principal: PrincipalDep,
     page: PageDep,
-    person_id: Annotated[UUID | None, Query()] = None,
-    matched: Annotated[bool | None, Query(description="false: only what nobody's card matches")] = None,
+    person_id: Annotated[UUID | None, Query(description="Who wrote.")] = None,
+    matched: Annotated[
+        bool | None, Query(description="False: only what came from numbers that nobody is known by.")
+    ] = None,
 ) -> InboundPage:
     """Return what people wrote to our lines, newest first."""
     statement = select(InboundMessage)

@@ -54,12 +54,12 @@ async def list_messages(
     tx: Tx,
     principal: PrincipalDep,
     page: PageDep,
-    person_id: Annotated[UUID | None, Query()] = None,
-    status: Annotated[StatusName | None, Query()] = None,
-    template: Annotated[str | None, Query(max_length=64)] = None,
-    automation: Annotated[str | None, Query(max_length=64)] = None,
-    since: Annotated[Instant | None, Query(alias="from", description="Created at this time or later.")] = None,
-    until: Annotated[Instant | None, Query(alias="to", description="Created before this time.")] = None,
+    person_id: Annotated[UUID | None, Query(description="Whom they are for.")] = None,
+    status: Annotated[StatusName | None, Query(description="What became of them.")] = None,
+    template: Annotated[str | None, Query(max_length=64, description="Code of the template.")] = None,
+    automation: Annotated[str | None, Query(max_length=64, description="Code of the automation.")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="Created then or later.")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="Created before.")] = None,
 ) -> MessagePage:
     """Return messages, the newest first, by receiver, status, template, automation and time."""
     equal = {"person_id": person_id, "status": status, "template": template, "automation": automation}

@@ -79,7 +79,7 @@ async def read_provider(account_id: UUID, tx: Tx, response: Response) -> Provide
     ),
     dependencies=[requires("messaging:admin")],
 )
-async def change_provider(
+async def patch_provider(
     account_id: UUID, body: ProviderPatch, tx: Tx, runtime: RuntimeDep, request: Request, response: Response
 ) -> ProviderAccount:
     """Change what is given; `paused: false` takes an account into use again that a refusal has paused."""

@@ -32,8 +32,8 @@ async def list_suppressions(
     tx: Tx,
     runtime: RuntimeDep,
     page: PageDep,
-    person_id: Annotated[UUID | None, Query()] = None,
-    phone: Annotated[Mobile | None, Query()] = None,
+    person_id: Annotated[UUID | None, Query(description="Whose addresses.")] = None,
+    phone: Annotated[Mobile | None, Query(description="The number, typed in any way.")] = None,
 ) -> SuppressionPage:
     """Return who gets nothing, of one person or one number where that is given."""
     statement = select(Suppression)

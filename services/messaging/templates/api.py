@@ -27,7 +27,9 @@ router = router_for("messaging", prefix="/v1/templates", tags=["templates"])
 
 
 @router.get("", summary="List templates", response_model=TemplateList, dependencies=[requires("messaging:read")])
-async def list_templates(tx: Tx, channel: Annotated[MessageChannel | None, Query()] = None) -> TemplateList:
+async def list_templates(
+    tx: Tx, channel: Annotated[MessageChannel | None, Query(description="Only those of this channel.")] = None
+) -> TemplateList:
     """Return all templates, by code."""
     chosen = select(Template).order_by(Template.code)
     if channel is not None:
@@ -70,7 +72,7 @@ async def read_template(code: str, tx: Tx, response: Response) -> Template:
     responses=problems(TemplateNotFound, TemplateInvalid, PreconditionFailed),
     dependencies=[requires("messaging:write")],
 )
-async def change_template(code: str, body: TemplatePatch, tx: Tx, request: Request, response: Response) -> Template:
+async def patch_template(code: str, body: TemplatePatch, tx: Tx, request: Request, response: Response) -> Template:
     """Change what is given. What is queued is rendered when it is sent, so it gets the new text."""
     template = await usecases.lock_template(tx, code)
     check_if_match(request, template.version)
@@ -83,7 +85,7 @@ async def change_template(code: str, body: TemplatePatch, tx: Tx, request: Reque
     "/{code}",
     summary="Delete a template",
     status_code=204,
-    responses=problems(TemplateNotFound, TemplateInUse),
+    responses=problems(TemplateNotFound, TemplateInUse, PreconditionFailed),
     dependencies=[requires("messaging:write")],
 )
 async def delete_template(code: str, tx: Tx, request: Request) -> None:

@@ -51,9 +51,7 @@ async def create_invitation(body: InvitationCreate, tx: Tx) -> Invitation:
     return await invite(tx, Request(request_id=new_id(), at=utcnow(), **body.model_dump()))
 
 
-@router.get(
-    "", summary="List invitations", response_model=InvitationPage, dependencies=[requires("surveys:read")]
-)
+@router.get("", summary="List invitations", response_model=InvitationPage, dependencies=[requires("surveys:read")])
 async def list_invitations(
     tx: Tx,
     page: PageDep,
