@@ -41,8 +41,13 @@ SELECT event_id, position {_LEFT} AND partition = $2 AND (position, event_id) > 
 ORDER BY position, event_id LIMIT $5
 """
 _TAKE = f"""
-SELECT event_id, topic, key, subject, type {_LOST} AND event_id = ANY($2::uuid[])
-ORDER BY position, event_id FOR UPDATE OF lost_events
+SELECT event_id, topic, key, subject, type {_LEFT} AND event_id = ANY($2::uuid[]) ORDER BY position, event_id FOR UPDATE
+"""
+_NEWEST = "SELECT seq FROM outbox ORDER BY seq DESC LIMIT 1"
+_MADE_AGAIN = """
+UPDATE lost_events SET remade_at = $2
+WHERE event_id IN (SELECT id FROM outbox WHERE seq > $3)
+    AND restated_at IS NULL AND remade_at IS NULL AND topic = ANY($1::text[])
 """
 _DONE = "UPDATE lost_events SET restated_at = $2 WHERE event_id = ANY($1::uuid[])"
 _CATCHING_UP = """
@@ -85,9 +90,10 @@ async def restate(runtime: Runtime, *, dry_run: bool = False, progress: Progress
         return +found
     done: Counter[str] = Counter()
     told_at = time.monotonic()
+    made_again = MadeAgain(runtime)
     for place in sorted({TopicPartition(row["topic"], row["partition"]) for row in counts}):
         parts = _Parts(runtime.bus, place, tails, _first_with_a_part(counts, place))
-        async for some in _restate_all(runtime, place, parts):
+        async for some in _restate_all(runtime, place, parts, made_again):
             done.update(some)
             if time.monotonic() - told_at >= PROGRESS_S:
                 progress(f"{runtime.service.name}: {done.total():,} of {found.total():,} lost facts are withdrawn")
@@ -95,7 +101,9 @@ async def restate(runtime: Runtime, *, dry_run: bool = False, progress: Progress
     return done
 
 
-async def _restate_all(runtime: Runtime, place: TopicPartition, parts: _Parts) -> AsyncIterator[Counter[str]]:
+async def _restate_all(
+    runtime: Runtime, place: TopicPartition, parts: _Parts, made_again: MadeAgain
+) -> AsyncIterator[Counter[str]]:
     """Restate what is lost of a partition, in the order of its log; yield what is withdrawn with each transaction."""
     last = -1, UUID(int=0)
     while True:
@@ -105,6 +113,7 @@ async def _restate_all(runtime: Runtime, place: TopicPartition, parts: _Parts) -
             return
         last = rows[-1]["position"], rows[-1]["event_id"]
         await parts.read(rows[0]["position"], last[0])
+        await made_again.note()
         async with runtime.db.transaction() as tx:
             tx.info["runtime"] = runtime
             taken = await driver(tx).fetch(_TAKE, [place.topic], [row["event_id"] for row in rows])
@@ -135,6 +144,25 @@ def _withdrawal(row: asyncpg.Record, part_id: UUID | None) -> Withdrawal:
         subject_id=plain(row["subject"]),
         part_id=part_id,
     )
+
+
+class MadeAgain:
+    """Lost events that a handler or a clock has made again meanwhile, and that the relay has not met yet.
+
+    What is restated waits in the outbox as well, ever more of it: no more is looked at than came lately. That begins
+    before the last batch but one, as what is committed after another may have the lower number.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._seen = self._seen_before = 0
+
+    async def note(self) -> None:
+        """Note them as made, so that they are not withdrawn."""
+        async with self._runtime.db.connection() as connection:
+            newest = await connection.fetchval(_NEWEST)
+            await connection.execute(_MADE_AGAIN, _topics(self._runtime), utcnow(), self._seen_before)
+        self._seen, self._seen_before = newest or self._seen, self._seen
 
 
 class _Parts:

@@ -25,7 +25,7 @@ from shared.outbox import wire
 from shared.outbox.alignment import LogAhead
 from shared.outbox.consumer import Consumer
 from shared.outbox.rebuild import rebuild
-from shared.outbox.restate import StillCatchingUp, restate
+from shared.outbox.restate import MadeAgain, StillCatchingUp, restate
 from shared.outbox.topics import make_topics
 from shared.outbox.writing import RESTATED, Cause, add, caused_by
 from shared.service import Runtime
@@ -237,6 +237,26 @@ async def test_what_handlers_may_yet_make_again_of_parked_events_is_not_withdraw
 
     with pytest.raises(StillCatchingUp, match="`peyvand dlq list echo` shows what is parked"):
         await restate(runtime)
+
+
+async def test_what_is_made_again_while_others_are_restated_is_no_longer_lost(make_echo: MakeEcho) -> None:
+    runtime = await make_echo()
+    made_again = MadeAgain(runtime)
+    for _ in range(4):
+        await say(runtime, said())
+        await made_again.note()
+    await say(runtime, said())
+    await fetch(
+        runtime,
+        """
+        INSERT INTO lost_events (event_id, topic, partition, position, version, key, subject, type, recorded_at)
+        SELECT id, topic, 0, seq, seq, key, subject, type, recorded_at FROM outbox
+        """,
+    )
+    await made_again.note()
+
+    noted = await fetch(runtime, "SELECT position FROM lost_events WHERE remade_at IS NOT NULL ORDER BY position")
+    assert [row["position"] for row in noted] == [4, 5]
 
 
 async def test_nothing_is_said_of_what_is_lost_before_the_relay_has_looked(make_echo: MakeEcho) -> None:
