@@ -96,6 +96,8 @@ def take_touch(tx: AsyncSession, lead: Lead, touch: Touch, settings: Settings) -
     ):
         response = settings.working_time.between(lead.question_asked_at, touch.recorded_at)
     tx.add(touch)
+    if touch.by == "person":
+        _gives_reason_to_write(tx, lead)
     outbox.add(tx, *lead.touched(touch, response=response, question=question_at(touch.recorded_at, settings)))
 
 
@@ -107,6 +109,7 @@ def qualify_lead(tx: AsyncSession, lead: Lead) -> None:
 def convert_lead(tx: AsyncSession, lead: Lead) -> None:
     """Record that a lead, which is locked, buys; once only."""
     outbox.add(tx, *lead.convert(at=utcnow()))
+    _gives_reason_to_write(tx, lead)
     change_load(tx, lead.agent_id, -1)
 
 
@@ -161,6 +164,12 @@ async def known_agent(tx: AsyncSession, agent_id: UUID) -> None:
     agent = await tx.get(Agent, agent_id)
     if agent is None or not agent.active:
         raise UnknownAgent(agent_id, "/agent_id")
+
+
+def _gives_reason_to_write(tx: AsyncSession, lead: Lead) -> None:
+    """Publish the card of somebody imported who comes to us: from now on it says that they may be written to."""
+    if lead.source == "import":
+        outbox.add_card(tx, LEADS_CONTACTS, lead.person_id)
 
 
 async def _refuse_erased(tx: AsyncSession, lead: Lead) -> None:

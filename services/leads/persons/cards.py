@@ -11,9 +11,16 @@ import msgspec
 from shared.contracts.cards import ContactCard
 
 PERSONS = """
-SELECT id, first_name, last_name, phone, phone_shared, email, province, city, accepts_promotional FROM persons
-WHERE id = ANY($1::uuid[]) AND erased_at IS NULL
+SELECT id, first_name, last_name, phone, phone_shared, email, province, city, accepts_promotional,
+       accepts_promotional OR coalesce((
+           SELECT bool_or(lead.source <> 'import' OR lead.status = 'converted' OR EXISTS (
+               SELECT FROM touches WHERE lead_id = lead.id AND by = 'person' AND source IS DISTINCT FROM 'import'
+           )) FROM leads AS lead WHERE lead.person_id = persons.id
+       ), true) AS accepts_service
+FROM persons WHERE id = ANY($1::uuid[]) AND erased_at IS NULL
 """
+"""Who merely stands in an imported list has given no reason to be written to, until they say yes or come to us."""
+
 AGENTS = "SELECT id, first_name, last_name, phone, email FROM agents WHERE id = ANY($1::uuid[])"
 
 
@@ -36,6 +43,7 @@ def _of_person(row: asyncpg.Record) -> ContactCard:
         emails=(row["email"],) if row["email"] else (),
         province=row["province"],
         city=row["city"],
+        accepts_service=row["accepts_service"],
         accepts_promotional=row["accepts_promotional"],
     )
 
