@@ -41,6 +41,7 @@ async def test_the_list_tells_every_figure_with_its_meaning_and_dimensions(clien
         ({"from": "yesterday"}, 422, "not_a_date", "1405-09-01"),
         ({"from": "1405-13-01"}, 422, "not_a_date", "months are 1 to 12"),
         ({"from": "2026-05-01"}, 422, "empty_span", "after from"),
+        ({"from": "1405-09-02", "to": "1405-09-02"}, 422, "empty_span", "after from (1405-09-02)"),
         ({"from": "1900-01-01", "interval": "day"}, 422, "too_many_periods", "4000"),
     ],
 )

@@ -22,6 +22,7 @@ from datetime import timedelta
 import httpx
 
 from shared.clock import utcnow
+from shared.persian.calendar import next_month
 from shared.service import Runtime
 from tests.metrics.facts import TEHRAN, ask, purchase
 from tests.support.events import deliver, turn
@@ -109,3 +110,15 @@ async def test_the_present_month_is_the_last_and_is_incomplete(runtime: Runtime,
     assert cohort["cohort"] == this_month
     assert cohort["months"][-1]["complete"] is False
     assert len(cohort["months"]) <= 2
+
+
+async def test_a_month_that_has_begun_has_its_cohort_also_asked_for_from_a_day_to_come(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    now = utcnow() - timedelta(minutes=1)
+    await deliver(runtime, purchase("ana", now))
+    await turn(runtime, "fold")
+
+    last_day = next_month(now.astimezone(TEHRAN).date()) - timedelta(days=1)
+    [cohort] = (await ask(client, "cohorts", from_=str(last_day), to=str(last_day + timedelta(days=1))))["cohorts"]
+    assert cohort["size"] == 1

@@ -116,6 +116,8 @@ async def test_scales_are_not_pooled(told: Runtime, client: httpx.AsyncClient) -
     assert await values(client, "csat", **APRIL, scale="1-3") == [100]
     by_scale = await points(client, "csat", **APRIL, by="scale")
     assert [(point["by"], point["value"]) for point in by_scale] == [("1-3", 100), ("1-5", 62.5)]
+    assert await values(client, "response_rate", **APRIL, scale="1-3") == [100]
+    assert await values(client, "response_rate", **APRIL, scale="1-10") == [None]
 
 
 async def test_nobody_asked_is_null(runtime: Runtime, client: httpx.AsyncClient) -> None:

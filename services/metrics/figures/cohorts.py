@@ -10,7 +10,7 @@ import asyncpg
 
 from services.metrics.figures.question import Question
 from services.metrics.periods import month_label, number_of
-from shared.persian.calendar import Calendar, instant, next_month
+from shared.persian.calendar import Calendar, instant, next_month, start_of
 
 _CELLS = """
 SELECT key::integer AS cohort, number, measure, amount::bigint
@@ -66,7 +66,7 @@ def _starts_inside(day: date, calendar: Calendar) -> bool:
 def _ends(question: Question, first: int, last: int) -> dict[int, datetime]:
     """Return when each month that has begun ends, by number."""
     ends: dict[int, datetime] = {}
-    day = question.first
+    day = start_of(question.first, "month", question.calendar)
     for number in range(first, last + 1):
         after = next_month(day, question.calendar)
         if instant(day, question.rules.zone) > question.now:

@@ -51,7 +51,7 @@ class Question:
 
     def written(self, day: date) -> str:
         """Return a day as it is written in the calendar asked for."""
-        return to_jalali(day) if self.calendar == "jalali" else day.isoformat()
+        return _written(day, self.calendar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,12 @@ def span_of(from_: str | None, to: str | None, calendar: Calendar | None, today:
     after = after_read[0] if after_read else next_month(today, known)
     first = first_read[0] if first_read else next_month(start_of(after, "month", known), known, -DEFAULT_MONTHS)
     if first >= after:
-        raise EmptySpan(first.isoformat(), after.isoformat())
+        raise EmptySpan(_written(first, known), _written(after, known))
     return first, after, known
+
+
+def _written(day: date, calendar: Calendar) -> str:
+    return to_jalali(day) if calendar == "jalali" else day.isoformat()
 
 
 def _read(name: str, text: str | None) -> tuple[date, Calendar] | None:

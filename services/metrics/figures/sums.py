@@ -160,8 +160,10 @@ def _without_kind(group: Group, question: Question) -> Group:
 
 
 async def responses(connection: asyncpg.Connection, question: Question) -> list[Point]:
-    """Response rate: answered, of the invitations delivered in the span."""
+    """Response rate: answered, of the invitations delivered in the span; on all scales, or on the one asked for."""
     scopes = await kept.scopes_of(connection, "invitations")
+    if question.scale is not None:
+        scopes = [scope for scope in scopes if scope.partition(":")[2] == question.scale]
     measures = ("invitations", "invitations_answered")
     return points(await groups(connection, question, measures, scopes, "scale"), _answered)
 

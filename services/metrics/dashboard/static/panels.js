@@ -46,7 +46,7 @@ function byScale(csat, words, writer, months) {
       notes: found.map(
         (point) =>
           point.value !== null &&
-          `${interval(point, writer)}، ${writer.number(point.count)} ${words.answers}`,
+          `${interval(point, writer)} · ${writer.number(point.count)} ${words.answers}`,
       ),
     };
   });
@@ -131,7 +131,9 @@ export function tiles(found, words, writer) {
       of: point ? [writer.month(point.from), note?.(point)].filter(Boolean).join(" · ") : "",
     };
   };
-  const answers = (point) => interval(point, writer);
+  const severalScales = new Set(found.csat.points.map((point) => point.by)).size > 1;
+  const answers = (point) =>
+    [severalScales && writer.scale(point.by), interval(point, writer)].filter(Boolean).join(" · ");
   return [
     tile(
       words.retention,
