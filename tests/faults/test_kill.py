@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import injuries
+from tests.faults import injuries, planted
 from tests.faults.keeping import kept
 from tests.faults.trial import SETTINGS, Trial
 from tests.support.deployments import embedded, free_port
@@ -23,6 +23,7 @@ async def test_a_killed_process_loses_nothing_acknowledged_and_doubles_nothing(t
         assert not findings, "\n".join(findings)
         assert trial.processes["peyvand"].killed == 3
         assert trial.done["texts on phones"] > 0
+        assert await planted.unseen(trial) == []
 
 
 async def _kills(trial: Trial) -> None:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from services.demo.client import Api
 from services.demo.preparing import ensure_sandbox_panel
@@ -32,6 +33,14 @@ SETTINGS = {
 a caller likes, who is one for all people."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the checker has read: the log, and the figures."""
+
+    logged: checker.Logged
+    figures: dict[str, Any]
+
+
 @dataclass(slots=True)
 class Trial:
     """A deployment, the load on it, and what was done to it."""
@@ -43,6 +52,7 @@ class Trial:
     done: Counter[str] = field(default_factory=Counter)
     began: float = field(default_factory=time.monotonic)
     chance: random.Random = field(init=False)
+    seen: Seen | None = None
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -98,6 +108,7 @@ class Trial:
     async def _checked(self, load: Load) -> list[str]:
         logged, findings = await checker.read_log(self.deployment.bus)
         before = await figures.read_all(load.http)
+        self.seen = Seen(logged, before)
         async with connected(self.deployment.databases) as connections:
             findings += checker.check_facts(logged, self.ledger)
             findings += await checker.check_databases(connections, logged, self.ledger)
