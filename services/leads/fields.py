@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeVar
 
@@ -11,7 +10,6 @@ from pydantic_core import PydanticCustomError
 
 from shared.clock import utcnow
 from shared.errors import Invalid
-from shared.persian.digits import to_latin
 from shared.persian.fields import read_by
 from shared.persian.phone import mobile
 from shared.persian.text import clean
@@ -23,8 +21,6 @@ BIGGEST_AMOUNT: Final = 10**15
 CLOCK_SKEW: Final = timedelta(seconds=5)
 """How far a caller's clock may be ahead of ours before its `occurred_at` counts as the future."""
 
-_EMAIL: Final = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}").fullmatch
-
 
 class EmptyText(Invalid):
     code = "empty"
@@ -33,24 +29,6 @@ class EmptyText(Invalid):
         super().__init__(
             "Nothing is left of this text; leave the field out instead.", fa="این متن تهی است؛ آن را نفرستید."
         )
-
-
-class NotAnEmail(Invalid):
-    code = "not_an_email"
-
-    def __init__(self, text: str) -> None:
-        super().__init__(
-            f"{text[:60]!r} is not an email address; sara@example.com is.",
-            fa=f"«{text[:60]}» نشانی ایمیل نیست؛ نشانی مانند sara@example.com نوشته می‌شود.",
-        )
-
-
-def email_address(text: str) -> str:
-    """Return an address as it is compared: lower case, Latin digits. Raises `NotAnEmail`."""
-    address = to_latin(clean(text)).lower()
-    if not _EMAIL(address) or ".." in address or address.startswith("."):
-        raise NotAnEmail(text)
-    return address
 
 
 def _line(text: str) -> str:
@@ -102,7 +80,6 @@ def not_null(value: T | None) -> T:
 
 Name = Annotated[str, Field(max_length=NAME_LENGTH), read_by(_line)]
 Note = Annotated[str, Field(max_length=NOTE_LENGTH), read_by(_lines)]
-Email = Annotated[str, Field(max_length=254), read_by(email_address)]
 MobileAsTyped = Annotated[
     str,
     Field(max_length=40),

@@ -1,1 +1,1 @@
-"""Persian input and output: text, digits, phone numbers and the Jalali calendar."""
+"""Persian input and output: text, digits, phone numbers, email addresses and the Jalali calendar."""

@@ -249,6 +249,12 @@ async def test_customers_are_listed_by_type_stage_province_and_the_beginning_of_
     assert (other_filter.status_code, other_filter.json()["code"]) == (422, "cursor_mismatch")
 
 
+async def test_an_email_address_is_kept_as_all_services_compare_it(client: httpx.AsyncClient) -> None:
+    customer = await opened(client, emails=["Sara۱@Example.com", "sara1@example.com"])
+
+    assert customer["emails"] == ["sara1@example.com"]
+
+
 async def test_names_and_numbers_are_masked_for_whoever_may_not_see_them(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:

@@ -124,7 +124,7 @@ async def test_each_item_that_does_not_fit_says_where_and_why_and_the_others_go_
         3: ("/items/3/source", "missing"),
         4: ("/items/4/birth_date_jalali", "not_a_date"),
         5: ("/items/5/province", "wrong_value"),
-        6: ("/items/6/emails/0", "wrong_value"),
+        6: ("/items/6/emails/0", "not_an_email"),
         7: ("/items/7", "wrong_value"),
         9: ("/items/9/phones/1", "phone_taken"),
         10: ("/items/10/first_name", "unkeepable_text"),

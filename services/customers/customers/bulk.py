@@ -19,12 +19,12 @@ from services.customers.purchases.items import FilledCode, Name
 from shared.clock import utcnow
 from shared.errors import FieldError, Invalid
 from shared.persian.calendar import from_jalali
+from shared.persian.email_address import LONGEST, email_address
 from shared.persian.phone import any_phone
 from shared.persian.text import clean
 from shared.web.bulk import ItemError, read_items
 
 T = TypeVar("T")
-EmailText = Annotated[str, msgspec.Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
 
 class CustomerItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +37,7 @@ class CustomerItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     last_name: Name | None = None
     phones: Annotated[list[str], msgspec.Meta(max_length=10)] = []
     shared_phones: Annotated[list[str], msgspec.Meta(max_length=10)] = []
-    emails: Annotated[list[EmailText], msgspec.Meta(max_length=10)] = []
+    emails: Annotated[list[Annotated[str, msgspec.Meta(max_length=LONGEST)]], msgspec.Meta(max_length=10)] = []
     locale: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$(?!\n)")] | None = None
     province: FilledCode | None = None
     city: Name | None = None
@@ -129,7 +129,8 @@ def _fields(item: CustomerItem, faults: list[FieldError]) -> Fields:
         if value is not None:
             fields[name] = _read(faults, f"/{name}", clean, value) or None
     if item.emails:
-        fields["emails"] = list(dict.fromkeys(email.strip().lower() for email in item.emails))
+        read = (_read(faults, f"/emails/{place}", email_address, each) for place, each in enumerate(item.emails))
+        fields["emails"] = list(dict.fromkeys(read))
     if item.consent_at is not None:
         fields["consent_at"] = _read(faults, "/consent_at", past_instant, item.consent_at)
     if item.birth_date is not None:

@@ -29,14 +29,12 @@ from services.customers.fields import (
 )
 from shared.contracts.customers import CustomerType, LifecycleStage
 from shared.persian.calendar import from_jalali
+from shared.persian.email_address import Email
 from shared.persian.phone import Phone
 from shared.web import Page
 from shared.web.fields import Flag
 
 HandType = Literal["internal", "intermediary"]
-Email = Annotated[
-    str, StringConstraints(to_lower=True, strip_whitespace=True, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
-]
 
 NEEDED: Final = ("locale", "time_zone", "accepts_service", "accepts_promotional", "kind")
 """What always has a value: a PATCH cannot take it away."""

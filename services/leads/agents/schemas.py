@@ -9,7 +9,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.leads.agents.models import Agent, Role
-from services.leads.fields import CodeText, Email, Name, not_null
+from services.leads.fields import CodeText, Name, not_null
+from shared.persian.email_address import Email
 from shared.persian.phone import Mobile
 from shared.web import Page, Principal
 from shared.web.fields import Flag, Whole

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from services.leads.fields import Amount, CodeText, Currency, Email, MobileAsTyped, Name, Note, PastInstant, not_null
+from services.leads.fields import Amount, CodeText, Currency, MobileAsTyped, Name, Note, PastInstant, not_null
 from services.leads.leads.models import Lead
 from services.leads.leads.records import NewLead
 from services.leads.leads.response import By, Direction
@@ -18,6 +18,7 @@ from services.leads.leads.touches import Touch, TouchKind
 from services.leads.persons.models import Person
 from services.leads.persons.records import NewPerson
 from shared.contracts.leads import Channel, LeadSource
+from shared.persian.email_address import Email
 from shared.web import Page, Principal
 from shared.web.fields import Flag
 from shared.web.masking import mask_email, mask_name, mask_phone

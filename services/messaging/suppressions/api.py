@@ -92,7 +92,7 @@ def _address(body: SuppressionCreate) -> tuple[MessageChannel, str]:
     if body.phone is not None and body.email is None:
         return "sms", body.phone
     if body.email is not None and body.phone is None:
-        return "email", body.email.lower()
+        return "email", body.email
     raise AddressNeeded
 
 

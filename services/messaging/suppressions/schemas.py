@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.messaging import MessageChannel, Purpose
+from shared.persian.email_address import Email
 from shared.persian.phone import Mobile
 from shared.web import Page
 
@@ -21,7 +22,7 @@ class SuppressionCreate(BaseModel):
     )
 
     phone: Mobile | None = None
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
+    email: Email | None = None
     line: str | None = Field(None, max_length=254, examples=["30007732000000"])
     purpose: Purpose | None = None
     person_id: UUID | None = None
