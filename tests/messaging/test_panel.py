@@ -21,7 +21,7 @@ from shared.clock import moved, utcnow
 from shared.contracts.messaging import MessageFailed, MessageSent, MessageUnknown, OptOutRecorded
 from shared.ids import new_id
 from shared.service import Runtime
-from tests.messaging.conftest import Panel
+from tests.messaging.conftest import LINE, Panel
 from tests.messaging.people import SARA_PHONE
 from tests.messaging.sending import execute, fetchval, intent, known_person, queued, statuses
 from tests.support.events import published, turn
@@ -184,7 +184,7 @@ async def test_an_account_that_is_refused_is_paused_and_another_one_sends(
     runtime: Runtime, panel: Panel, accounts: SandboxAccounts
 ) -> None:
     person = await known_person(runtime)
-    await _add_account_with_a_wrong_key(runtime, panel)
+    await _add_account(runtime, "wrong", panel.base_url, priority=1)
     await queued(runtime, intent(person))
     await turn(runtime, SEND)
 
@@ -194,13 +194,57 @@ async def test_an_account_that_is_refused_is_paused_and_another_one_sends(
     assert await fetchval(runtime, "SELECT account_id FROM messages") == accounts.sms_id
 
 
-async def _add_account_with_a_wrong_key(runtime: Runtime, panel: Panel) -> None:
-    line = LineIn(number="30007732000001", purposes=["transactional"])
-    wrong = ProviderCreate(
-        name="wrong", kind="smsir", base_url=panel.base_url, secret="no key", priority=1, lines=[line]
-    )
+@pytest.mark.parametrize("fault", ["http_429", "http_500"])
+async def test_a_message_that_an_account_refuses_for_now_goes_over_the_next_one(
+    fault: str, runtime: Runtime, panel: Panel, accounts: SandboxAccounts
+) -> None:
+    person = await known_person(runtime)
+    await panel.fault(fault, count=1)
+    await _add_account(runtime, "second", panel.base_url, priority=200, secret="peyvand-sandbox")
+    await queued(runtime, intent(person))
+    await turn(runtime, SEND)
+    assert await panel.texts() == []
+    with moved(timedelta(seconds=2)):
+        await turn(runtime, SEND)
+        assert len(await panel.texts(SARA_PHONE)) == 1
+    assert await fetchval(runtime, "SELECT account_id FROM messages") != accounts.sms_id
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_a_message_goes_over_the_next_account_while_a_panel_cannot_be_reached(
+    runtime: Runtime, panel: Panel
+) -> None:
+    person = await known_person(runtime)
+    await _add_account(runtime, "away", "http://127.0.0.1:9", priority=1)
+    await queued(runtime, intent(person))
+    await turn(runtime, SEND)
+    assert await statuses(runtime) == [("queued", "unreachable")]
+    with moved(timedelta(seconds=2)):
+        await turn(runtime, SEND)
+        assert len(await panel.texts(SARA_PHONE)) == 1
+
+
+async def test_what_may_have_been_sent_goes_over_no_other_account_before_it_is_known(
+    runtime: Runtime, panel: Panel
+) -> None:
+    person = await known_person(runtime)
+    await _add_account(runtime, "second", panel.base_url, priority=200, secret="peyvand-sandbox")
+    await panel.fault("timeout_after_accept", count=1, delay_s=1)
+    await queued(runtime, intent(person))
+    for seconds in (0, 2, 10):
+        with moved(timedelta(seconds=seconds)):
+            await turn(runtime, SEND)
+            await turn(runtime, "reconcile unknown messages")
+
+    assert await statuses(runtime) == [("sent", None)]
+    assert len(await panel.texts(SARA_PHONE)) == 1
+
+
+async def _add_account(runtime: Runtime, name: str, base_url: str, *, priority: int, secret: str = "no key") -> None:
+    line = LineIn(number=LINE, purposes=["transactional"])
+    new = ProviderCreate(name=name, kind="smsir", base_url=base_url, secret=secret, priority=priority, lines=[line])
     async with runtime.db.transaction() as tx:
-        await create_account(tx, wrong, runtime.settings)
+        await create_account(tx, new, runtime.settings)
 
 
 async def test_equal_texts_share_a_call_and_different_ones_too(runtime: Runtime, panel: Panel) -> None:

@@ -24,7 +24,7 @@ from services.messaging.messages.telling import tell
 from services.messaging.providers.buckets import RESERVED_FOR_HIGHER_LANES, available, spend
 from services.messaging.providers.models import ProviderAccount
 from services.messaging.providers.protocol import Outgoing
-from services.messaging.providers.routing import Route, routes_for
+from services.messaging.providers.routing import Route, routes_for, tried_last
 from services.messaging.settings import Settings
 from shared import sms
 from shared.db import driver
@@ -94,6 +94,7 @@ def _facts(row: asyncpg.Record, batch: Batch, content: Content, now: datetime) -
     card = known.card
     address = card.address(row["channel"]) if card else None
     day, week = batch.promoted(row["person_id"])
+    routes = routes_for(batch.routes, channel=row["channel"], purpose=row["purpose"])
     return Facts(
         now=now,
         channel=row["channel"],
@@ -108,7 +109,7 @@ def _facts(row: asyncpg.Record, batch: Batch, content: Content, now: datetime) -
         promotional_day=day,
         promotional_week=week,
         automation_active=row["automation"] not in batch.inactive_automations,
-        routes=routes_for(batch.routes, channel=row["channel"], purpose=row["purpose"]),
+        routes=tried_last(routes, row["account_id"]),
         render=content.text,
     )
 

@@ -22,7 +22,7 @@ RETURNING {COLUMNS}
 
 TAKE = f"""
 SELECT {COLUMNS}, about_id, variables::text, body, subject, needs_topic, needs_version, status, reason, not_after,
-       created_at, attempts
+       created_at, attempts, account_id
 FROM messages
 WHERE lane = $1 AND status IN ('queued', 'held') AND due_at <= $2
 ORDER BY due_at

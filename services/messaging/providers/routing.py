@@ -30,6 +30,11 @@ def routes_for(routes: Iterable[Route], *, channel: str, purpose: str) -> list[R
     return [route for route in routes if route.channel == channel and purpose in route.purposes]
 
 
+def tried_last(routes: Iterable[Route], account_id: UUID | None) -> list[Route]:
+    """Return the lines in their order, but those of the account that has just refused a message come last."""
+    return sorted(routes, key=lambda route: route.account_id == account_id)
+
+
 def without_suppressed(routes: Iterable[Route], lines: Collection[str]) -> list[Route]:
     """Leave out the lines that the receiver has opted out of."""
     return [route for route in routes if route.line not in lines]
