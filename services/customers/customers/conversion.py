@@ -1,8 +1,8 @@
-"""Customers that leads become: the fact and the lead's card may come in either order."""
+"""Customers that leads become, by conversion or by buying: the fact and the lead's card may come in either order."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +12,7 @@ from services.customers.classification.marking import mark
 from services.customers.customers import sql
 from services.customers.customers.merging import merge_people
 from services.customers.customers.opening import Draft, admit
-from services.customers.customers.profile import Fields, missing, of_card
+from services.customers.customers.profile import Fields, Origin, missing, of_card
 from services.customers.people.contacts import lead_cards
 from services.customers.people.errors import PhoneTaken
 from services.customers.people.identity import look_up, resolve_many
@@ -32,7 +32,13 @@ async def open_converted(tx: AsyncSession, event: LeadConverted) -> None:
     if not await connection.fetchval("SELECT EXISTS (SELECT FROM customers WHERE id = $1)", person_id):
         card = (await lead_cards(connection, {person_id})).get(person_id)
     at_opening: Fields = {"lead_id": event.lead_id, "source": event.source}
-    await _admit_or_merge(tx, person_id, card, {"engaged": True}, at_opening)
+    await _admit_or_merge(tx, [_draft(person_id, card, {"engaged": True}, at_opening)])
+
+
+async def open_buyers(tx: AsyncSession, person_ids: Collection[UUID]) -> None:
+    """Open the customers that leads become who buy under the ids they have as leads; others stay unknown."""
+    cards = await lead_cards(driver(tx), person_ids)
+    await _admit_or_merge(tx, [_draft(each, cards[each], {}, {}, origin="purchase") for each in sorted(cards)])
 
 
 async def fill_in(tx: AsyncSession, cards: Sequence[ContactCard]) -> None:
@@ -57,26 +63,31 @@ async def _fill_in(tx: AsyncSession, row: asyncpg.Record, card: ContactCard, *, 
     fields = missing(dict(row), of_card(card))
     if has_number and not fields:
         return
-    await _admit_or_merge(tx, row["id"], None if has_number else card, fields, {})
+    await _admit_or_merge(tx, [_draft(row["id"], None if has_number else card, fields, {})])
 
 
-async def _admit_or_merge(
-    tx: AsyncSession, person_id: UUID, card: ContactCard | None, fields: Fields, at_opening: Fields
-) -> None:
-    """Open or change the customer; if another has the number on the card, the two are one person."""
-    now = utcnow()
-    draft = Draft(
-        origin="conversion",
+def _draft(
+    person_id: UUID, card: ContactCard | None, fields: Fields, at_opening: Fields, origin: Origin = "conversion"
+) -> Draft:
+    return Draft(
+        origin=origin,
         wanted_id=person_id,
         fields=fields,
         at_opening=at_opening,
         phones=card.phones if card is not None else (),
         shared_phones=card.shared_phones if card is not None else (),
     )
-    await admit(tx, [draft], at=now)
-    if isinstance(draft.refusal, PhoneTaken) and draft.person_id is not None:
-        into = await merge_people(tx, merged_id=person_id, into_id=draft.person_id, at=now)
-        engaged = {name: value for name, value in fields.items() if name == "engaged"}
+
+
+async def _admit_or_merge(tx: AsyncSession, drafts: Sequence[Draft]) -> None:
+    """Open or change the customers; where another has the number on the card, the two are one person."""
+    now = utcnow()
+    await admit(tx, drafts, at=now)
+    for draft in drafts:
+        if draft.wanted_id is None or draft.person_id is None or not isinstance(draft.refusal, PhoneTaken):
+            continue
+        into = await merge_people(tx, merged_id=draft.wanted_id, into_id=draft.person_id, at=now)
+        engaged = {name: value for name, value in draft.fields.items() if name == "engaged"}
         if into is not None:
             await admit(tx, [Draft(origin="conversion", wanted_id=into, fields=engaged)], at=now)
 

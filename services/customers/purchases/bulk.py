@@ -17,6 +17,7 @@ from services.customers.bulk_answers import Outcome, answer, refused
 from services.customers.classification.marking import mark
 from services.customers.coupons.models import Coupon
 from services.customers.coupons.usecases import lock_coupons
+from services.customers.customers.conversion import open_buyers
 from services.customers.customers.opening import Draft, admit
 from services.customers.people.errors import CustomerNotFound, PersonErased
 from services.customers.people.holding import hold_customers
@@ -114,7 +115,7 @@ def _settle_as(batch: Batch, index: int, purchase: Prepared, known_id: UUID, fin
 async def _find_customers(tx: AsyncSession, batch: Batch) -> None:
     """Find or open the customers, and hold them; items that name nobody are refused."""
     named = {index: each.item.person_id for index, each in batch.waiting.items() if each.item.person_id is not None}
-    held, erased = await hold_customers(driver(tx), set(named.values())) if named else ({}, set())
+    held, erased = await _hold_buyers(tx, set(named.values()))
     for index, person_id in named.items():
         if person_id in erased:
             batch.refuse(index, PersonErased(person_id), "/person_id")
@@ -123,6 +124,18 @@ async def _find_customers(tx: AsyncSession, batch: Batch) -> None:
         else:
             batch.waiting[index].person_id = held[person_id]
     await _open_customers(tx, batch)
+
+
+async def _hold_buyers(tx: AsyncSession, person_ids: set[UUID]) -> tuple[dict[UUID, UUID], set[UUID]]:
+    """Hold the customers of ids, and tell who was erased; leads become customers by buying."""
+    if not person_ids:
+        return {}, set()
+    held, erased = await hold_customers(driver(tx), person_ids)
+    if unknown := person_ids - held.keys() - erased:
+        await open_buyers(tx, unknown)
+        opened, _ = await hold_customers(driver(tx), unknown)
+        held |= opened
+    return held, erased
 
 
 async def _open_customers(tx: AsyncSession, batch: Batch) -> None:

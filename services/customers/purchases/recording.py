@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.customers.coupons.models import Coupon
 from services.customers.coupons.usecases import lock_coupons
+from services.customers.customers.conversion import open_buyers
 from services.customers.customers.opening import admit
+from services.customers.people.errors import CustomerNotFound
 from services.customers.people.holding import hold_customer
 from services.customers.purchases import sql
 from services.customers.purchases.errors import ExternalIdTaken
@@ -65,12 +67,21 @@ async def _find_customer(tx: AsyncSession, purchase: Prepared, now: datetime) ->
     """Find the customer and hold them, so that nobody merges or erases them meanwhile."""
     named = purchase.item.person_id
     if named is not None:
-        purchase.person_id = await hold_customer(tx, named)
+        purchase.person_id = await _hold_buyer(tx, named)
         return
     draft = purchase.draft()
     if draft is not None:
         await admit(tx, [draft], at=now)
         purchase.person_id = draft.admitted()
+
+
+async def _hold_buyer(tx: AsyncSession, person_id: UUID) -> UUID:
+    """Hold the customer of an id; a lead becomes one by buying."""
+    try:
+        return await hold_customer(tx, person_id)
+    except CustomerNotFound:
+        await open_buyers(tx, [person_id])
+        return await hold_customer(tx, person_id)
 
 
 async def _apply_coupon(tx: AsyncSession, purchase: Prepared) -> Coupon | None:

@@ -31,7 +31,7 @@ class LineIn(BaseModel):
 class PurchaseCreate(BaseModel):
     """A purchase. Name the customer by `person_id`, or by `phone`, `customer_external_id` or both.
 
-    Somebody who is not known by phone or external id is opened as a customer.
+    Somebody who is not known by phone or external id is opened as a customer; so is a lead, whose `person_id` it is.
     """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=shown(PURCHASE_CREATE))
