@@ -12,16 +12,16 @@ def upgrade() -> None:
     op.execute("CREATE TABLE people (id uuid CONSTRAINT pk_people PRIMARY KEY, first_name text NOT NULL)")
     op.execute("""
         CREATE TABLE opened (
-            event_id uuid CONSTRAINT pk_opened PRIMARY KEY,
+            event_id uuid NOT NULL,
             key uuid NOT NULL,
             number bigint NOT NULL
         )
     """)
-    op.execute("CREATE TABLE reached (event_id uuid CONSTRAINT pk_reached PRIMARY KEY)")
+    op.execute("CREATE TABLE reached (event_id uuid NOT NULL)")
     op.execute("""
         CREATE TABLE state.heard (
             place bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_heard PRIMARY KEY,
-            event_id uuid NOT NULL CONSTRAINT uq_heard_event_id UNIQUE,
+            event_id uuid NOT NULL,
             key uuid NOT NULL,
             version bigint NOT NULL,
             number bigint NOT NULL
