@@ -21,7 +21,7 @@ TEHRAN = ZoneInfo("Asia/Tehran")
 NOON = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 """12:00 in Tehran, which is three and a half hours ahead of UTC all the year."""
 
-RULES = LintRules(longest=900, opt_out_text="لغو۱۱", filtered_words=("قرعه‌کشی",), links_allowed=False)
+RULES = LintRules(longest=900, opt_out_text="لغو۱۱", filtered_words=("قرعه‌کشی", "وام"), links_allowed=False)
 LIMITS = Limits(per_day=2, per_week=5, card_wait=timedelta(minutes=10), lint=RULES, zone=TEHRAN)
 LINE = Route(
     account_id=new_id(),
@@ -169,7 +169,14 @@ def test_a_line_opens_at_the_hour_of_its_zone(at: str, hours: tuple[str, str], e
         ("حراج لغو١١", "promotional", None),
         ("حراج ۱۱", "promotional", "opt_out_text_missing"),
         ("قرعه کشي بزرگ", "service", "filtered_word"),
+        ("قرعه‌کشی‌های تازه", "service", "filtered_word"),
+        ("کار از قرعه کشید", "service", None),
+        ("گفت‌وگو امروز", "service", None),
+        ("وام!", "service", "filtered_word"),
+        ("و.ا.م", "service", "filtered_word"),
         ("به example.ir سر بزنید", "service", "link"),
+        ("اینجا: bit.ly/3xYz", "service", "link"),
+        ("یک و/یا دو، 2.5/3", "service", None),
         ("https://example.org/x", "service", "link"),
         ("نسخهٔ 2.5 آمد", "service", None),
     ],

@@ -119,6 +119,16 @@ async def test_ids_are_read_by_position_zero_blacklisted_and_null_invalid(
     assert (results[0].provider_id, results[0].pack_id, results[0].cost) == ("81", "p-1", Decimal(2))
 
 
+async def test_a_calls_price_is_shared_by_the_parts_of_what_was_accepted(
+    answering: Callable[[Handler], SmsIr],
+) -> None:
+    long = Outgoing(new_id(), "30007732000000", "+989990001236", "آ" * 140)
+    said = {"packId": "p", "messageIds": [1, 0, 2], "cost": 4}
+    results = await answering(body(1, said)).send([ONE, TWO, long])
+
+    assert [result.cost for result in results] == [Decimal(1), None, Decimal(3)]
+
+
 def test_calls_hold_a_hundred_numbers_at_most_and_equal_texts_go_together() -> None:
     same = [Outgoing(new_id(), "30001", f"+98999{n:07}", "برای همه") for n in range(201)]
     own = [Outgoing(new_id(), "30001", f"+98999{n:07}", f"برای {n}") for n in range(101)]

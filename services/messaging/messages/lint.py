@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from shared.persian.text import fold
 
-_LINK: Final = re.compile(r"https?://|www\.|\b[\w-]+\.(?:ir|com|org|net|link|app|me)\b", re.IGNORECASE).search
+_LINK: Final = re.compile(
+    r"https?://|www\.|\b[\w-]+\.(?:ir|com|org|net|link|app|me)\b|\b[a-z0-9-]+\.[a-z]{2,24}/\S", re.IGNORECASE
+).search
+_WORDS: Final = re.compile(r"\w+").findall
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,17 @@ def lint(text: str, *, channel: str, purpose: str, rules: LintRules) -> str | No
     folded = _squeezed(text)
     if purpose == "promotional" and _squeezed(rules.opt_out_text) not in folded:
         return "opt_out_text_missing"
-    if any(_squeezed(word) in folded for word in rules.filtered_words):
+    if any(_has_word(text, word) for word in rules.filtered_words):
         return "filtered_word"
     return "link" if not rules.links_allowed and _LINK(text) else None
+
+
+def _has_word(text: str, word: str) -> bool:
+    """Tell whether a text has a word or several, whatever stands between their letters, but not as pieces of others."""
+    words, sought = _WORDS(fold(text)), "".join(_WORDS(fold(word)))
+    ends = set(accumulate(map(len, words), initial=0))
+    places = (found.start() for found in re.finditer(f"(?={re.escape(sought)})", "".join(words)))
+    return bool(sought) and any(place in ends and place + len(sought) in ends for place in places)
 
 
 def _squeezed(text: str) -> str:

@@ -16,6 +16,7 @@ from services.messaging.providers.protocol import Ambiguous, Fate, InboundSms, O
 from services.messaging.providers.smsir_codes import BLACKLISTED, refusal
 from services.messaging.providers.times import PANEL_ZONE
 from services.messaging.providers.transport import ReachTransport
+from shared import sms
 from shared.clock import utcnow
 from shared.persian.phone import local
 
@@ -74,7 +75,7 @@ class SmsIr:
         else:
             body = {"lineNumber": line, "messageTexts": texts, "mobiles": mobiles}
             data = await self._post("send/likeToLike", body)
-        return _results(data, len(messages))
+        return _results(data, texts)
 
     async def pack(self, pack_id: str) -> list[Report]:
         """Return the reports of the messages accepted in one call."""
@@ -178,15 +179,22 @@ def _without_a_body(answer: httpx.Response) -> Refused | Ambiguous:
     return Ambiguous(f"http_{code}")
 
 
-def _results(data: Any, expected: int) -> list[Result]:
-    """Read the ids by position; an answer of another shape says nothing about what was sent."""
+def _results(data: Any, texts: Sequence[str]) -> list[Result]:
+    """Read the ids by position; an answer of another shape says nothing about what was sent.
+
+    The price is of the call: what was accepted shares it by its parts, which are what panels bill.
+    """
     ids = data.get("messageIds") if isinstance(data, dict) else None
-    if not isinstance(ids, list) or len(ids) != expected:
+    if not isinstance(ids, list) or len(ids) != len(texts):
         raise Ambiguous("answer_not_understood")
     pack = str(data["packId"]) if data.get("packId") else None
-    accepted = sum(1 for each in ids if each)
-    cost = Decimal(str(data["cost"])) / accepted if data.get("cost") and accepted else None
-    return [_result(each, pack, cost) for each in ids]
+    cost = Decimal(str(data["cost"])) if data.get("cost") else None
+    parts = [sms.parts(text).count if each else 0 for each, text in zip(ids, texts, strict=True)]
+    billed = sum(parts)
+    return [
+        _result(each, pack, cost * count / billed if cost and count else None)
+        for each, count in zip(ids, parts, strict=True)
+    ]
 
 
 def _result(provider_id: Any, pack: str | None, cost: Decimal | None) -> Result:
