@@ -113,6 +113,7 @@ async def test_a_worker_that_died_before_its_commit_leaves_nothing_and_the_next_
 
     consumer = Consumer("echo")
     consumer.state(Said, batch=True)(die_once)
+    consumer.effect(Said)(reach)
     runtime = await make_echo(consumer)
     person = new_id()
     await say(runtime, said(person, 1), said(person, 2))
@@ -123,6 +124,7 @@ async def test_a_worker_that_died_before_its_commit_leaves_nothing_and_the_next_
     await hear_all(runtime)
 
     assert await numbers_heard(runtime, person) == [1, 2]
+    assert len(await fetch(runtime, "SELECT FROM reached")) == 2
 
 
 async def test_a_worker_that_died_after_its_commit_is_followed_by_one_that_begins_behind_it(

@@ -190,6 +190,21 @@ async def test_what_commits_late_comes_in_a_later_batch_with_the_next_position(m
     assert int(records[0].headers["version"]) > int(records[1].headers["version"])
 
 
+async def test_what_commits_while_a_batch_is_on_its_way_is_not_taken_for_sent(make_echo: MakeEcho) -> None:
+    runtime = await make_echo(partitions=1)
+    early, late = new_id(), new_id()
+    relay = Relay(runtime)
+    async with runtime.db.transaction() as tx:
+        outbox.add(tx, said(late))
+        await outbox.flush(tx)
+        await say(runtime, said(early))
+        await relay.turn()
+    await relay.turn()
+    await relay.release()
+
+    assert [record.key for record in await log_of(runtime, FACTS)] == [early, late]
+
+
 async def test_bodies_too_large_for_one_request_are_split_and_none_is_dropped(make_echo: MakeEcho) -> None:
     runtime = await make_echo()
     person = new_id()

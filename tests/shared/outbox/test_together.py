@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.bus import Record, TopicPartition
 from shared.clock import utcnow
 from shared.contracts import Received
 from shared.contracts.cards import ReceivedCard
@@ -15,6 +17,7 @@ from shared.contracts.customers import CustomerErased
 from shared.db import driver
 from shared.errors import Conflict, Unavailable
 from shared.ids import new_id
+from shared.outbox import together
 from shared.outbox.batches import DEATHS
 from shared.outbox.consumer import Consumer
 from shared.outbox.drain import drain
@@ -23,6 +26,7 @@ from shared.service import Runtime
 from tests.conftest import MakeRuntime
 from tests.shared.outbox.echo import (
     CONTACTS,
+    FACTS,
     TOPICS,
     Said,
     copy_cards,
@@ -35,7 +39,7 @@ from tests.shared.outbox.echo import (
     said,
     say,
 )
-from tests.shared.outbox.machinery import hear_all, hear_by, listening_inbox, relay_all
+from tests.shared.outbox.machinery import hear_all, hear_by, listening_inbox, log_of, relay_all
 
 SOME = 60
 ILL = 1_000_000
@@ -90,6 +94,20 @@ async def test_much_of_what_comes_at_once_is_shared_by_two_transactions(make_ech
 
     assert sorted(await numbers_heard(runtime)) == [*range(LONG)]
     assert await transactions_of(runtime) == 2
+
+
+async def test_what_another_has_handled_meanwhile_is_dropped(make_echo: MakeEcho) -> None:
+    runtime = await make_echo(listening())
+    await hear_all(runtime)
+    await say_and_send(runtime, *range(SOME))
+    fetched: defaultdict[TopicPartition, list[Record]] = defaultdict(list)
+    for record in await log_of(runtime, FACTS):
+        fetched[TopicPartition(record.topic, record.partition)].append(record)
+    stood = {place: records[0].offset for place, records in fetched.items()}
+    await hear_all(runtime)
+
+    assert await together._stored(runtime, fetched, stood) == []
+    assert sorted(await numbers_heard(runtime)) == [*range(SOME)]
 
 
 async def test_a_fault_of_the_database_in_one_of_two_transactions_undoes_nothing_of_the_other(
