@@ -25,11 +25,15 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field of a payload that does not fit: `pointer` is a JSON pointer such as `/phone`."""
+    """One field of a payload that does not fit: `pointer` is a JSON pointer such as `/phone`.
+
+    `fa` says in Persian what `message` does. Where a refusal is about one field, its own Persian text says it too.
+    """
 
     pointer: str
     code: str
     message: str
+    fa: str | None = None
 
 
 class PeyvandError(Exception):

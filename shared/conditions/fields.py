@@ -70,30 +70,42 @@ def folded(sql: str) -> str:
     return rf"btrim(regexp_replace(regexp_replace({plain}, '[{_MARKS}]', '', 'g'), '\s+', ' ', 'g'))"
 
 
+class WrongValue(ValueError):
+    """A value that does not fit its field; the message says what would be right, and `fa` does in Persian."""
+
+    def __init__(self, message: str, *, fa: str) -> None:
+        super().__init__(message)
+        self.fa = fa
+
+
 def read_value(field: Field, value: object) -> object:
-    """Return `value` as the driver takes it for `field`; raises `ValueError` saying what would be right."""
+    """Return `value` as the driver takes it for `field`; raises `WrongValue`."""
     read = _READERS[field.type](value)
     if field.choices is not None and read not in field.choices:
-        raise ValueError(f"{value!r} is none of {', '.join(sorted(field.choices))}.")
+        choices = ", ".join(sorted(field.choices))
+        raise WrongValue(f"{value!r} is none of {choices}.", fa=f"{value!r} هیچ‌یک از این‌ها نیست: {choices}.")
     return read
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
-        raise ValueError(f"{_shown(value)} is not a text of at most {LONGEST_TEXT} printable characters.")
+        raise WrongValue(
+            f"{_shown(value)} is not a text of at most {LONGEST_TEXT} printable characters.",
+            fa=f"{_shown(value)} متنی با حداکثر {LONGEST_TEXT} نویسهٔ چاپ‌پذیر نیست.",
+        )
     return value
 
 
 def _number(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise ValueError(f"{_shown(value)} is not a number.")
+        raise WrongValue(f"{_shown(value)} is not a number.", fa=f"{_shown(value)} عدد نیست.")
     return Decimal(str(value))
 
 
 def _boolean(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    raise ValueError(f"{_shown(value)} is neither true nor false.")
+    raise WrongValue(f"{_shown(value)} is neither true nor false.", fa=f"{_shown(value)} نه true است و نه false.")
 
 
 def _timestamp(value: object) -> datetime:
@@ -102,7 +114,10 @@ def _timestamp(value: object) -> datetime:
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
-        raise ValueError(f"{_shown(value)} is not a time with its zone, such as 2026-11-22T08:30:00Z.")
+        raise WrongValue(
+            f"{_shown(value)} is not a time with its zone, such as 2026-11-22T08:30:00Z.",
+            fa=f"{_shown(value)} زمانی با منطقهٔ زمانی نیست؛ مانند 2026-11-22T08:30:00Z بنویسید.",
+        )
     return at.astimezone(UTC)
 
 
@@ -110,14 +125,17 @@ def _date(value: object) -> date:
     try:
         return to_gregorian(parse_date(_text(value)))
     except (ValueError, Invalid) as error:
-        raise ValueError(f"{_shown(value)} is not a date, such as 2026-11-22 or 1405-09-01.") from error
+        raise WrongValue(
+            f"{_shown(value)} is not a date, such as 2026-11-22 or 1405-09-01.",
+            fa=f"{_shown(value)} تاریخ نیست؛ مانند 1405-09-01 یا 2026-11-22 بنویسید.",
+        ) from error
 
 
 def _uuid(value: object) -> UUID:
     try:
         return UUID(_text(value))
     except ValueError:
-        raise ValueError(f"{_shown(value)} is not an id.") from None
+        raise WrongValue(f"{_shown(value)} is not an id.", fa=f"{_shown(value)} شناسه نیست.") from None
 
 
 def _shown(value: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, get_args
 
-from shared.conditions.fields import OPS, Field, Op, read_value
+from shared.conditions.fields import OPS, Field, Op, WrongValue, read_value
 from shared.errors import FieldError, Invalid
 
 DEEPEST = 8
@@ -26,7 +26,7 @@ class InvalidCondition(Invalid):
     def __init__(self, faults: Sequence[FieldError]) -> None:
         super().__init__(
             "The condition does not fit: " + " ".join(fault.message for fault in faults[:3]),
-            fa="شرط درست نیست؛ در errors آمده است که کدام بخش و چرا.",
+            fa="شرط درست نیست: " + " ".join(fault.fa or fault.message for fault in faults[:3]),
             errors=faults,
         )
 
@@ -64,9 +64,9 @@ def parse_condition(tree: object, fields: Mapping[str, Field], *, at: str = "") 
 class _Refused(Exception):
     """A part of the tree cannot be read further."""
 
-    def __init__(self, pointer: str, code: str, message: str) -> None:
+    def __init__(self, pointer: str, code: str, message: str, *, fa: str) -> None:
         super().__init__(message)
-        self.fault = FieldError(pointer or "/", code, message)
+        self.fault = FieldError(pointer or "/", code, message, fa=fa)
 
 
 @dataclass(slots=True)
@@ -86,15 +86,28 @@ class _Reading:
 
     def _read(self, tree: object, at: str, depth: int) -> Node | None:
         if depth > DEEPEST:
-            raise _Refused(at, "too_deep", f"Conditions are nested at most {DEEPEST} deep.")
+            raise _Refused(
+                at,
+                "too_deep",
+                f"Conditions are nested at most {DEEPEST} deep.",
+                fa=f"شرط‌ها حداکثر {DEEPEST} لایه درون هم می‌آیند.",
+            )
         if not isinstance(tree, Mapping):
             raise _Refused(
-                at, "not_a_condition", "A condition is an object with all, any, not, or field, op and value."
+                at,
+                "not_a_condition",
+                "A condition is an object with all, any, not, or field, op and value.",
+                fa="شرط شیئی است با all یا any یا not، یا با field و op و value.",
             )
         for kind in GROUPS:
             if kind in tree:
                 if len(tree) > 1:
-                    raise _Refused(at, "not_a_condition", f"Beside {kind!r} a condition has no other keys.")
+                    raise _Refused(
+                        at,
+                        "not_a_condition",
+                        f"Beside {kind!r} a condition has no other keys.",
+                        fa=f"در کنار {kind} کلید دیگری نمی‌آید.",
+                    )
                 return self._group(kind, tree[kind], f"{at}/{kind}", depth)
         return self._comparison(tree, at)
 
@@ -104,17 +117,32 @@ class _Reading:
         elif isinstance(given, list) and len(given) <= MOST_COMPARISONS:
             children = [self.node(child, f"{at}/{place}", depth=depth + 1) for place, child in enumerate(given)]
         else:
-            raise _Refused(at, "not_a_list", f"{kind!r} takes a list of at most {MOST_COMPARISONS} conditions.")
+            raise _Refused(
+                at,
+                "not_a_list",
+                f"{kind!r} takes a list of at most {MOST_COMPARISONS} conditions.",
+                fa=f"مقدار {kind} فهرستی است از حداکثر {MOST_COMPARISONS} شرط.",
+            )
         whole = tuple(child for child in children if child is not None)
         return Group(kind, whole) if len(whole) == len(children) else None
 
     def _comparison(self, tree: Mapping[object, object], at: str) -> Comparison:
         self.comparisons += 1
         if self.comparisons > MOST_COMPARISONS:
-            raise _Refused(at, "too_large", f"A condition has at most {MOST_COMPARISONS} comparisons.")
+            raise _Refused(
+                at,
+                "too_large",
+                f"A condition has at most {MOST_COMPARISONS} comparisons.",
+                fa=f"هر شرط حداکثر {MOST_COMPARISONS} مقایسه دارد.",
+            )
         for key in tree:
             if key not in _KEYS:
-                raise _Refused(f"{at}/{key}", "unknown_key", f"{key!r} is no part of a condition.")
+                raise _Refused(
+                    f"{at}/{key}",
+                    "unknown_key",
+                    f"{key!r} is no part of a condition.",
+                    fa=f"شرط کلیدی به نام {key!r} ندارد.",
+                )
         known = self._field(tree.get("field"), at)
         op = _op(tree.get("op"), known, at)
         return Comparison(known, op, _value(known, op, tree, at), _within(known, tree, at))
@@ -124,7 +152,10 @@ class _Reading:
         if known is None:
             asked = "A comparison needs a field." if name is None else f"There is no field {name!r}."
             right = ", ".join(sorted(self.fields)[:20])
-            raise _Refused(f"{at}/field", "unknown_field", f"{asked} Fields are {right}.")
+            asked_fa = "مقایسه به field نیاز دارد." if name is None else f"فیلدی به نام {name!r} نیست."
+            raise _Refused(
+                f"{at}/field", "unknown_field", f"{asked} Fields are {right}.", fa=f"{asked_fa} فیلدها: {right}."
+            )
         return known
 
 
@@ -134,7 +165,12 @@ def _op(op: object, known: Field, at: str) -> Op:
             right: Op = possible
             return right
     offered = ", ".join(possible for possible in get_args(Op) if possible in OPS[known.type])
-    raise _Refused(f"{at}/op", "unknown_op", f"{op!r} cannot be asked of a {known.type}; {offered} can.")
+    raise _Refused(
+        f"{at}/op",
+        "unknown_op",
+        f"{op!r} cannot be asked of a {known.type}; {offered} can.",
+        fa=f"مقایسهٔ {op!r} برای نوع {known.type} نیست؛ مقایسه‌ها: {offered}.",
+    )
 
 
 def _value(known: Field, op: Op, tree: Mapping[object, object], at: str) -> object:
@@ -145,18 +181,23 @@ def _value(known: Field, op: Op, tree: Mapping[object, object], at: str) -> obje
             return read_value(Field("", "boolean"), given)
         if op not in ("in", "not_in"):
             return read_value(known, given)
-    except ValueError as error:
-        raise _Refused(pointer, "wrong_type", str(error)) from None
+    except WrongValue as error:
+        raise _Refused(pointer, "wrong_type", str(error), fa=error.fa) from None
     if not isinstance(given, list) or len(given) > MOST_VALUES:
-        raise _Refused(pointer, "wrong_type", f"{op!r} takes a list of at most {MOST_VALUES} values.")
+        raise _Refused(
+            pointer,
+            "wrong_type",
+            f"{op!r} takes a list of at most {MOST_VALUES} values.",
+            fa=f"مقدار {op} فهرستی است از حداکثر {MOST_VALUES} مورد.",
+        )
     return [_item(known, item, f"{pointer}/{place}") for place, item in enumerate(given)]
 
 
 def _item(known: Field, item: object, pointer: str) -> object:
     try:
         return read_value(known, item)
-    except ValueError as error:
-        raise _Refused(pointer, "wrong_type", str(error)) from None
+    except WrongValue as error:
+        raise _Refused(pointer, "wrong_type", str(error), fa=error.fa) from None
 
 
 def _within(known: Field, tree: Mapping[object, object], at: str) -> int | None:
@@ -164,7 +205,17 @@ def _within(known: Field, tree: Mapping[object, object], at: str) -> int | None:
     if days is None:
         return None
     if known.within is None:
-        raise _Refused(f"{at}/within_days", "no_window", "This field is not counted over a window of time.")
+        raise _Refused(
+            f"{at}/within_days",
+            "no_window",
+            "This field is not counted over a window of time.",
+            fa="این فیلد در بازه‌ای از زمان شمرده نمی‌شود.",
+        )
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= MOST_DAYS:
-        raise _Refused(f"{at}/within_days", "wrong_type", f"{days!r} is not a number of days from 1 to {MOST_DAYS}.")
+        raise _Refused(
+            f"{at}/within_days",
+            "wrong_type",
+            f"{days!r} is not a number of days from 1 to {MOST_DAYS}.",
+            fa=f"{days!r} شمار روزی از 1 تا {MOST_DAYS} نیست.",
+        )
     return days

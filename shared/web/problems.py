@@ -95,7 +95,7 @@ def render(request: Request, error: PeyvandError) -> Response:
         code=error.code,
         title=error.title_fa if persian else error.title,
         detail=(persian and error.detail_fa) or error.detail,
-        errors=[_as_json(field) for field in error.errors],
+        errors=[_as_json(field, _persian_of(field, error) if persian else None) for field in error.errors],
         headers=_headers(error),
     )
 
@@ -129,8 +129,14 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _as_json(field: FieldError) -> dict[str, str]:
-    return {"pointer": printable(field.pointer), "code": field.code, "message": printable(field.message)}
+def _persian_of(field: FieldError, error: PeyvandError) -> str | None:
+    """Return what is said of a field in Persian: its own text, or the refusal's where that is about nothing else."""
+    about_one = len({each.message for each in error.errors}) == 1
+    return field.fa or (error.detail_fa if about_one else None)
+
+
+def _as_json(field: FieldError, message: str | None) -> dict[str, str]:
+    return {"pointer": printable(field.pointer), "code": field.code, "message": printable(message or field.message)}
 
 
 def _headers(error: PeyvandError) -> dict[str, str]:

@@ -54,7 +54,8 @@ def _first(fields: Sequence[FieldError]) -> str:
 
 def _field(fault: Mapping[str, Any], body: object, *, persian: bool) -> FieldError:
     code = str(fault["type"])
-    return FieldError(pointer(fault["loc"], body), code, message(fault, persian=persian))
+    said = message(fault, persian=persian)
+    return FieldError(pointer(fault["loc"], body), code, said, fa=said)
 
 
 def pointer(place: Sequence[str | int], body: object) -> str:

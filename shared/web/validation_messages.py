@@ -7,7 +7,7 @@ from string import Formatter
 from typing import Any
 
 MESSAGES: Mapping[str, tuple[str, str]] = {
-    "missing": ("This field is missing; it is required.", "این فیلد خالی است و باید فرستاده شود."),
+    "missing": ("This field is missing; it is required.", "این فیلد نیامده است؛ باید فرستاده شود."),
     "extra_forbidden": ("There is no such field; leave it out.", "چنین فیلدی نیست؛ آن را بردارید."),
     "string_type": ("{input} is not a text; write it in quotes.", "{input} متن نیست؛ متنی میان گیومه بفرستید."),
     "string_too_short": (

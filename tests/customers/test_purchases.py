@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -179,6 +180,24 @@ async def test_a_refund_of_nothing_is_refused(client: httpx.AsyncClient) -> None
         reply = await client.post(f"/v1/purchases/{purchase['id']}/refunds", json={"amount_minor": amount})
 
         assert reply.status_code == 422, amount
+
+
+async def test_a_refund_that_cannot_have_been_given_then_is_refused(client: httpx.AsyncClient) -> None:
+    purchase = await bought(client, phone=PHONE, amount_minor=100)
+
+    for at, code in (("2999-01-01T00:00:00Z", "in_the_future"), ("1899-12-31T00:00:00Z", "too_early")):
+        body = {"amount_minor": 1, "occurred_at": at}
+        reply = await client.post(f"/v1/purchases/{purchase['id']}/refunds", json=body)
+
+        assert [(each["pointer"], each["code"]) for each in reply.json()["errors"]] == [("/occurred_at", code)]
+
+
+async def test_a_purchase_that_does_not_fit_is_told_so_in_persian_too(client: httpx.AsyncClient) -> None:
+    for change, _, _ in MISFITS:
+        reply = await client.post("/v1/purchases", json=GOOD | change, headers={"Accept-Language": "fa"})
+
+        said = [reply.json()["detail"], *(error["message"] for error in reply.json()["errors"])]
+        assert [text for text in said if not re.search("[آ-ی]", text)] == [], change
 
 
 async def test_a_purchase_is_cancelled_once_and_takes_no_refund_after(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,7 +14,7 @@ import msgspec
 
 from services.customers.coupons.models import Coupon
 from services.customers.customers.opening import Draft
-from services.customers.fields import CLOCK_SKEW, EARLIEST, MOST_MONEY
+from services.customers.fields import CLOCK_SKEW, EARLIEST, MOST_MONEY, unknown_currency
 from shared.contracts.customers import DiscountOrigin, PurchaseLine, PurchaseRecorded
 from shared.errors import FieldError, Invalid
 from shared.ids import new_id
@@ -139,9 +139,9 @@ def prepare(item: PurchaseItem, *, now: datetime, currencies: Mapping[str, int])
         try:
             phone = any_phone(item.phone)
         except Invalid as error:
-            faults.append(FieldError("/phone", error.code, error.detail))
+            faults.append(FieldError("/phone", error.code, error.detail, fa=error.detail_fa))
     if faults:
-        raise Invalid(f"{faults[0].pointer}: {faults[0].message}", errors=faults)
+        raise _refusal(faults)
     amount = item.amount_minor if item.amount_minor is not None else sum(line.amount_minor for line in item.lines)
     discount = item.discount_minor or 0
     occurred_at = min(item.occurred_at.astimezone(UTC), now) if item.occurred_at is not None else now
@@ -159,40 +159,109 @@ def prepare(item: PurchaseItem, *, now: datetime, currencies: Mapping[str, int])
 
 
 def _faults(item: PurchaseItem, now: datetime, currencies: Mapping[str, int]) -> Iterator[FieldError]:
+    yield from _wrong_names(item)
+    if item.occurred_at is not None:
+        yield from _wrong_time(item.occurred_at, now)
+    if item.currency not in currencies:
+        yield unknown_currency(currencies)
+    yield from _wrong_amounts(item)
+
+
+def _wrong_names(item: PurchaseItem) -> Iterator[FieldError]:
     by_name = item.phone is not None or item.customer_external_id is not None
     if item.person_id is not None and by_name:
-        yield FieldError("/person_id", "named_twice", "Name the customer by id, or by phone and external id, not both.")
+        yield FieldError(
+            "/person_id",
+            "named_twice",
+            "Name the customer by id, or by phone and external id, not both.",
+            fa="مشتری را یا با person_id بنامید یا با phone و customer_external_id، نه با هر دو.",
+        )
     if item.person_id is None and not by_name:
-        yield FieldError("/person_id", "missing", "Name the customer by person_id, phone or customer_external_id.")
+        yield FieldError(
+            "/person_id",
+            "missing",
+            "Name the customer by person_id, phone or customer_external_id.",
+            fa="مشتری را با person_id یا phone یا customer_external_id بنامید.",
+        )
     if item.customer_external_id is not None and not (item.customer_source or item.source):
-        yield FieldError("/customer_source", "missing", "Say which system calls the customer so, such as shop.")
-    if (item.source is None) != (item.external_id is None) and item.external_id is not None:
-        yield FieldError("/source", "missing", "Say which system calls the purchase so, such as shop.")
-    if item.occurred_at is not None and item.occurred_at > now + CLOCK_SKEW:
-        yield FieldError("/occurred_at", "in_the_future", f"It is {now:%Y-%m-%dT%H:%M:%SZ} now; say when it was.")
-    if item.occurred_at is not None and item.occurred_at < EARLIEST:
-        yield FieldError("/occurred_at", "too_early", "Nothing before 1900 is taken.")
-    if item.currency not in currencies:
-        yield FieldError("/currency", "unknown_currency", f"Configured are {', '.join(sorted(currencies))}.")
-    yield from _wrong_amounts(item)
+        yield FieldError(
+            "/customer_source",
+            "missing",
+            "Say which system calls the customer so, such as shop.",
+            fa="بنویسید کدام سامانه مشتری را چنین می‌نامد؛ مانند shop.",
+        )
+    if item.source is None and item.external_id is not None:
+        yield FieldError(
+            "/source",
+            "missing",
+            "Say which system calls the purchase so, such as shop.",
+            fa="بنویسید کدام سامانه خرید را چنین می‌نامد؛ مانند shop.",
+        )
+
+
+def _wrong_time(occurred_at: datetime, now: datetime) -> Iterator[FieldError]:
+    if occurred_at > now + CLOCK_SKEW:
+        present = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+        yield FieldError(
+            "/occurred_at",
+            "in_the_future",
+            f"It is {present} now; say when it was.",
+            fa=f"اکنون {present} است؛ زمانی را بنویسید که گذشته است.",
+        )
+    if occurred_at < EARLIEST:
+        yield FieldError(
+            "/occurred_at",
+            "too_early",
+            f"Nothing before {EARLIEST.year} is taken.",
+            fa=f"پیش از سال {EARLIEST.year} پذیرفته نمی‌شود.",
+        )
 
 
 def _wrong_amounts(item: PurchaseItem) -> Iterator[FieldError]:
     for place, line in enumerate(item.lines):
         if not _right_quantity(line.quantity):
-            yield FieldError(f"/lines/{place}/quantity", "wrong_value", "A number above 0 with at most 6 decimals.")
+            yield FieldError(
+                f"/lines/{place}/quantity",
+                "wrong_value",
+                "A number above 0 with at most 6 decimals.",
+                fa="عددی بزرگ‌تر از صفر با حداکثر ۶ رقم اعشار.",
+            )
     total = sum(line.amount_minor for line in item.lines)
     amount = item.amount_minor if item.amount_minor is not None else total
     if item.amount_minor is None and not item.lines:
-        yield FieldError("/amount_minor", "missing", "Give the amount, or lines whose sum it is.")
+        yield FieldError(
+            "/amount_minor",
+            "missing",
+            "Give the amount, or lines whose sum it is.",
+            fa="مبلغ را بفرستید، یا ردیف‌هایی را که مبلغ جمع آن‌هاست.",
+        )
     if item.lines and amount != total:
-        yield FieldError("/amount_minor", "not_the_sum", f"The lines come to {total}.")
+        yield FieldError("/amount_minor", "not_the_sum", f"The lines come to {total}.", fa=f"جمع ردیف‌ها {total} است.")
     if amount > MOST_MONEY:
-        yield FieldError("/lines", "too_much", f"The lines come to {total}, above {MOST_MONEY}.")
+        yield FieldError(
+            "/lines",
+            "too_much",
+            f"The lines come to {total}, above {MOST_MONEY}.",
+            fa=f"جمع ردیف‌ها {total} است، بیش از {MOST_MONEY}.",
+        )
+    yield from _wrong_discount(item, amount)
+
+
+def _wrong_discount(item: PurchaseItem, amount: int) -> Iterator[FieldError]:
     if (item.discount_minor or 0) > amount:
-        yield FieldError("/discount_minor", "above_amount", f"The discount is at most the amount, {amount}.")
+        yield FieldError(
+            "/discount_minor",
+            "above_amount",
+            f"The discount is at most the amount, {amount}.",
+            fa=f"تخفیف بیش از مبلغ ({amount}) نباشد.",
+        )
     if item.discount_origin is not None and item.discount_minor == 0:
-        yield FieldError("/discount_origin", "no_discount", "There is no discount; leave its origin out.")
+        yield FieldError(
+            "/discount_origin",
+            "no_discount",
+            "There is no discount; leave its origin out.",
+            fa="تخفیفی نیست؛ خاستگاه آن را نفرستید.",
+        )
 
 
 def _right_quantity(quantity: str | int) -> bool:
@@ -215,8 +284,16 @@ def _fingerprint(item: PurchaseItem, phone: str | None) -> bytes:
 
 
 def past(occurred_at: datetime | None, *, now: datetime) -> datetime:
-    """Return when something happened: now unless it is said; raises `Invalid` for the future."""
-    if occurred_at is not None and occurred_at > now + CLOCK_SKEW:
-        fault = FieldError("/occurred_at", "in_the_future", f"It is {now:%Y-%m-%dT%H:%M:%SZ} now; say when it was.")
-        raise Invalid(f"{fault.pointer}: {fault.message}", errors=[fault])
-    return min(occurred_at.astimezone(UTC), now) if occurred_at is not None else now
+    """Return when something happened: now unless it is said; raises `Invalid` for what cannot have been."""
+    if occurred_at is None:
+        return now
+    if faults := list(_wrong_time(occurred_at, now)):
+        raise _refusal(faults)
+    return min(occurred_at.astimezone(UTC), now)
+
+
+def _refusal(faults: Sequence[FieldError]) -> Invalid:
+    first = faults[0]
+    return Invalid(
+        f"{first.pointer}: {first.message}", fa=f"{first.pointer}: {first.fa or first.message}", errors=faults
+    )

@@ -75,6 +75,15 @@ async def test_a_refusal_speaks_persian_when_asked_to(client: httpx.AsyncClient)
     assert answer.json()["detail"] == "یادداشت «سلام» هست."
 
 
+async def test_what_is_said_of_a_field_is_persian_too_where_the_refusal_is_about_nothing_else(
+    client: httpx.AsyncClient,
+) -> None:
+    english, persian = await client.get("/v1/notes?cursor=x"), await client.get("/v1/notes?cursor=x", headers=FA)
+
+    assert english.json()["errors"][0]["message"] == "Begin again without a cursor."
+    assert persian.json()["errors"][0]["message"] == persian.json()["detail"] != english.json()["detail"]
+
+
 async def test_the_language_is_the_one_preferred(client: httpx.AsyncClient) -> None:
     spoken = {
         "fa": "fa",
@@ -96,7 +105,7 @@ async def test_the_language_is_the_one_preferred(client: httpx.AsyncClient) -> N
 @pytest.mark.parametrize(
     ("body", "place", "code", "english", "persian"),
     [
-        ({}, "/text", "missing", "This field is missing; it is required.", "این فیلد خالی است و باید فرستاده شود."),
+        ({}, "/text", "missing", "This field is missing; it is required.", "این فیلد نیامده است؛ باید فرستاده شود."),
         (
             {"text": "a", "colour": "red"},
             "/colour",
@@ -152,13 +161,13 @@ async def test_a_field_that_does_not_fit_is_named_with_what_would_be_right(
     client: httpx.AsyncClient, body: Any, place: str, code: str, english: str, persian: str
 ) -> None:
     said = await refused(client, body)
-    gesagt = await refused(client, body, **FA)
+    in_persian = await refused(client, body, **FA)
 
     assert said["code"] == "invalid"
     assert said["errors"] == [{"pointer": place, "code": code, "message": english}]
     assert said["detail"] == f"1 field does not fit: {place or '/'}: {english}"
-    assert gesagt["errors"] == [{"pointer": place, "code": code, "message": persian}]
-    assert gesagt["title"] == "درخواست درست نیست"
+    assert in_persian["errors"] == [{"pointer": place, "code": code, "message": persian}]
+    assert in_persian["title"] == "درخواست درست نیست"
 
 
 async def test_a_wrong_query_or_path_is_named_too(client: httpx.AsyncClient) -> None:
