@@ -23,10 +23,10 @@ SECRET_NAMES = re.compile(
     re.IGNORECASE,
 )
 MOBILE = r"(?:[0۰٠]{2}[9۹٩][8۸٨]|[9۹٩][8۸٨]|[0۰٠])?[9۹٩]\d{9}"
-PERSONAL = re.compile(
+PERSONAL = re.compile(  # each begins where a word does: what a caller made long would else be read over and over
     rf"\+\d{{8,15}}|(?<![\w+\-]){MOBILE}(?![\w\-])"  # a number to call, in any digits; not a part of an id
-    r"|[\w.+\-]+@[\w\-]+\.[\w.\-]+"  # an email address
-    r"|eyJ[\w\-]+\.[\w\-]+\.[\w\-]*"  # a JWT
+    r"|(?<![\w.+\-])[\w.+\-]++@[\w\-]+\.[\w.\-]+"  # an email address
+    r"|(?<![\w\-])eyJ[\w\-]++\.[\w\-]++\.[\w\-]*"  # a JWT
     r"|(?i:bearer)\s+\S+"
     r"|://[^/\s:@]+:[^/\s@]+@"  # a password in an address
 )
@@ -40,7 +40,7 @@ ADDRESSES_LOGGED_BY = ("httpx", "httpcore")
 LEAKS = re.compile(
     r"^(DETAIL|CONTEXT):.*"  # PostgreSQL quotes the row
     r"|^\[parameters: .*"  # SQLAlchemy the parameters
-    r"|(?<=input_value=).*?(?=, input_type=)|(?<='input': ).*",  # pydantic the value
+    r"|(?<=input_value=).*?(?=, input_type=|$)|(?<='input': ).*",  # pydantic the value
     re.MULTILINE,
 )
 """Where other people's errors quote values, which may be names or free text."""

@@ -49,15 +49,18 @@ class Principal:
 
 def principal_of(claims: Mapping[str, Any]) -> Principal:
     """Return whom verified claims speak of. Scopes stand in `scope` (words), or in a list (`scopes`, `scp`)."""
-    given = claims.get("scope") or claims.get("scopes") or claims.get("scp") or ()
+    given = claims.get("scope") or claims.get("scopes") or claims.get("scp") or []
     words = given.split() if isinstance(given, str) else given
+    if not isinstance(words, list):
+        raise BadToken("The token's scopes are neither words nor a list.", fa="دسترسی‌های توکن (scope) درست نیست.")
     scopes = frozenset(word for word in words if isinstance(word, str))
     return Principal(claims["sub"], granted(scopes), _agent_id(claims.get("agent_id")))
 
 
 def _agent_id(claim: object) -> UUID | None:
+    """Return whose leads alone are seen; what cannot be read must not open everybody's."""
     try:
-        return UUID(claim) if isinstance(claim, str) else None
+        return UUID(str(claim)) if claim is not None else None
     except ValueError as error:
         raise BadToken("The token's agent_id is no UUID.", fa="شناسهٔ کارشناس (agent_id) در توکن درست نیست.") from error
 

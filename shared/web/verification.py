@@ -1,4 +1,4 @@
-"""Verifying tokens: signature, algorithm and claims, once for each token, then from memory until it expires."""
+"""Verifying tokens: signature, algorithm and claims; for some minutes after that from memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from joserfc import jws, jwt
@@ -22,14 +23,21 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA", "Ed25519")
 LEEWAY_S = 30
 """How far an issuer's clock may be ahead of ours."""
 
+LATEST = datetime.max.replace(tzinfo=UTC).timestamp()
+
 REMEMBERED = 10_000
+REMEMBERED_S = 600
+"""How long a token is taken from memory: a key that its provider withdraws opens nothing for longer than that."""
+
 MAX_TOKEN_CHARS = 8_192
+LONGEST_SUBJECT = 255
+"""What OpenID Connect allows; the subject is part of the key that an answer is stored by."""
 
 P = TypeVar("P")
 
 
 class Verifier(Generic[P]):
-    """Turns tokens into principals; what was verified is remembered by the token's hash until the token expires."""
+    """Turns tokens into principals; what was verified is remembered by the token's hash for a while."""
 
     def __init__(self, keys: KeySource, settings: ServiceSettings, make: Callable[[Mapping[str, Any]], P]) -> None:
         self._keys = keys
@@ -39,7 +47,7 @@ class Verifier(Generic[P]):
         self._known: OrderedDict[bytes, tuple[P, float]] = OrderedDict()
 
     def remembered(self, token: str) -> P | None:
-        """Return whom `token` was given to, if it was verified lately and has not expired since."""
+        """Return whom `token` was given to, if that was verified lately and the token has not expired since."""
         known = self._known.get(_digest(token))
         return known[0] if known is not None and known[1] > utcnow().timestamp() else None
 
@@ -47,11 +55,11 @@ class Verifier(Generic[P]):
         """Return whom `token` was given to; raises `BadToken`."""
         claims = await self._claims(token)
         made = self._make(claims)
-        self._remember(_digest(token), made, float(claims["exp"]))
+        self._remember(_digest(token), made, min(float(claims["exp"]), utcnow().timestamp() + REMEMBERED_S))
         return made
 
-    def _remember(self, digest: bytes, made: P, expires_at: float) -> None:
-        self._known[digest] = (made, expires_at)
+    def _remember(self, digest: bytes, made: P, until: float) -> None:
+        self._known[digest] = (made, until)
         self._known.move_to_end(digest)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
@@ -68,15 +76,18 @@ class Verifier(Generic[P]):
         try:
             key = await self._keys.find(header.get("kid"))
             claims = _decode(token, key, header["alg"])
-        except (JoseError, UnknownKey, ValueError) as error:
+        except (JoseError, UnknownKey, ValueError, RecursionError) as error:
             raise BadToken("The token's signature does not verify.", fa="امضای توکن درست نیست.") from error
         _check_times(claims)
         self._check_origin(claims)
         return claims
 
     def _check_origin(self, claims: Mapping[str, Any]) -> None:
-        if not isinstance(claims.get("sub"), str) or not claims["sub"]:
-            raise BadToken("The token names no subject (`sub`).", fa="توکن نام دارنده (sub) ندارد.")
+        if not _names_somebody(claims.get("sub")):
+            raise BadToken(
+                f"The token names no subject (`sub`) of up to {LONGEST_SUBJECT} characters.",
+                fa=f"توکن نام دارنده (sub) با حداکثر {LONGEST_SUBJECT} نویسه ندارد.",
+            )
         if self._issuer is not None and claims.get("iss") != self._issuer:
             raise BadToken("The token is of another issuer (`iss`).", fa="صادرکنندهٔ توکن (iss) پذیرفته نیست.")
         if self._audience is not None:
@@ -97,7 +108,7 @@ def _digest(token: str) -> bytes:
 def _header(token: str) -> Mapping[str, Any]:
     try:
         header = jws.extract_compact(token.encode("ascii")).headers()
-    except (JoseError, ValueError, TypeError) as error:
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
         raise BadToken("This is no JWT.", fa="این توکن JWT نیست.") from error
     kid = header.get("kid")
     if kid is not None and not isinstance(kid, str):
@@ -123,4 +134,11 @@ def _check_times(claims: Mapping[str, Any]) -> None:
 
 
 def _instant(claim: object) -> float | None:
-    return float(claim) if isinstance(claim, int | float) and not isinstance(claim, bool) else None
+    """Return a claim's time; JSON as Python reads it has `Infinity` too, and `NaN`, which is after nothing."""
+    if isinstance(claim, bool) or not isinstance(claim, int | float):
+        return None
+    return float(claim) if abs(claim) < LATEST else None
+
+
+def _names_somebody(subject: object) -> bool:
+    return isinstance(subject, str) and 0 < len(subject) <= LONGEST_SUBJECT and subject.isprintable()

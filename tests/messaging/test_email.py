@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from email import policy
+from email.header import decode_header, make_header
+from email.parser import BytesParser
+from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
 
@@ -229,7 +233,13 @@ async def test_a_mail_server_that_goes_away_before_it_has_the_mail_is_asked_agai
     assert refused.value.scope is Scope.LATER
 
 
-@pytest.mark.parametrize("address", ["sara@", "سارا@example.com", "a b@example.com", "sara@a.com\r\nBcc: x@y.com"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sara@", "سارا@example.com", "a b@example.com", "sara@a.com\r\nBcc: x@y.com", "sara@[", "a:b;@example.com",
+        "a@example.com,b@example.com", "a@example.com>", "=?utf-8?q?=0d=0aBcc:x?=@example.com",
+    ],
+)  # fmt: skip
 async def test_what_is_no_address_fails_alone(address: str, runtime: Runtime, panel: Panel) -> None:
     odd = await known_person(runtime, phones=(), emails=(address,))
     fine = await reader(runtime)
@@ -240,8 +250,29 @@ async def test_what_is_no_address_fails_alone(address: str, runtime: Runtime, pa
     assert len(await panel.mails(ADDRESS)) == 1
 
 
-def test_a_line_break_in_a_name_adds_no_header() -> None:
-    mail = compose(Outgoing(new_id(), "a@example.com", ADDRESS, "سلام", "سلام\r\nBcc: x@example.com"))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "سلام\r\nBcc: x@example.com",
+        "=?utf-8?q?=0d=0aBcc:x@example.com?=",
+        "=?utf-8?b?DQpCY2M6eEB5?=",
+        "سلام\x85B\u2028c",
+    ],
+)
+def test_what_somebody_is_called_adds_no_header_and_is_read_as_it_is(name: str) -> None:
+    line = "Shop\r\nBcc: x@example.com <a@example.com>"
+    raw = compose(Outgoing(new_id(), line, ADDRESS, "سلام", f"{name} عزیز")).as_bytes()
+    head, _, _ = raw.partition(b"\r\n\r\n")
+    names = [line.partition(b":")[0] for line in head.split(b"\r\n") if not line.startswith(b" ")]
+    read = BytesParser(policy=policy.compat32).parsebytes(raw)
 
-    assert mail.get_all("Bcc") is None
-    assert mail.get_content_type() == "multipart/alternative"
+    assert sorted(names) == [b"Content-Type", b"Date", b"From", b"MIME-Version", b"Message-ID", b"Subject", b"To"]
+    assert str(make_header(decode_header(read["Subject"]))) == " ".join(f"{name} عزیز".split())
+    assert read.get_content_type() == "multipart/alternative"
+
+
+def test_a_sender_is_written_with_their_name() -> None:
+    raw = compose(Outgoing(new_id(), "فروشگاه <news@example.com>", ADDRESS, "سلام")).as_bytes()
+    name, address = parseaddr(str(BytesParser(policy=policy.default).parsebytes(raw)["From"]))
+
+    assert (name, address) == ("فروشگاه", "news@example.com")

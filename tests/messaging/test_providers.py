@@ -28,6 +28,11 @@ ACCOUNT: dict[str, Any] = {
 LATE_LINE: dict[str, Any] = {"number": LINE, "purposes": ["service"], "hours": {"service": ["25:00", "26:00"]}}
 
 
+def sent_from(address: str) -> dict[str, Any]:
+    lines = [{"number": address, "purposes": ["service"]}]
+    return {"kind": "smtp", "base_url": "mail.invalid:587", "lines": lines}
+
+
 async def test_an_account_is_kept_with_its_secret_sealed(client: httpx.AsyncClient, runtime: Runtime) -> None:
     made = await client.post("/v1/providers", json=ACCOUNT)
 
@@ -59,6 +64,9 @@ async def test_an_account_is_changed_by_who_saw_its_present_version(client: http
     [
         ({"lines": [{"number": SARA_PHONE, "purposes": ["service"]}]}, 422, "line_does_not_fit"),
         ({"kind": "smtp", "base_url": "mail.invalid:587"}, 422, "line_does_not_fit"),
+        (sent_from("news@[example"), 422, "line_does_not_fit"),
+        (sent_from("فروش@example.com"), 422, "line_does_not_fit"),
+        (sent_from("Shop\r\nBcc: x@example.com <news@example.com>"), 422, "line_does_not_fit"),
         ({"lines": []}, 422, "invalid"),
         ({"lines": [{"number": LINE, "purposes": ["fun"]}]}, 422, "invalid"),
         (

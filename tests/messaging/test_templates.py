@@ -41,7 +41,15 @@ def faults(text: str, *declared: str) -> list[str]:
         ("{{ first_name | no_such }}", "unknown_filter"),
         ("{% for i in (1..100000000) %}x{% endfor %}", "template_too_heavy"),
         ("{% for i in (1..99) %}{% for j in (1..99) %}x{% endfor %}{% endfor %}", "template_too_heavy"),
-        ("{% if first_name %}" * 500 + "{% endif %}" * 500, "template_syntax"),
+        ("{% if (1..1000000000) contains 'x' %}x{% endif %}", "template_too_heavy"),
+        ("{% if first_name == '' %}{% elsif (1..1000000000) contains 0.5 %}x{% endif %}", "template_too_heavy"),
+        ("{% assign all = (1..1000000000) %}{% if all contains 'x' %}x{% endif %}", "template_too_heavy"),
+        ("{% for i in (1..1000000000) offset: 999999999 limit: 1 %}x{% endfor %}", "template_too_heavy"),
+        ("{% assign most = 1000000000 %}{% if (1..most) contains 'x' %}x{% endif %}", "template_too_heavy"),
+        ("{{ 9999999999" + " | times: 9999999999" * 600 + " }}", "template_error"),
+        ("{{ 'inf' | ceil }}{{ 'nan' | round }}", "template_error"),
+        ("{{ 1 | divided_by: 0 }}", "template_error"),
+        ("{% if first_name %}" * 500 + "{% endif %}" * 500, "template_too_heavy"),
         ("x" * 20_001, "too_long"),
     ],
 )
@@ -50,6 +58,18 @@ def test_a_template_that_cannot_be_rendered_safely_is_refused_quickly(text: str,
 
     assert faults(text) == [code]
     assert time.perf_counter() - begun < 1
+
+
+def test_a_short_range_is_gone_through() -> None:
+    assert render(Body(text="{% for i in (1..3) %}{{ i }}{% endfor %}"), {}).text == "123"
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "9" * 5_000])
+def test_a_value_that_cannot_be_reckoned_with_is_named_and_breaks_nothing(value: str) -> None:
+    with pytest.raises(RenderError) as refused:
+        render(Body(text="{{ order_number | round }}"), {"order_number": value})
+
+    assert refused.value.code == "template_error"
 
 
 def test_a_declared_variable_is_known_and_a_missing_value_is_named() -> None:

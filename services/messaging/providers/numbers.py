@@ -1,9 +1,14 @@
-"""Numbers as panels write them."""
+"""Numbers as panels write them, and addresses as mail servers do."""
 
 from __future__ import annotations
 
+import re
+
 from shared.errors import Invalid
 from shared.persian.phone import line, mobile
+
+is_mail_address = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}").fullmatch
+"""Tell whether a text is an address and nothing besides, in the letters that every mail server takes."""
 
 
 def number_of(mobile_number: object) -> str:

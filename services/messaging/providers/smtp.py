@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.utils import formatdate, parseaddr
+from email.utils import formataddr, formatdate, parseaddr
 from html import escape
 from typing import Any, Final
 
 import aiosmtplib
 
 from services.messaging.providers.addresses import Reach, connected
+from services.messaging.providers.numbers import is_mail_address
 from services.messaging.providers.protocol import Ambiguous, Fate, Outgoing, Refused, Result, Scope
 
 RIGHT_TO_LEFT: Final = frozenset({"fa", "ar", "ckb", "ur"})
-_ADDRESS: Final = re.compile(r"[!-~]+@[!-~]+")
+_WRITTEN: Final = frozenset({"From", "To", "Subject", "Message-ID", "List-Unsubscribe"})
 _PERMANENT: Final = 500
 _NO_SUCH_ADDRESS: Final = frozenset({550, 551, 553})
 _NOT_SIGNED_IN: Final = frozenset({530, 534, 535, 538})
 
 
-class Unfolded(EmailPolicy):
-    """Mail with CRLF, whose addresses are not folded: a long one would come out as encoded words, and be no address."""
+class AsGiven(EmailPolicy):
+    """Mail with CRLF whose headers of ours are written as they are given, and never read.
+
+    The library reads a header before it writes it: a subject with `=?utf-8?q?=0d=0aBcc:…?=` in it, which somebody may
+    be called, becomes two headers; long addresses become encoded words, and no address at all.
+    """
+
+    def header_store_parse(self, name: str, value: str) -> tuple[str, str]:
+        if name not in _WRITTEN:
+            return super().header_store_parse(name, value)
+        if {"\r", "\n"} & {*value}:
+            raise ValueError(f"{name} holds a line break.")
+        return name, value
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        return value if name in _WRITTEN else super().header_fetch_parse(name, value)
 
     def fold_binary(self, name: str, value: str) -> bytes:
-        if name in {"List-Unsubscribe", "Message-ID"}:
-            return f"{name}: {value}\r\n".encode("ascii")
-        return super().fold_binary(name, value)
+        if name not in _WRITTEN:
+            return super().fold_binary(name, value)
+        said = Header(value, "utf-8", header_name=name).encode(linesep="\r\n") if name == "Subject" else value
+        return f"{name}: {said}\r\n".encode("ascii")
 
 
 class Smtp:
@@ -66,7 +82,7 @@ class Smtp:
     async def send(self, messages: Sequence[Outgoing]) -> list[Result]:
         """Send one message. Before its data is on the way nothing was sent; from then on no answer is ambiguous."""
         message = messages[0]
-        if not _ADDRESS.fullmatch(message.address):
+        if not is_mail_address(message.address):
             return [Result(Fate.FAILED, reason="invalid_address")]
         mail = compose(message)
         client = aiosmtplib.SMTP(**self._settings)
@@ -116,12 +132,13 @@ def compose(message: Outgoing) -> EmailMessage:
 
     The Message-ID follows from the message's own id, so that a mail sent twice is recognised as one.
     """
-    mail = EmailMessage(policy=Unfolded(linesep="\r\n"))
-    mail["From"] = message.line
+    mail = EmailMessage(policy=AsGiven(linesep="\r\n"))
+    name, address = parseaddr(message.line)
+    mail["From"] = formataddr((name, address))
     mail["To"] = message.address
     mail["Subject"] = " ".join((message.subject or "").split())
     mail["Date"] = formatdate()
-    mail["Message-ID"] = f"<{message.message_id}@{message.line.rpartition('@')[2].rstrip('>')}>"
+    mail["Message-ID"] = f"<{message.message_id}@{address.rpartition('@')[2]}>"
     if message.unsubscribe_url:
         mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from services.messaging.providers.errors import (
     ProviderNotFound,
 )
 from services.messaging.providers.models import ProviderAccount, ProviderLine
+from services.messaging.providers.numbers import is_mail_address
 from services.messaging.providers.schemas import LineIn, ProviderCreate, ProviderPatch
 from services.messaging.providers.secrets import derived_webhook_secret, new_webhook_secret, seal, webhook_hash
 from services.messaging.settings import Settings
@@ -227,7 +229,7 @@ def _lines(kind: str, lines: Sequence[LineIn]) -> list[ProviderLine]:
 def _number(kind: str, given: str, place: int) -> str:
     pointer = f"/lines/{place}/number"
     if kind == "smtp":
-        if "@" not in given:
+        if not is_mail_address(parseaddr(given)[1]) or not given.isprintable():
             message = f"{given!r} is not an address to send from; news@example.com is."
             raise LineDoesNotFit(pointer, "not_an_address", message, f"«{given}» نشانی فرستنده نیست.")
         return given

@@ -5,19 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from liquid import BoundTemplate, Environment, Mode, StrictUndefined
+from liquid import BoundTemplate, Environment, Mode, RenderContext, StrictUndefined
+from liquid.ast import Node
+from liquid.builtin.expressions.primitive import IntegerLiteral, RangeLiteral
 from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError, UnknownFilterError
+from liquid.expression import Expression
 
 from shared.errors import FieldError
 from shared.persian.digits import to_persian
 
 MAX_SOURCE: Final = 20_000
+LONGEST_LOOP: Final = 500
 PROVIDED: Final = frozenset({
     "first_name", "last_name", "about_first_name", "about_last_name", "about_phone",
     "coupon_code", "discount_percent", "coupon_valid_until", "product", "opt_out_text", "unsubscribe_url",
@@ -63,7 +67,7 @@ class RenderError(Exception):
 
 class _Fenced(Environment):
     context_depth_limit = 8
-    loop_iteration_limit = 500
+    loop_iteration_limit = LONGEST_LOOP
     local_namespace_limit = 64_000
     output_stream_limit = 64_000
 
@@ -124,7 +128,7 @@ def _rendered(field: str, source: str, values: Mapping[str, Any]) -> str:
         raise RenderError("unknown_variable", f"The {field} needs a missing value: {_told(error)}", field) from error
     except ResourceLimitError as error:
         raise RenderError("template_too_heavy", f"The {field} is too much to render: {_told(error)}", field) from error
-    except (LiquidError, RecursionError) as error:
+    except (LiquidError, RecursionError, ValueError, ArithmeticError) as error:  # filters reckon with any number
         raise RenderError("template_error", f"The {field} cannot be rendered: {_told(error)}", field) from error
 
 
@@ -137,13 +141,41 @@ def _parsed(field: str, source: str) -> BoundTemplate:
         raise RenderError("too_long", f"The {field} has {len(source)} characters; {MAX_SOURCE} are allowed.", field)
     try:
         return _compiled(source, html=field == "html")
+    except ResourceLimitError as error:
+        raise RenderError("template_too_heavy", f"The {field} is too much to render: {_told(error)}", field) from error
     except (LiquidError, RecursionError) as error:
         raise RenderError("template_syntax", f"The {field} is not valid Liquid: {_told(error)}", field) from error
 
 
 @lru_cache(maxsize=512)
 def _compiled(source: str, *, html: bool) -> BoundTemplate:
-    return (_HTML if html else _PLAIN).from_string(source)
+    template = (_HTML if html else _PLAIN).from_string(source)
+    for expression in _expressions(template.nodes, RenderContext(template)):
+        if isinstance(expression, RangeLiteral) and not _is_short(expression):
+            said = f"a range goes over at most {LONGEST_LOOP} numbers, and both its ends are written out"
+            raise ResourceLimitError(said, token=expression.token)
+    return template
+
+
+def _is_short(numbers: RangeLiteral) -> bool:
+    """Tell whether a range may be gone through by whatever does: `contains` and `offset` count no steps."""
+    first, last = numbers.start, numbers.stop
+    if not isinstance(first, IntegerLiteral) or not isinstance(last, IntegerLiteral):
+        return False
+    return bool(last.value - first.value < LONGEST_LOOP)
+
+
+def _expressions(nodes: Iterable[Node], context: RenderContext) -> Iterator[Expression]:
+    for node in nodes:
+        for expression in node.expressions():
+            yield from _within(expression)
+        yield from _expressions(node.children(context, include_partials=False), context)
+
+
+def _within(expression: Expression) -> Iterator[Expression]:
+    yield expression
+    for inner in expression.children():
+        yield from _within(inner)
 
 
 def _told(error: Exception) -> str:

@@ -12,18 +12,22 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
+from joserfc.jws import JWSRegistry
 
 from shared.clock import moved
 from shared.ids import new_id
 from shared.service import Runtime
 from shared.web.app import create_app
 from shared.web.auth import granted
-from shared.web.tokens import sign_token
+from shared.web.keys import OneKey, public_key
+from shared.web.tokens import make_keys, sign_token
+from shared.web.verification import REMEMBERED_S, Verifier
 from tests.shared.web.callers import GOOD, NOW, ask, signed
 from tests.shared.web.notes import SERVICE
 from tests.support.api import keys, token
 
 DAY_S = 86_400
+TWICE = '{"alg": "none", "alg": "ES256"}'
 
 
 @pytest.fixture
@@ -36,6 +40,18 @@ async def anybody(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
 def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
     parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, claims))
     return ".".join(parts) + "."
+
+
+def encoded(part: str) -> str:
+    return base64.urlsafe_b64encode(part.encode()).decode().rstrip("=")
+
+
+def signed_raw(header: dict[str, Any], payload: str) -> str:
+    """Sign what no library would, with the key that is believed."""
+    said = f"{encoded(json.dumps(header))}.{encoded(payload)}"
+    key = ECKey.import_key(keys().private_pem)
+    signature = JWSRegistry.algorithms["ES256"].sign(said.encode(), key)
+    return f"{said}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
 async def test_without_a_token_there_is_a_401_that_says_how(anybody: httpx.AsyncClient) -> None:
@@ -66,6 +82,18 @@ def forgeries() -> Iterator[tuple[str, str]]:
     yield "no base64", "a.b.c"
     yield "not ASCII", "سلام"
     yield "endless", "x" * 9000
+    yield "a header without an end", f"{encoded('[' * 4_000)}.{body}.{signature}"
+    yield "a header that is no object", f"{encoded('5')}.{body}.{signature}"
+    yield "another algorithm of ours", f"{encoded(json.dumps({'alg': 'RS256'}))}.{body}.{signature}"
+    yield "two algorithms", f"{encoded(TWICE)}.{body}.{signature}"
+    forger = ECKey.generate_key("P-256")
+    yield "a key of its own", jwt.encode({"alg": "ES256", "jwk": forger.as_dict(private=False)}, GOOD, forger)
+    yield "a key from elsewhere", jwt.encode({"alg": "ES256", "jku": "https://evil.example/"}, GOOD, forger)
+    yield "what must be understood", signed_raw({"alg": "ES256", "crit": ["exp2"], "exp2": 1}, json.dumps(GOOD))
+    yield "claims without an end", signed_raw({"alg": "ES256"}, "[" * 5_000)
+    yield "an end that never comes", signed_raw({"alg": "ES256"}, json.dumps(GOOD | {"exp": float("inf")}))
+    yield "an end that is no number", signed_raw({"alg": "ES256"}, json.dumps(GOOD | {"exp": float("nan")}))
+    yield "an end beyond all time", signed(GOOD | {"exp": 10**400})
     yield "expired", signed(GOOD | {"exp": NOW - 1})
     yield "without an end", signed({"sub": "someone"})
     yield "an end that is no time", signed(GOOD | {"exp": True})
@@ -74,7 +102,15 @@ def forgeries() -> Iterator[tuple[str, str]]:
     yield "of nobody", signed(GOOD | {"sub": ""})
     yield "without a subject", signed({"exp": NOW + DAY_S})
     yield "of a number", signed(GOOD | {"sub": 5})
+    yield "of a very long name", signed(GOOD | {"sub": "x" * 256})
+    yield "of a name with a NUL", signed(GOOD | {"sub": "a\x00b"})
+    yield "of half a surrogate pair", signed_raw({"alg": "ES256"}, json.dumps(GOOD | {"sub": "\ud800"}))
+    yield "scopes that are a number", signed(GOOD | {"scope": 5})
+    yield "scopes that are an object", signed(GOOD | {"scope": {"notes:read": True}})
     yield "an agent that is no id", signed(GOOD | {"agent_id": "me"})
+    yield "an agent that is a number", signed(GOOD | {"agent_id": 5})
+    yield "an agent that is nobody", signed(GOOD | {"agent_id": ""})
+    yield "several agents", signed(GOOD | {"agent_id": [str(new_id())]})
 
 
 async def test_a_token_that_is_not_ours_is_refused(anybody: httpx.AsyncClient) -> None:
@@ -129,6 +165,25 @@ async def test_a_token_that_was_verified_still_expires(anybody: httpx.AsyncClien
 
     assert (before.status_code, after.status_code) == (200, 401)
     assert "expired" in after.json()["detail"]
+
+
+async def test_a_token_is_not_taken_from_memory_for_as_long_as_it_lasts(runtime: Runtime) -> None:
+    app = create_app(runtime)
+    given = sign_token(keys().private_pem, "someone", ["notes:read"])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as anybody:
+        assert (await ask(anybody, given)).status_code == 200
+        app.state.verifier = verifier_with(app.state.verifier, make_keys().public_pem)
+        soon = await ask(anybody, given)
+        with moved(timedelta(seconds=REMEMBERED_S + 1)):
+            later = await ask(anybody, given)
+
+    assert (soon.status_code, later.status_code, later.json()["code"]) == (200, 401, "bad_token")
+
+
+def verifier_with(verifier: Verifier[Any], public_pem: str) -> Verifier[Any]:
+    """Return `verifier` after its key was withdrawn for another one."""
+    verifier._keys = OneKey(public_key(public_pem))
+    return verifier
 
 
 async def test_issuer_and_audience_are_checked_where_they_are_set(
