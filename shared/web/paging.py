@@ -7,7 +7,6 @@ given for. Rows that appear meanwhile are shown if they sort after it.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -202,7 +201,7 @@ def _decode(cursor: str, bound: str, order: _Order) -> tuple[Any, Any]:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         given, value, last_id = orjson.loads(base64.urlsafe_b64decode(padded))
         position = _untagged(value, order.column), _untagged(last_id, order.id)
-    except (ValueError, TypeError, KeyError, ArithmeticError, binascii.Error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
         raise CursorMismatch from error
     if given != bound:
         raise CursorMismatch
@@ -226,11 +225,11 @@ READERS: Mapping[str, Any] = {
 
 
 def _untagged(tagged: Sequence[Any], column: Any) -> Any:
-    """Read a value back; one of another type than the column's is no cursor of ours."""
+    """Read a value back; one that the column cannot have is of no cursor of ours."""
     kind, text = tagged
-    if kind == "NoneType":
+    if kind == "NoneType" and _nullable(column):
         return None
     value = READERS[kind](text)
-    if not isinstance(value, column.type.python_type):
+    if type(value) is not column.type.python_type or (kind == "datetime" and value.tzinfo is None):
         raise TypeError(kind)
     return value
