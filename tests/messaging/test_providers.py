@@ -47,6 +47,24 @@ async def test_an_account_is_kept_with_its_secret_sealed(client: httpx.AsyncClie
     assert seal(runtime.settings, "x") != seal(runtime.settings, "x")
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"service": ["09:00", "18:00"]}, {"promotional": ["08:00", "21:00"], "service": ["09:00", "18:00"]}),
+        ({}, {"promotional": ["08:00", "21:00"]}),
+        ({"promotional": ["10:00", "20:00"]}, {"promotional": ["10:00", "20:00"]}),
+        ({"promotional": ["00:00", "00:00"]}, {"promotional": ["00:00", "00:00"]}),
+    ],
+)
+async def test_promotion_keeps_its_hours_unless_others_are_given_for_it(
+    given: dict[str, Any], kept: dict[str, Any], client: httpx.AsyncClient
+) -> None:
+    line = {"number": LINE, "purposes": ["service", "promotional"], "hours": given}
+    made = await client.post("/v1/providers", json={**ACCOUNT, "lines": [line]})
+
+    assert made.json()["lines"][0]["hours"] == kept
+
+
 async def test_an_account_is_changed_by_who_saw_its_present_version(client: httpx.AsyncClient) -> None:
     made = await client.post("/v1/providers", json=ACCOUNT)
     path, tag = f"/v1/providers/{made.json()['id']}", {"If-Match": made.headers["ETag"]}

@@ -24,8 +24,8 @@ _LINE: dict[str, Any] = {
 class LineIn(BaseModel):
     """A line of the account, or for `smtp` the address that mail is sent from.
 
-    `hours` gives `[from, to)` by purpose in the deployment's zone; a purpose that is not in it goes at any hour.
-    Without `hours`, promotion goes from 08:00 to 21:00.
+    `hours` gives `[from, to)` by purpose in the deployment's zone; equal times mean the whole day. A purpose that is
+    not in it goes at any hour, but promotion from 08:00 to 21:00.
     """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _LINE})

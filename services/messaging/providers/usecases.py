@@ -240,6 +240,8 @@ def _number(kind: str, given: str, place: int) -> str:
 
 
 def _hours(given: LineIn) -> dict[str, Any]:
-    if given.hours is None:
-        return {purpose: list(span) for purpose, span in DEFAULT_HOURS.items()}
-    return {purpose: list(span) for purpose, span in given.hours.items()}
+    """Return the hours that are given; promotion keeps its usual ones unless others are given for it."""
+    hours: dict[str, Sequence[str]] = {**(given.hours or {})}
+    if given.hours is None or "promotional" in given.purposes:
+        hours = {**DEFAULT_HOURS, **hours}
+    return {purpose: list(span) for purpose, span in hours.items()}
