@@ -8,7 +8,7 @@ import httpx
 from shared.contracts.customers import CustomerCreated, CustomerUpdated
 from shared.ids import new_id
 from shared.service import Runtime
-from tests.customers.people import PHONE, card, opened
+from tests.customers.people import OTHER_PHONE, PHONE, card, opened
 from tests.support.events import deliver, published
 
 
@@ -136,6 +136,29 @@ async def test_each_item_that_does_not_fit_says_where_and_why_and_the_others_go_
         16: ("/items/16/province", "wrong_value"),
     }
     assert len(await published(runtime, CustomerCreated)) == 2
+
+
+async def test_one_who_goes_by_a_shared_number_alone_is_refused_as_a_repeat_would_be_another(
+    client: httpx.AsyncClient,
+) -> None:
+    await opened(client, OTHER_PHONE, shared_phones=[PHONE])
+    by_it_alone = [{"phones": [PHONE]}, {"phones": ["+989990007777"], "shared_phones": ["+989990007777"]}]
+    beside_another_name = [
+        {"phones": [PHONE, "+989990008888"]},
+        {"phones": [PHONE], "source": "crm", "external_id": "C-1"},
+    ]
+
+    first, again = [await sent(client, [*by_it_alone, *beside_another_name]) for _ in range(2)]
+
+    for answer, kept in ((first, "created"), (again, "unchanged")):
+        assert [each["status"] for each in answer["results"]] == ["error", "error", kept, kept]
+        assert answer["results"][0]["errors"] == [
+            {
+                "pointer": "/items/0/phones/0",
+                "code": "phone_is_shared",
+                "message": "is shared; name the customer by external_id",
+            }
+        ]
 
 
 async def test_an_import_adopts_the_ids_of_leads(runtime: Runtime, client: httpx.AsyncClient) -> None:

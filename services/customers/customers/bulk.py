@@ -110,6 +110,7 @@ def _draft(index: int, item: CustomerItem) -> Draft | ItemError:
         phones=tuple(dict.fromkeys(phones)),
         shared_phones=tuple(dict.fromkeys(shared)),
         external_id=(item.source, item.external_id) if item.source and item.external_id else None,
+        must_be_known_by_phone=item.external_id is None,
     )
 
 

@@ -48,8 +48,8 @@ class Draft:
     """Somebody who shall be a customer: the names they go by, and what is known of them.
 
     `wanted_id` is the person's id where one was minted before; `at_opening` holds only if the draft opens them.
-    Admitting it sets `person_id` and `status`, or `refusal`. With `must_be_known_by_phone` a number that several
-    people use is refused.
+    Admitting it sets `person_id` and `status`, or `refusal`. With `must_be_known_by_phone` one without a number that
+    is theirs alone is refused.
     """
 
     origin: Origin
@@ -141,8 +141,9 @@ def _identify(draft: Draft, directory: Directory) -> None:
             draft.refusal, draft.person_id = PhoneTaken(place, owner), owner
             return
         person_id = person_id or owner
-    if person_id is None and draft.must_be_known_by_phone and directory.shared.keys() & set(draft.phones):
-        draft.refusal = PhoneIsShared()
+    theirs_alone = set(draft.phones) - directory.shared.keys() - set(draft.shared_phones)
+    if person_id is None and draft.must_be_known_by_phone and not theirs_alone:
+        draft.refusal = PhoneIsShared("/phones/0", "external_id") if draft.origin == "import" else PhoneIsShared()
         return
     of_leads = (directory.leads[phone] for phone in draft.phones if phone in directory.leads)
     draft.person_id = person_id = person_id or next(of_leads, None) or new_id()

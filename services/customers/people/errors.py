@@ -51,11 +51,11 @@ class PhoneIsShared(Conflict):
     title = "Several people use this number"
     title_fa = "چند نفر از این شماره استفاده می‌کنند"
 
-    def __init__(self) -> None:
+    def __init__(self, pointer: str = "/phone", by: str = "person_id") -> None:
         super().__init__(
-            "Several people use this number; name the customer by person_id.",
-            fa="این شماره مشترک است؛ مشتری را با person_id مشخص کنید.",
-            errors=[FieldError("/phone", self.code, "is shared; name the customer by person_id")],
+            f"Several people use this number; name the customer by {by}.",
+            fa=f"این شماره مشترک است؛ مشتری را با {by} مشخص کنید.",
+            errors=[FieldError(pointer, self.code, f"is shared; name the customer by {by}")],
         )
 
 
