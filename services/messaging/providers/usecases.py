@@ -241,7 +241,7 @@ def _number(kind: str, given: str, place: int) -> str:
 
 def _hours(given: LineIn) -> dict[str, Any]:
     """Return the hours that are given; promotion keeps its usual ones unless others are given for it."""
-    hours: dict[str, Sequence[str]] = {**(given.hours or {})}
+    hours: dict[str, Any] = {purpose: list(span) for purpose, span in (given.hours or {}).items()}
     if given.hours is None or "promotional" in given.purposes:
-        hours = {**DEFAULT_HOURS, **hours}
-    return {purpose: list(span) for purpose, span in hours.items()}
+        hours = {purpose: list(span) for purpose, span in DEFAULT_HOURS.items()} | hours
+    return hours
