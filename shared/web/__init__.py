@@ -7,13 +7,14 @@ Routers come from `router_for`: their POST routes keep `Idempotency-Key`, and ev
 from shared.web.answers import answer_of
 from shared.web.auth import Principal, PrincipalDep, public, requires
 from shared.web.etags import check_if_match, etag
-from shared.web.paging import Keyset, Page, PageDep, PageParams, page_of
+from shared.web.paging import Keyset, Lead, Page, PageDep, PageParams, equal_to, page_of
 from shared.web.problems import problems
 from shared.web.routing import router_for
 from shared.web.transactions import Opening, Reading, RuntimeDep, Tx
 
 __all__ = [
     "Keyset",
+    "Lead",
     "Opening",
     "Page",
     "PageDep",
@@ -25,6 +26,7 @@ __all__ = [
     "Tx",
     "answer_of",
     "check_if_match",
+    "equal_to",
     "etag",
     "page_of",
     "problems",

@@ -28,6 +28,11 @@ from shared.errors import FieldError, Invalid
 MOST = 200
 USUAL = 50
 
+Span = tuple[Any, Any]
+"""The first value of a sort that a list shows, and the first that it no longer shows; None for no such end."""
+
+EVER: Span = (None, None)
+
 T = TypeVar("T")
 
 
@@ -97,31 +102,83 @@ class Keyset:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """A filter whose index also holds the sort: (column, sort, id). Rows are sorted by it first, which changes nothing.
+
+    None of the list's sorts may be null. The planner believes that what passes a filter lies evenly among all rows,
+    and would rather go through all of them by the sort than ask the index, however long there is nothing among the
+    newest. It cannot where the sort begins with a column that it does not know to be constant.
+    """
+
+    column: Any
+    value: Any
+
+    @classmethod
+    def of(cls, entity: Any, filters: Mapping[str, Any], *names: str) -> Lead | None:
+        """Return the first of the named filters that is given."""
+        return next((cls(getattr(entity, name), filters[name]) for name in names if filters[name] is not None), None)
+
+
+def equal_to(entity: Any, filters: Mapping[str, Any], lead: Lead | None) -> list[ColumnElement[bool]]:
+    """Return the conditions of the filters that are given, but for the `lead`."""
+    return [
+        getattr(entity, name) == value
+        for name, value in filters.items()
+        if value is not None and not (lead is not None and lead.column.key == name)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class _Order:
-    """A sort as asked for, by column and direction."""
+    """A sort as asked for, by column and direction; `first` is what it is led by, if anything; `span` what it shows."""
 
     name: str
     column: Any
     id: Any
     down: bool
+    first: Lead | None = None
+    span: Span = EVER
 
     @classmethod
-    def of(cls, keyset: Keyset, sort: str | None) -> _Order:
+    def of(cls, keyset: Keyset, sort: str | None, first: Lead | None = None, span: Span = EVER) -> _Order:
         name = sort or keyset.default
         field = name.removeprefix("-")
         if field not in keyset.sorts:
             raise UnknownSort(name, list(keyset.sorts))
-        return cls(name, keyset.sorts[field], keyset.id, down=name.startswith("-"))
+        return cls(name, keyset.sorts[field], keyset.id, name.startswith("-"), first, span)
 
     @property
-    def by(self) -> tuple[Any, Any]:
+    def by(self) -> list[Any]:
         """Return the ORDER BY; NULLs stand where an index has them: last upwards, first downwards."""
-        if self.down:
-            return self.column.desc(), self.id.desc()
-        return self.column.asc(), self.id.asc()
+        columns = [*([self.first.column] if self.first else []), self.column, self.id]
+        return [each.desc() if self.down else each.asc() for each in columns]
+
+    def bounds(self, *last: Any) -> list[ColumnElement[bool]]:
+        """Return the conditions of the rows of a page, behind the one with the sort value and the id `last`, if given.
+
+        That one takes the place of the end that is nearer to it: given both, the database may begin at the farther.
+        """
+        begin, end = self._ends()
+        if last:
+            begin, end = (begin, [self.after(*last)]) if self.down else ([self.after(*last)], end)
+        return [*begin, *end]
+
+    def _ends(self) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
+        """Return the conditions on where the list begins and ends; led, as comparisons of rows, as its index reads."""
+        since, until = self.span
+        if self.first is None:
+            begin = [self.column >= since] if since is not None else []
+            return begin, [self.column < until] if until is not None else []
+        lead, given = self.first.column, self.first.value
+        begin = [lead >= given] if since is None else [tuple_(lead, self.column) >= tuple_(given, since)]
+        return begin, [lead <= given] if until is None else [tuple_(lead, self.column) < tuple_(given, until)]
 
     def after(self, value: Any, last_id: Any) -> ColumnElement[bool]:
         """Return the condition of the rows that come after the one with `value` and `last_id`."""
+        if self.first is not None:
+            led = tuple_(self.first.column, self.column, self.id)
+            at = tuple_(self.first.value, value, last_id)
+            return led < at if self.down else led > at
         past_id = self.id < last_id if self.down else self.id > last_id
         if value is None:
             same = and_(self.column.is_(None), past_id)
@@ -137,16 +194,19 @@ async def page_of(
     keyset: Keyset,
     params: PageParams,
     filters: Mapping[str, Any] | None = None,
+    lead: Lead | None = None,
+    span: Span = EVER,
 ) -> tuple[list[Any], str | None]:
     """Return the rows of a page and the cursor of the next, None on the last.
 
-    `statement` has its filters but no order and no limit; `filters` names them, to bind the cursor to. Rows of one
-    entity or column come as such, else as rows with two more columns at their end.
+    `statement` has its filters, but for the `lead` and the `span` of the sort, and no order and no limit; `filters`
+    names all, to bind the cursor to. Rows of one entity or column come as such, else as rows with two more columns at
+    their end.
     """
-    order = _Order.of(keyset, params.sort)
+    order = _Order.of(keyset, params.sort, lead, span)
     bound = _digest(order.name, filters or {})
-    if params.cursor is not None:
-        statement = statement.where(order.after(*_decode(params.cursor, bound, order)))
+    last = _decode(params.cursor, bound, order) if params.cursor is not None else ()
+    statement = statement.where(*order.bounds(*last))
     single = len(statement.column_descriptions) == 1
     statement = statement.add_columns(order.column.label("_sort"), order.id.label("_id"))
     rows = (await tx.execute(statement.order_by(*order.by).limit(params.limit + 1))).all()

@@ -18,7 +18,7 @@ from services.customers.customers.schemas import Caller, Callers, CustomerOut, O
 from services.customers.people.errors import CustomerNotFound
 from services.customers.people.identity import look_up, resolve
 from shared.db import driver
-from shared.web import Keyset, PageParams, Principal, page_of
+from shared.web import Keyset, Lead, PageParams, Principal, page_of
 from shared.web.masking import mask_email, mask_name, mask_phone
 
 KEYSET: Final = Keyset(sorts={"created_at": Customer.created_at}, id=Customer.id, default="-created_at")
@@ -60,10 +60,11 @@ async def list_customers(
 ) -> tuple[list[Customer], str | None]:
     """Return a page of customers; `name` is the beginning of the full name, in any spelling."""
     filters = {"type": type_, "stage": stage, "province": province, "name": name}
-    statement = _filtered(type_, stage, province, name)
+    statement = _filtered(type_, stage, name)
     if type_ is not None and (few := await _few_of_type(tx, type_)) is not None:
         statement = statement.where(Customer.id.in_(few))
-    return await page_of(tx, statement, KEYSET, params, filters)
+    lead = Lead(Customer.province, province) if province is not None else None
+    return await page_of(tx, statement, KEYSET, params, filters, lead)
 
 
 async def _few_of_type(tx: AsyncSession, type_: str) -> list[UUID] | None:
@@ -76,7 +77,7 @@ async def _few_of_type(tx: AsyncSession, type_: str) -> list[UUID] | None:
     return people
 
 
-def _filtered(type_: str | None, stage: str | None, province: str | None, name: str | None) -> Select[Any]:
+def _filtered(type_: str | None, stage: str | None, name: str | None) -> Select[Any]:
     statement = select(Customer)
     if type_ is not None or stage is not None:
         statement = statement.join(Classification, Classification.person_id == Customer.id)
@@ -84,8 +85,6 @@ def _filtered(type_: str | None, stage: str | None, province: str | None, name: 
         statement = statement.where(Classification.types.contains([type_]))
     if stage is not None:
         statement = statement.where(Classification.stage == stage)
-    if province is not None:
-        statement = statement.where(Customer.province == province)
     if name is not None:
         key = name_key(name)
         statement = statement.where(Customer.name_key.startswith(key, autoescape=True) if key else false())

@@ -42,12 +42,8 @@ async def list_purchases(
         statement = statement.where(Purchase.person_id.in_(await _ids(tx, person_id)))
     if product is not None:
         statement = statement.where(exists().where(Line.purchase_id == Purchase.id, Line.product == product))
-    if since is not None:
-        statement = statement.where(Purchase.occurred_at >= since)
-    if until is not None:
-        statement = statement.where(Purchase.occurred_at < until)
     filters = {"person_id": person_id, "product": product, "since": since, "until": until}
-    return await page_of(tx, statement, KEYSET, params, filters)
+    return await page_of(tx, statement, KEYSET, params, filters, span=(since, until))
 
 
 async def _ids(tx: AsyncSession, person_id: UUID) -> list[UUID]:

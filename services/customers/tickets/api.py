@@ -9,7 +9,6 @@ from fastapi import Query
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from services.customers.fields import Code
 from services.customers.people.errors import CustomerNotFound, PersonErased
 from services.customers.people.identity import ids_of, resolve
 from services.customers.tickets import usecases
@@ -28,12 +27,14 @@ from services.customers.tickets.schemas import (
 )
 from shared.clock import utcnow
 from shared.db import driver
-from shared.web import Keyset, PageDep, PrincipalDep, Tx, page_of, problems, requires, router_for
+from shared.web import Keyset, Lead, PageDep, PrincipalDep, Tx, equal_to, page_of, problems, requires, router_for
+from shared.web.fields import Code
 from shared.web.idempotency import about
 
 router = router_for("customers", prefix="/v1/tickets", tags=["tickets"])
 
 KEYSET: Final = Keyset(sorts={"opened_at": Ticket.opened_at}, id=Ticket.id, default="-opened_at")
+LEADING: Final = ("agent_id", "product", "kind", "priority", "status")
 
 
 @router.post(
@@ -79,17 +80,14 @@ async def list_tickets(
         "agent_id": agent_id,
         "for_manager": for_manager,
     }
-    statement = (
-        select(Ticket)
-        .options(selectinload(Ticket.answers))
-        .filter_by(**{name: value for name, value in filters.items() if value is not None})
-    )
+    lead = Lead.of(Ticket, filters, *LEADING) if person_id is None else None
+    statement = select(Ticket).options(selectinload(Ticket.answers)).where(*equal_to(Ticket, filters, lead))
     if person_id is not None:
         connection = driver(tx)
         statement = statement.where(
             Ticket.person_id.in_(await ids_of(connection, await resolve(connection, person_id)))
         )
-    tickets, cursor = await page_of(tx, statement, KEYSET, page, filters | {"person_id": person_id})
+    tickets, cursor = await page_of(tx, statement, KEYSET, page, filters | {"person_id": person_id}, lead)
     items = [TicketOut.of(ticket, personal=principal.sees_personal_data) for ticket in tickets]
     return TicketPage(items=items, next_cursor=cursor)
 

@@ -42,6 +42,9 @@ class Ticket(Base):
         Index("ix_tickets_person_id_opened_at_id", "person_id", "opened_at", "id"),
         Index("ix_tickets_opened_at_id", "opened_at", "id"),
         Index("ix_tickets_status_opened_at_id", "status", "opened_at", "id"),
+        Index("ix_tickets_kind_opened_at_id", "kind", "opened_at", "id"),
+        Index("ix_tickets_priority_opened_at_id", "priority", "opened_at", "id"),
+        Index("ix_tickets_for_manager", "opened_at", "id", postgresql_where=text("for_manager")),
         Index("ix_tickets_product_opened_at_id", "product", "opened_at", "id"),
         Index(
             "ix_tickets_agent_id_opened_at_id",

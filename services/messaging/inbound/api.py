@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from services.messaging.inbound.models import InboundMessage
-from shared.web import Keyset, Page, PageDep, PrincipalDep, Tx, page_of, requires, router_for
+from shared.web import Keyset, Lead, Page, PageDep, PrincipalDep, Tx, page_of, requires, router_for
 from shared.web.masking import mask_phone
 
 router = router_for("messaging", prefix="/v1/inbound", tags=["inbound"])
@@ -73,12 +73,11 @@ async def list_inbound(
 ) -> InboundPage:
     """Return what people wrote to our lines, newest first."""
     statement = select(InboundMessage)
-    if person_id is not None:
-        statement = statement.where(InboundMessage.person_id == person_id)
+    lead = Lead(InboundMessage.person_id, person_id) if person_id is not None else None
     if matched is not None:
         unknown = InboundMessage.person_id.is_(None)
         statement = statement.where(~unknown if matched else unknown)
-    rows, cursor = await page_of(tx, statement, KEYSET, page, {"person_id": person_id, "matched": matched})
+    rows, cursor = await page_of(tx, statement, KEYSET, page, {"person_id": person_id, "matched": matched}, lead)
     shown = [InboundOut.model_validate(row) for row in rows]
     if not principal.sees_personal_data:
         shown = [each.model_copy(update={"sender": mask_phone(each.sender), "text": None}) for each in shown]

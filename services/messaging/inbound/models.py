@@ -38,7 +38,9 @@ class InboundMessage(Base):
         CheckConstraint("meaning in ('reply', 'opt_out', 'rejoin')", name="meaning"),
         Index("uq_inbound_messages_dedupe", "account_id", "dedupe", unique=True),
         Index("ix_inbound_messages_recorded_at", "recorded_at", "id"),
-        Index("ix_inbound_messages_person_id", "person_id"),
+        Index("ix_inbound_messages_person_id_recorded_at_id", "person_id", "recorded_at", "id"),
+        Index("ix_inbound_messages_matched", "recorded_at", "id", postgresql_where="person_id IS NOT NULL"),
+        Index("ix_inbound_messages_unmatched", "recorded_at", "id", postgresql_where="person_id IS NULL"),
         Index("ix_inbound_messages_shared_by", "shared_by", postgresql_using="gin"),
         Index("ix_inbound_messages_sender", "sender", "received_at"),
         Index(

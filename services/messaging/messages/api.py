@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from services.messaging.messages import settling, usecases
 from services.messaging.messages.errors import (
@@ -30,11 +28,13 @@ from services.messaging.messages.schemas import (
 )
 from shared.web import (
     Keyset,
+    Lead,
     PageDep,
     Principal,
     PrincipalDep,
     RuntimeDep,
     Tx,
+    equal_to,
     page_of,
     problems,
     requires,
@@ -63,8 +63,10 @@ async def list_messages(
 ) -> MessagePage:
     """Return messages, the newest first, by receiver, status, template, automation and time."""
     equal = {"person_id": person_id, "status": status, "template": template, "automation": automation}
-    statement = _filtered(equal, since, until)
-    rows, cursor = await page_of(tx, statement, KEYSET, page, {**equal, "from": since, "to": until})
+    lead = Lead.of(Message, equal, "person_id", "template", "automation", "status")
+    statement = select(Message).where(*equal_to(Message, equal, lead))
+    filters = {**equal, "from": since, "to": until}
+    rows, cursor = await page_of(tx, statement, KEYSET, page, filters, lead, (since, until))
     return MessagePage(items=[shown(row, principal) for row in rows], next_cursor=cursor)
 
 
@@ -146,15 +148,3 @@ def shown(message: Message, principal: Principal) -> MessageOut:
         return out
     mask = mask_phone if message.channel == "sms" else mask_email
     return out.model_copy(update={"address": mask(message.address), "subject": None, "text": None})
-
-
-def _filtered(equal: Mapping[str, object], since: datetime | None, until: datetime | None) -> Select[Any]:
-    statement = select(Message)
-    for name, value in equal.items():
-        if value is not None:
-            statement = statement.where(getattr(Message, name) == value)
-    if since is not None:
-        statement = statement.where(Message.created_at >= since)
-    if until is not None:
-        statement = statement.where(Message.created_at < until)
-    return statement

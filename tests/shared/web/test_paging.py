@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from shared.ids import new_id
 from shared.service import Runtime
-from shared.web.paging import PageParams, page_of
+from shared.web.paging import Lead, PageParams, page_of
 from tests.shared.web.notes import KEYSET, Note
 
 START = datetime(2026, 3, 21, tzinfo=UTC)
@@ -78,6 +78,26 @@ async def test_a_list_comes_newest_first_unless_asked_otherwise(client: httpx.As
 
 async def test_a_filtered_list_has_pages_too(client: httpx.AsyncClient, notes: list[Note]) -> None:
     assert await walk(client, "kind=odd&sort=rank", 3) == expected([n for n in notes if n.kind == "odd"], "rank")
+
+
+@pytest.mark.parametrize("sort", ["written_at", "-written_at"])
+@pytest.mark.parametrize("lead", [Lead(Note.kind, "odd"), None])
+async def test_a_led_list_of_a_span_has_the_pages_of_the_same_list(
+    runtime: Runtime, notes: list[Note], lead: Lead | None, sort: str
+) -> None:
+    since, until = START + timedelta(hours=2), START + timedelta(hours=9)
+    wanted = [n for n in notes if since <= n.written_at < until and (lead is None or n.kind == "odd")]
+    seen: list[str] = []
+    cursor: str | None = None
+    async with runtime.db.transaction() as tx:
+        for _ in range(10):
+            params = PageParams(4, cursor, sort)
+            rows, cursor = await page_of(tx, select(Note), KEYSET, params, {}, lead, (since, until))
+            seen += [str(note.id) for note in rows]
+            if cursor is None:
+                break
+
+    assert seen == expected(wanted, sort)
 
 
 async def test_what_is_added_or_removed_meanwhile_shifts_nothing(
