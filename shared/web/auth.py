@@ -115,6 +115,15 @@ async def admit(request: Request, scopes: Sequence[str], route: str) -> Principa
     return principal
 
 
+def refuse_to_search(principal: Principal, parameter: str) -> None:
+    """Refuse who may not see personal data a search by what begins a name: letter by letter it would tell the whole."""
+    if not principal.sees_personal_data:
+        raise Forbidden(
+            f"To search by {parameter} needs a token with the scope {PERSONAL_DATA}.",
+            fa=f"برای جست‌وجو با {parameter} توکنی با دسترسی {PERSONAL_DATA} لازم است.",
+        )
+
+
 def is_public(scopes: Sequence[str]) -> bool:
     """Tell whether a route that declares `scopes` asks for no token."""
     return list(scopes) in ([PUBLIC], [MACHINES])

@@ -32,6 +32,9 @@ PUBLIC_PATHS = {
 }  # fmt: skip
 """What needs no token, each for a reason; a new one is to be added here by hand."""
 
+SEARCHES = {"leads": {("/v1/leads", "q")}, "customers": {("/v1/customers", "name")}}
+"""What of a person's name may be searched for by its beginning."""
+
 services = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 
 
@@ -134,6 +137,23 @@ async def test_every_route_refuses_a_scope_that_does_not_reach_as_far(app: FastA
         less = [f"{service.name}:{each}" for each in lower[reach]]
         assert (await ask(app, route, token([*less, "pii:read"]))).status_code == 403, route
         assert (await ask(app, route, token(route.scopes))).status_code not in {401, 403}, route
+
+
+@services
+async def test_what_is_masked_cannot_be_searched_for_letter_by_letter(app: FastAPI, service: Service) -> None:
+    """The beginnings of a name, asked for one after another, would tell all of it."""
+    reading = [f"{service.name}:read"]
+    searches = {
+        (route.path, parameter["name"])
+        for route in guarded(app, service)
+        for parameter in app.openapi()["paths"].get(route.path, {}).get(route.method.lower(), {}).get("parameters", ())
+        if parameter["name"] in {"q", "name"}
+    }
+    assert searches == SEARCHES.get(service.name, set())
+    for path, parameter in searches:
+        route = Walked(service.name, "GET", f"{path}?{parameter}=sa", ())
+        assert (await ask(app, route, token(reading))).status_code == 403, route
+        assert (await ask(app, route, token([*reading, "pii:read"]))).status_code not in {401, 403}, route
 
 
 async def test_every_route_of_the_sandboxs_panel_asks_for_its_key(server: TestServer) -> None:

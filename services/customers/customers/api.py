@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from services.customers.customers import bulk, queries, usecases
 from services.customers.customers.erasing import erase_people
@@ -28,6 +28,7 @@ from shared.db import driver
 from shared.errors import PreconditionFailed
 from shared.persian.phone import Phone
 from shared.web import PageDep, PrincipalDep, Tx, etag, problems, requires, router_for
+from shared.web.auth import refuse_to_search
 from shared.web.idempotency import about
 
 router = router_for("customers", prefix="/v1/customers", tags=["customers"])
@@ -65,6 +66,18 @@ async def import_customers(request: Request, tx: Tx) -> Response:
     return await bulk.import_customers(request, tx)
 
 
+async def _named(
+    principal: PrincipalDep,
+    name: Annotated[
+        str | None,
+        Query(min_length=2, max_length=200, description="The name begins so, in any spelling; needs pii:read."),
+    ] = None,
+) -> str | None:
+    if name is not None:
+        refuse_to_search(principal, "name")
+    return name
+
+
 @router.get(
     "",
     summary="List customers",
@@ -72,18 +85,16 @@ async def import_customers(request: Request, tx: Tx) -> Response:
     dependencies=[requires("customers:read")],
 )
 async def list_customers(
+    named: Annotated[str | None, Depends(_named)],
     tx: Tx,
     page: PageDep,
     principal: PrincipalDep,
     type_: Annotated[CustomerType | None, Query(alias="type", description="Only those of this type.")] = None,
     stage: Annotated[LifecycleStage | None, Query(description="Only those in this stage.")] = None,
     province: Annotated[str | None, Query(max_length=64, description="Only those of this province.")] = None,
-    name: Annotated[
-        str | None, Query(min_length=2, max_length=200, description="The name begins so, in any spelling.")
-    ] = None,
 ) -> CustomerPage:
     """Return customers, the last opened first."""
-    customers, cursor = await queries.list_customers(tx, page, type_=type_, stage=stage, province=province, name=name)
+    customers, cursor = await queries.list_customers(tx, page, type_=type_, stage=stage, province=province, name=named)
     return CustomerPage(items=await shown(tx, customers, principal), next_cursor=cursor)
 
 

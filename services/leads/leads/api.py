@@ -41,6 +41,7 @@ from shared.web import (
     requires,
     router_for,
 )
+from shared.web.auth import refuse_to_search
 from shared.web.fields import Instant
 from shared.web.idempotency import about
 
@@ -57,8 +58,12 @@ async def _filters(
     overdue: Annotated[bool | None, Query(description="Whether something is unanswered past its time.")] = None,
     captured_from: Annotated[Instant | None, Query(description="Captured at or after.")] = None,
     captured_to: Annotated[Instant | None, Query(description="Captured before.")] = None,
-    q: Annotated[Name | None, Query(description="Beginnings of words of the name, in any spelling.")] = None,
+    q: Annotated[
+        Name | None, Query(description="Beginnings of words of the name, in any spelling; needs pii:read.")
+    ] = None,
 ) -> LeadFilters:
+    if q is not None:
+        refuse_to_search(principal, "q")
     return LeadFilters(
         status=status,
         agent_id=own_leads_of(principal) or agent_id,
