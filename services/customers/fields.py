@@ -96,9 +96,6 @@ def _time_zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
-"""A code such as `tehran`: Latin letters, digits, `_ . : -`."""
-
 Filled = StringConstraints(min_length=1)
 """Asked twice of a text: of what was sent, as the description says, and of what is left when it was cleaned."""
 

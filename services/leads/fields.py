@@ -9,40 +9,16 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from shared.clock import utcnow
-from shared.errors import Invalid
 from shared.persian.fields import read_by
 from shared.persian.phone import mobile
-from shared.persian.text import clean
-from shared.web.fields import Instant
+from shared.persian.text import clean, line, lines
+from shared.web.fields import Code, Instant
 
 NAME_LENGTH, NOTE_LENGTH = 100, 5000
 T = TypeVar("T")
 BIGGEST_AMOUNT: Final = 10**15
 CLOCK_SKEW: Final = timedelta(seconds=5)
 """How far a caller's clock may be ahead of ours before its `occurred_at` counts as the future."""
-
-
-class EmptyText(Invalid):
-    code = "empty"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Nothing is left of this text; leave the field out instead.", fa="این متن تهی است؛ آن را نفرستید."
-        )
-
-
-def _line(text: str) -> str:
-    line = clean(text)
-    if not line:
-        raise EmptyText
-    return line
-
-
-def _lines(text: str) -> str:
-    lines = clean(text, lines=True)
-    if not lines:
-        raise EmptyText
-    return lines
 
 
 def _mobile_as_typed(text: str) -> str:
@@ -78,8 +54,8 @@ def not_null(value: T | None) -> T:
     return value
 
 
-Name = Annotated[str, Field(max_length=NAME_LENGTH), read_by(_line)]
-Note = Annotated[str, Field(max_length=NOTE_LENGTH), read_by(_lines)]
+Name = Annotated[str, Field(max_length=NAME_LENGTH), read_by(line)]
+Note = Annotated[str, Field(max_length=NOTE_LENGTH), read_by(lines)]
 MobileAsTyped = Annotated[
     str,
     Field(max_length=40),
@@ -88,8 +64,8 @@ MobileAsTyped = Annotated[
         {"type": "string", "maxLength": 40, "description": "A mobile number, written in any of the usual ways."}
     ),
 ]
-CodeText = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
-"""A code that figures are split by: Latin letters, digits, `_ . : -`."""
+CodeText = Code
+"""A code that figures are split by."""
 
 Amount = Annotated[int, Field(strict=True, ge=0, le=BIGGEST_AMOUNT)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

@@ -5,33 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from shared.errors import Invalid
 from shared.persian.digits import to_latin
 from shared.persian.fields import read_by
-from shared.persian.text import clean
+from shared.persian.text import line
+from shared.web.fields import Code
 
 TITLE_LENGTH = 200
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}").fullmatch
-
-
-class EmptyText(Invalid):
-    """Nothing is left of a text; leave the field out instead."""
-
-    code = "empty"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Nothing is left of this text; leave the field out instead.", fa="این متن تهی است؛ آن را نفرستید."
-        )
-
-
-def _title(text: str) -> str:
-    cleaned = clean(text)
-    if not cleaned:
-        raise EmptyText
-    return cleaned
 
 
 def _number(value: Any) -> Any:
@@ -40,10 +22,7 @@ def _number(value: Any) -> Any:
     return int(written) if _INTEGER(written) else value
 
 
-Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
-"""A code: Latin letters, digits, `_ . : -`."""
-
-Title = Annotated[str, Field(max_length=TITLE_LENGTH), read_by(_title)]
+Title = Annotated[str, Field(max_length=TITLE_LENGTH), read_by(line)]
 """A text of one line for people."""
 
 TypedNumber = Annotated[int, Field(strict=True), BeforeValidator(_number)]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import partial
-from typing import Annotated
 
 from shared.errors import Invalid
 from shared.persian.digits import TO_LATIN
-from shared.persian.fields import read_by
 
 LETTERS = {"ی": "يىې", "ک": "كڪ", "ه": "ةەہھۃ"}
 """Letters of Persian, and those of other alphabets and keyboards that are written in their place."""
@@ -24,7 +21,6 @@ _OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u
 _BREAKS = frozenset("\t\n\v\f\r\x85\u2028\u2029")
 _EDGES = " \t\n\u00a0\u200b\u200c\u200d\u200e\u200f"
 
-
 _ODD = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{''.join(sorted(_OVERRIDES))}]").search
 """Finds what is not simply kept; hardly any text has it, and to look at each character takes ten times as long."""
 
@@ -33,6 +29,17 @@ class NotText(Invalid):
     """A text holds what is no character; a database could not keep it."""
 
     code = "not_text"
+
+
+class EmptyText(Invalid):
+    """Nothing is left of a text; leave the field out instead."""
+
+    code = "empty"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nothing is left of this text; leave the field out instead.", fa="این متن تهی است؛ آن را نفرستید."
+        )
 
 
 def fold(text: str) -> str:
@@ -55,6 +62,22 @@ def clean(text: str, *, lines: bool = False) -> str:
         _refuse_what_is_no_text(text)
         text = "".join(_shown(one, lines=lines) for one in text.replace("\r\n", "\n"))
     return unicodedata.normalize("NFC", text).strip(_EDGES)
+
+
+def line(text: str) -> str:
+    """Return `text` cleaned, as one line; raises `EmptyText` where nothing is left."""
+    return _filled(clean(text))
+
+
+def lines(text: str) -> str:
+    """Return `text` cleaned, its lines kept; raises `EmptyText` where nothing is left."""
+    return _filled(clean(text, lines=True))
+
+
+def _filled(text: str) -> str:
+    if not text:
+        raise EmptyText
+    return text
 
 
 def _plain(text: str) -> str:
@@ -87,10 +110,3 @@ def _refuse_what_is_no_text(text: str) -> None:
                 f"The character U+{ord(character):04X} at position {place + 1} is no text; leave it out.",
                 fa=f"نویسهٔ U+{ord(character):04X} در جایگاه {place + 1} متن نیست؛ آن را بردارید.",
             )
-
-
-Text = Annotated[str, read_by(clean)]
-"""A pydantic string of one line, cleaned."""
-
-LongText = Annotated[str, read_by(partial(clean, lines=True))]
-"""A pydantic string that may have several lines, cleaned."""

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool
+from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
 _BEGINS_WITH_A_DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}").match
@@ -21,6 +21,9 @@ def _written_out(value: Any) -> Any:
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 """A time with its zone, as RFC 3339 writes it; for bodies and for the query."""
+
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
+"""A code such as `tehran`: Latin letters, digits, `_ . : -`."""
 
 Whole = Annotated[int, Field(strict=True)]
 """A whole number in a body: neither a text nor `true`."""

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.customers.coupons.usecases import MOST_VALID_DAYS
 from services.customers.examples import COUPON, PERSON_ID, page, shown
-from services.customers.fields import Code, PositiveMoney
+from services.customers.fields import PositiveMoney
 from shared.web import Page
+from shared.web.fields import Code
 
 
 class CouponCreate(BaseModel):

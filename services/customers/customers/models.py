@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.customers.orm import Base
-from shared.contracts.cards import CalendarDate
 from shared.persian.calendar import to_jalali
 
 
@@ -63,12 +62,3 @@ class Customer(Base):
     def birth_date_jalali(self) -> str | None:
         """Return the birth date as the Jalali calendar has it."""
         return to_jalali(self.birth_date) if self.birth_date is not None else None
-
-    @property
-    def birthday(self) -> CalendarDate | None:
-        """Return the birth date in the calendar that it was given in."""
-        if self.birth_date is None:
-            return None
-        if self.birth_calendar == "jalali":
-            return CalendarDate(calendar="jalali", date=to_jalali(self.birth_date))
-        return CalendarDate(calendar="gregorian", date=self.birth_date.isoformat())

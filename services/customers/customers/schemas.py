@@ -20,7 +20,6 @@ from services.customers.examples import (
 )
 from services.customers.fields import (
     BirthDate,
-    Code,
     ExternalName,
     JalaliBirthDate,
     PastInstant,
@@ -32,7 +31,7 @@ from shared.persian.calendar import from_jalali
 from shared.persian.email_address import Email
 from shared.persian.phone import Phone
 from shared.web import Page
-from shared.web.fields import Flag
+from shared.web.fields import Code, Flag
 
 HandType = Literal["internal", "intermediary"]
 

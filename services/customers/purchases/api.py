@@ -15,7 +15,6 @@ from services.customers.coupons.errors import (
     CouponOfAnotherCurrency,
 )
 from services.customers.customers.schemas import BulkOut
-from services.customers.fields import Code
 from services.customers.people.errors import CustomerNotFound, PersonErased, PhoneIsShared
 from services.customers.purchases import bulk, queries, recording, usecases
 from services.customers.purchases.errors import (
@@ -28,7 +27,7 @@ from services.customers.purchases.items import past, prepare
 from services.customers.purchases.schemas import BULK_BODY, PurchaseCreate, PurchaseOut, PurchasePage, RefundCreate
 from shared.clock import utcnow
 from shared.web import PageDep, RuntimeDep, Tx, problems, requires, router_for
-from shared.web.fields import Instant
+from shared.web.fields import Code, Instant
 from shared.web.idempotency import about
 
 router = router_for("customers", prefix="/v1/purchases", tags=["purchases"])

@@ -9,12 +9,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.customers.examples import PURCHASE, PURCHASE_CREATE, page, shown
-from services.customers.fields import Code, ExternalName, Money, PositiveMoney
+from services.customers.fields import ExternalName, Money, PositiveMoney
 from services.customers.purchases.items import LineItem, Prepared, PurchaseItem
 from services.customers.purchases.models import Purchase
 from shared.contracts.customers import DiscountOrigin
 from shared.web import Page
-from shared.web.fields import Instant
+from shared.web.fields import Code, Instant
 
 
 class LineIn(BaseModel):

@@ -9,9 +9,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.customers.examples import AGENT_ID, TICKET, TICKET_CREATE, page, shown
-from services.customers.fields import Code, LongText, ShortText
+from services.customers.fields import LongText, ShortText
 from services.customers.tickets.models import Cause, Ticket
 from shared.web import Page
+from shared.web.fields import Code
 
 Kind = Literal["question", "problem", "request", "complaint"]
 Priority = Literal["low", "normal", "high", "urgent"]

@@ -7,10 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from services.messaging.templates.schemas import TemplateCode
-from shared.contracts.envelope import Code
-from shared.web.fields import Whole
-
-CodeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:\-]{1,64}$")]
+from shared.web.fields import Code, Whole
 
 
 class _Step(BaseModel):
@@ -24,7 +21,7 @@ class Wait(_Step):
     seconds: Whole = Field(0, ge=0, le=31_536_000)
     hours: Whole = Field(0, ge=0, le=8_760)
     days: Whole = Field(0, ge=0, le=365)
-    by_product: dict[CodeName, Annotated[Whole, Field(ge=0, le=31_536_000)]] = Field(default={}, max_length=1_000)
+    by_product: dict[Code, Annotated[Whole, Field(ge=0, le=31_536_000)]] = Field(default={}, max_length=1_000)
 
     @property
     def usual_s(self) -> int:
@@ -45,7 +42,7 @@ class Survey(_Step):
     """Ask the surveys service to ask the person."""
 
     type: Literal["survey"]
-    survey: CodeName = Field(examples=["csat_purchase"])
+    survey: Code = Field(examples=["csat_purchase"])
 
 
 class Send(_Step):

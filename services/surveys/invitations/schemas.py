@@ -8,9 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.surveys.fields import Code
 from services.surveys.surveys.schemas import Channel
 from shared.web import Page
+from shared.web.fields import Code
 
 Status = Literal["open", "answered", "expired", "cancelled", "refused"]
 

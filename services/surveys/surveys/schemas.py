@@ -8,10 +8,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.surveys.fields import Code, Title
+from services.surveys.fields import Title
 from services.surveys.scales import Kind, Scale
 from shared.web import Page
-from shared.web.fields import Flag, Whole
+from shared.web.fields import Code, Flag, Whole
 
 Channel = Literal["sms", "email", "api"]
 NPS_INTERVAL_DAYS = 90

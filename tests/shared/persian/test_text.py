@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from shared.persian.digits import to_latin, to_persian
-from shared.persian.text import LongText, NotText, Text, clean, fold
+from shared.persian.fields import read_by
+from shared.persian.text import EmptyText, NotText, clean, fold, line, lines
 
 letters = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 persian = st.text(alphabet="يىیكکآأاإئؤۀةهپچژگ ‌ـَُِّْ۰۱۲٠١٢012aZÉ\t\n")
@@ -81,12 +84,22 @@ def test_what_a_database_cannot_keep_is_refused_with_its_place(text: str) -> Non
     assert f"position {2 if len(text) > 1 else 1}" in refused.value.detail
 
 
-def test_fields_are_cleaned_and_refused_by_code() -> None:
-    assert TypeAdapter(Text).validate_python(" سارا\n") == "سارا"
-    assert TypeAdapter(LongText).validate_python("یک\nدو\n") == "یک\nدو"
+def test_a_text_of_which_nothing_is_left_is_refused() -> None:
+    assert line(" سارا\nنمونه ") == "سارا نمونه"
+    assert lines("یک\nدو\n") == "یک\nدو"
+    for reader in (line, lines):
+        with pytest.raises(EmptyText):
+            reader(" \n\u200c")
+
+
+def test_a_field_that_is_read_by_a_reader_is_refused_with_its_code_and_in_both_languages() -> None:
+    field = TypeAdapter(Annotated[str, read_by(line)])
+
+    assert field.validate_python(" سارا\n") == "سارا"
     with pytest.raises(ValidationError) as refused:
-        TypeAdapter(Text).validate_python("a\0b")
-    assert refused.value.errors()[0]["type"] == "not_text"
+        field.validate_python(" ")
+    [fault] = refused.value.errors()
+    assert (fault["type"], fault["msg"], fault["ctx"]["fa"]) == ("empty", EmptyText().detail, EmptyText().detail_fa)
 
 
 @given(st.text(alphabet="0123456789سلام "))
