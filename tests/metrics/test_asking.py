@@ -25,7 +25,7 @@ async def test_the_list_tells_every_figure_with_its_meaning_and_dimensions(clien
 
     assert {figure["figure"] for figure in listed["figures"]} >= {
         "retention", "churn", "repeat_purchase_rate", "average_order_value", "purchase_retention", "clv_historical",
-        "csat", "response_rate", "leads_captured", "leads_answered_in_time", "funnel",
+        "csat", "nps", "response_rate", "leads_captured", "leads_answered_in_time", "funnel",
     }  # fmt: skip
     assert (listed["time_zone"], listed["activity_days"], listed["margin"]) == ("Asia/Tehran", 90, 1.0)
     assert all(figure["title_fa"] and figure["definition"] for figure in listed["figures"])

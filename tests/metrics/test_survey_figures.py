@@ -1,8 +1,12 @@
-"""CSAT and response rate, on a story worked by hand.
+"""CSAT, NPS and response rate, on a story worked by hand.
 
 Ten people are asked after a purchase on the scale 1-5; eight answer: 5, 5, 4, 4, 4, 3, 2 and 1. Five of eight are
 satisfied (4 and 5), one neutral, two unsatisfied: CSAT 62.5. Wilson's 95 % interval of 5 of 8, by the formula
 (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n) with z = 1.959964: 30.57 to 86.32.
+
+Ten are asked whether they would recommend us: 10, 10, 9, 9, 9, 8, 8, 7, 6 and 0, five promoters and two detractors:
+NPS 30. Adjusted Wald adds three quarters of an answer to each of the two, and three answers in all: 5.75/13 less
+2.75/13 is 0.2308, ± z √((8.5/13 - 0.2308²) / 13) = 0.4213: -19.05 to 65.20.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from shared.contracts import Event
 from shared.service import Runtime
@@ -120,7 +125,27 @@ async def test_scales_are_not_pooled(told: Runtime, client: httpx.AsyncClient) -
     assert await values(client, "response_rate", **APRIL, scale="1-10") == [None]
 
 
+async def test_nps_is_promoters_less_detractors_month_by_month(told: Runtime, client: httpx.AsyncClient) -> None:
+    for number, value in enumerate([10, 10, 9, 9, 9, 8, 8, 7, 6, 0]):
+        category = "promoter" if value >= 9 else "passive" if value >= 7 else "detractor"
+        asked = replace(_asked(number, survey="nps"), kind="nps", scale="0-10")
+        await deliver(told, asked, replace(answer(asked, "2026-04-20 00:00", value, category), kind="nps"))
+    await turn(told, "fold")
+
+    found = await points(client, "nps", from_="1405-01-01", to="1405-03-01", interval="month")
+
+    assert [(point["from"], point["value"], point["count"]) for point in found] == [
+        ("1405-01-01", 30, 10),
+        ("1405-02-01", None, 0),
+    ]
+    assert found[0]["parts"] == {"promoter": 5, "passive": 3, "detractor": 2}
+    assert found[0]["confidence"]["low"] == pytest.approx(-19.05, abs=0.005)
+    assert found[0]["confidence"]["high"] == pytest.approx(65.20, abs=0.005)
+    assert await values(client, "csat", **APRIL) == [62.5]
+
+
 async def test_nobody_asked_is_null(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    assert await values(client, "nps", **APRIL) == [None]
     assert await values(client, "csat", **APRIL) == [None]
     assert await values(client, "response_rate", **APRIL) == [None]
     [point] = await points(client, "csat", **APRIL)

@@ -117,8 +117,17 @@ _ALL = (
         "percent",
         "Satisfied / answers x 100, with the 95 % interval (Wilson). Scales are not pooled: choose one "
         "by scale=, or by=scale.",
-        sums.satisfaction,
+        sums.of_answers("csat", sums.CSAT_CATEGORIES, sums.satisfaction),
         ("scale", *SURVEY_DIMENSIONS),
+    ),
+    Figure(
+        "nps",
+        "Net promoter score (NPS)",
+        "شاخص خالص مروجان (NPS)",
+        "percent",
+        "(Promoters - detractors) / answers x 100, from -100 to 100, with the 95 % interval (adjusted Wald).",
+        sums.of_answers("nps", sums.NPS_CATEGORIES, sums.recommendation),
+        SURVEY_DIMENSIONS,
     ),
     Figure(
         "response_rate",

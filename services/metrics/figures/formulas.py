@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.statistics import wilson
+from shared.statistics import nps_interval, wilson
 
 EXACT = 2**53
 """Beyond this a JSON number may lose digits, so integers are written as text."""
@@ -18,6 +18,12 @@ def percent(part: int, whole: int) -> float | None:
 def percent_interval(part: int, whole: int) -> tuple[float, float] | None:
     """Return the 95 % interval of a share (Wilson), in percent."""
     interval = wilson(part, whole)
+    return (interval.low * 100, interval.high * 100) if interval else None
+
+
+def difference_interval(part: int, other: int, whole: int) -> tuple[float, float] | None:
+    """Return the 95 % interval of the difference of two shares of one whole (adjusted Wald), in percent."""
+    interval = nps_interval(part, other, whole)
     return (interval.low * 100, interval.high * 100) if interval else None
 
 

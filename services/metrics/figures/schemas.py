@@ -16,7 +16,7 @@ DAY = "A day of the calendar asked for, as it begins in the deployment's zone."
 
 
 class ConfidenceOut(BaseModel):
-    """The 95 % interval (Wilson) of a share, in percent."""
+    """The 95 % interval in percent: of a share (Wilson), or of NPS, the difference of two (adjusted Wald)."""
 
     level: float = Field(0.95, examples=[0.95])
     low: float = Field(examples=[64.6])
@@ -45,7 +45,7 @@ class PointOut(BaseModel):
         description="What the value was made of.",
         examples=[{"active_at_start": 4, "active_at_end": 5, "new": 1, "won_back": 1}],
     )
-    confidence: ConfidenceOut | None = Field(None, description="Of shares; null where the figure has none.")
+    confidence: ConfidenceOut | None = Field(None, description="Of shares and NPS; null where the figure has none.")
 
 
 class FigureOut(BaseModel):

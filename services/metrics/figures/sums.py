@@ -11,7 +11,7 @@ import asyncpg
 
 from services.metrics.figures import kept
 from services.metrics.figures.errors import ScalesNotPooled
-from services.metrics.figures.formulas import mean, percent, percent_interval, whole
+from services.metrics.figures.formulas import difference_interval, mean, percent, percent_interval, whole
 from services.metrics.figures.question import Number, Point, Question
 from services.metrics.periods import Span
 
@@ -129,18 +129,34 @@ def _added(total: list[int], more: list[int]) -> list[int]:
     return [one + other for one, other in zip(total, more, strict=True)]
 
 
-async def satisfaction(connection: asyncpg.Connection, question: Question) -> list[Point]:
-    """CSAT, on one scale or by scale."""
-    measures = ("answers", "answers_satisfied", "answers_neutral", "answers_unsatisfied")
-    scopes = await _scales(connection, question, "csat")
-    found = await groups(connection, question, measures, scopes, "scale")
-    return points([_without_kind(group, question) for group in found], _satisfied)
+def of_answers(kind: str, categories: Sequence[str], evaluate: Callable[[Amounts], Value]) -> Read:
+    """Return the reader of a figure of the answers to surveys of a kind, on one scale or by scale."""
+    measures = ("answers", *(f"answers_{category}" for category in categories))
+
+    async def read(connection: asyncpg.Connection, question: Question) -> list[Point]:
+        found = await groups(connection, question, measures, await _scales(connection, question, kind), "scale")
+        return points([_without_kind(group, question) for group in found], evaluate)
+
+    return read
 
 
-def _satisfied(amounts: Amounts) -> Value:
+CSAT_CATEGORIES: Final = ("satisfied", "neutral", "unsatisfied")
+NPS_CATEGORIES: Final = ("promoter", "passive", "detractor")
+
+
+def satisfaction(amounts: Amounts) -> Value:
+    """CSAT: the share satisfied."""
     satisfied, answers = amounts["answers_satisfied"], amounts["answers"]
-    parts = {name: amounts[f"answers_{name}"] for name in ("satisfied", "neutral", "unsatisfied")}
+    parts = {name: amounts[f"answers_{name}"] for name in CSAT_CATEGORIES}
     return Value(percent(satisfied, answers), answers, parts, percent_interval(satisfied, answers))
+
+
+def recommendation(amounts: Amounts) -> Value:
+    """NPS: the share of promoters less that of detractors."""
+    parts = {name: amounts[f"answers_{name}"] for name in NPS_CATEGORIES}
+    promoters, detractors, answers = parts["promoter"], parts["detractor"], amounts["answers"]
+    interval = difference_interval(promoters, detractors, answers)
+    return Value(percent(promoters - detractors, answers), answers, parts, interval)
 
 
 async def _scales(connection: asyncpg.Connection, question: Question, kind: str) -> list[str]:
