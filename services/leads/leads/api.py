@@ -109,7 +109,7 @@ async def capture(new: LeadCreate, opening: Opening, runtime: RuntimeDep, princi
 
 @router.get("", response_model=LeadPage, dependencies=[requires("leads:read")], summary="List leads")
 async def list_leads(
-    reading: Reading, principal: PrincipalDep, page: PageDep, filters: Annotated[LeadFilters, Depends(_filters)]
+    filters: Annotated[LeadFilters, Depends(_filters)], reading: Reading, principal: PrincipalDep, page: PageDep
 ) -> Response:
     """List leads, the newest first. An agent's token without `leads:admin` lists that agent's own."""
     leads, next_cursor = await page_of_leads(reading, filters, page)
