@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from shared.service import Service
 from shared.settings import ServiceSettings, variable
@@ -37,13 +35,26 @@ def _section(title: str, settings: type[ServiceSettings], *, common: bool) -> It
     yield ""
 
 
+def written_default(field: FieldInfo) -> str:
+    """Return a field's default as the environment would say it; empty where there is none."""
+    match None if field.is_required() else field.get_default(call_default_factory=True):
+        case None:
+            return ""
+        case bool(given):
+            return str(given).lower()
+        case tuple(given):
+            return ",".join(map(str, given))
+        case dict(given):
+            return ",".join(f"{name}:{value}" for name, value in given.items())
+        case given:
+            return str(given)
+
+
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
-    value: Any = field.get_default(call_default_factory=True)
-    if value is PydanticUndefined or value is None or value == ():
-        return ""
-    return f"`{_cell(str(value))}`"
+    written = written_default(field)
+    return f"`{_cell(written)}`" if written else ""
 
 
 def _cell(text: str) -> str:

@@ -9,13 +9,13 @@ import pytest
 from fastapi import FastAPI
 
 from services.embedded import SERVICES
-from services.settings_page import render
+from services.settings_page import render, written_default
 from shared.bus import EventBus
 from shared.db import Database
 from shared.migrate import check
 from shared.routes import OPERATIONAL, service_for
 from shared.service import Runtime, Service
-from shared.settings import load
+from shared.settings import ServiceSettings, load, variable
 from shared.web.app import create_app
 from shared.web.auth import declared_scope
 from shared.web.openapi import operations
@@ -36,14 +36,17 @@ async def test_the_migrations_make_what_the_models_say(service: Service, make_ru
 
 def app_of(service: Service) -> FastAPI:
     """Make the app of a service that answers nobody, and so needs no database."""
-    settings = load(
+    return create_app(Runtime(service, settings_of(service), cast("Database", None), cast("EventBus", None)))
+
+
+def settings_of(service: Service) -> ServiceSettings:
+    return load(
         service.settings,
         database_url="postgresql://nowhere/at_all",
         bus_database_url="postgresql://nowhere/at_all",
         jwt_public_key=keys().public_pem,
         secret_key=SECRET,
     )
-    return create_app(Runtime(service, settings, cast("Database", None), cast("EventBus", None)))
 
 
 @services
@@ -131,6 +134,19 @@ def test_every_setting_is_documented(service: Service) -> None:
     fields = service.settings.model_fields
 
     assert [name for name, field in fields.items() if not field.description] == []
+
+
+@services
+def test_a_default_can_be_written_as_the_settings_page_says_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = service.settings.model_fields
+    written = {name: text for name, field in fields.items() if (text := written_default(field))}
+    for name, text in written.items():
+        monkeypatch.setenv(variable(service.settings, name), text)
+    read = settings_of(service)
+
+    assert {name: getattr(read, name) for name in written} == {name: fields[name].default for name in written}
 
 
 def test_the_settings_page_is_what_the_code_says() -> None:
