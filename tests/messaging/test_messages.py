@@ -155,6 +155,27 @@ async def test_promotion_at_night_waits_for_the_morning(
 
 
 @pytest.mark.usefixtures("accounts")
+async def test_a_message_that_waits_goes_by_the_purpose_that_its_template_has_by_then(
+    client: httpx.AsyncClient, runtime: Runtime, panel: Panel
+) -> None:
+    said_no, said_yes = await known_person(runtime), await known_person(runtime, accepts_promotional=True)
+    texts = {"fa": {"text": "حراج {{ opt_out_text }}"}}
+    template = {"code": "sale", "purpose": "service", "title": "x", "title_fa": "x", "bodies": texts}
+    await client.post("/v1/templates", json=template)
+    with at_tehran(12):
+        for person in (said_no, said_yes):
+            await client.post("/v1/messages", json={"person_id": str(person), "template": "sale"})
+        await client.patch("/v1/templates/sale", json={"purpose": "promotional"})
+        await turn(runtime, "send service")
+        assert await panel.texts() == []
+        await turn(runtime, "send promotional")
+        assert len(await panel.texts()) == 1
+
+    assert sorted(await statuses(runtime), key=str) == [("sent", None), ("suppressed", "no_consent")]
+    assert {event.purpose for event in await published(runtime, MessageSent)} == {"promotional"}
+
+
+@pytest.mark.usefixtures("accounts")
 async def test_the_erased_get_nothing_and_nothing_of_them_is_kept(
     client: httpx.AsyncClient, runtime: Runtime, panel: Panel
 ) -> None:

@@ -19,7 +19,7 @@ from services.messaging.messages import sql
 from services.messaging.messages.content import Content
 from services.messaging.messages.decision import Decision, Facts, Limits, Outcome, decide
 from services.messaging.messages.gathering import Batch, gather
-from services.messaging.messages.statuses import Lane, Status
+from services.messaging.messages.statuses import LANES, Lane, Status
 from services.messaging.messages.telling import tell
 from services.messaging.providers.buckets import RESERVED_FOR_HIGHER_LANES, available, spend
 from services.messaging.providers.models import ProviderAccount
@@ -66,6 +66,7 @@ async def claim(tx: AsyncSession, lane: Lane, settings: Settings, now: datetime)
     if not rows:
         return 0, None
     batch = await gather(tx, rows, settings, now)
+    looked_at, rows = len(rows), await _staying(tx, rows, batch)
     rules = limits(settings)
     contents = {row["id"]: Content(row, batch) for row in rows}
     decisions = {row["id"]: _decide(row, batch, contents[row["id"]], rules, now) for row in rows}
@@ -78,7 +79,21 @@ async def claim(tx: AsyncSession, lane: Lane, settings: Settings, now: datetime)
     cleared = await _clear_for_flight(tx, ready, reserve, now)
     sent = {each.row["id"] for each in cleared}
     await _record(tx, [row for row in rows if decisions[row["id"]].route is None or row["id"] in sent], decisions, now)
-    return len(rows), await _mark(tx, cleared, batch, settings, now) if cleared else None
+    return looked_at, await _mark(tx, cleared, batch, settings, now) if cleared else None
+
+
+async def _staying(tx: AsyncSession, rows: Sequence[asyncpg.Record], batch: Batch) -> list[asyncpg.Record]:
+    """Return the messages whose template still has their purpose; the others go on in the lane of its new one."""
+    purposes = {template.code: template.purpose for template in batch.templates.values()}
+    changed = {
+        row["id"]: purpose
+        for row in rows
+        if (purpose := purposes.get(row["template"], row["purpose"])) != row["purpose"]
+    }
+    if changed:
+        lanes = [int(LANES[purpose]) for purpose in changed.values()]
+        await driver(tx).execute(sql.CHANGE_LANE, list(changed), list(changed.values()), lanes)
+    return [row for row in rows if row["id"] not in changed]
 
 
 def _decide(row: asyncpg.Record, batch: Batch, content: Content, rules: Limits, now: datetime) -> Decision:

@@ -30,6 +30,12 @@ LIMIT $3
 FOR UPDATE SKIP LOCKED
 """
 
+CHANGE_LANE = """
+UPDATE messages m SET purpose = new.purpose, lane = new.lane
+FROM unnest($1::uuid[], $2::text[], $3::smallint[]) AS new(id, purpose, lane)
+WHERE m.id = new.id
+"""
+
 POSTPONE = """
 UPDATE messages m SET status = new.status, reason = new.reason, due_at = new.due_at
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS new(id, status, reason, due_at)
