@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 
 from services.demo.client import Api, DemoFailed
+from shared.persian.digits import to_persian
 
-TO_PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 FIRST_NAME, LAST_NAME = "سارا", "نمونه"
 TRIES = 50
 
@@ -24,7 +24,7 @@ class Person:
     def typed(self) -> str:
         """Return the number as somebody types it with a Persian keyboard."""
         parts = (self.number[:4], self.number[4:7], self.number[7:9], self.number[9:])
-        return " ".join(parts).translate(TO_PERSIAN)
+        return to_persian(" ".join(parts))
 
     @property
     def product(self) -> str:

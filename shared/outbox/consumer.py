@@ -27,8 +27,6 @@ class Kind(StrEnum):
     EFFECT = "effect"
 
 
-EachHandler = Callable[[AsyncSession, Received[Any]], Awaitable[None]]
-BatchHandler = Callable[[AsyncSession, Sequence[Received[Any]]], Awaitable[None]]
 CardsHandler = Callable[[AsyncSession, Sequence[ReceivedCard]], Awaitable[None]]
 DueAt = Callable[[Received[Any]], datetime]
 H = TypeVar("H", bound=Callable[..., Awaitable[None]])

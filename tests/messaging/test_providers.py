@@ -25,8 +25,6 @@ ACCOUNT: dict[str, Any] = {
     "lines": [{"number": "+98 3000 7732 000000", "purposes": ["service", "promotional"]}],
 }
 
-LATE_LINE: dict[str, Any] = {"number": LINE, "purposes": ["service"], "hours": {"service": ["25:00", "26:00"]}}
-
 
 def sent_from(address: str) -> dict[str, Any]:
     lines = [{"number": address, "purposes": ["service"]}]

@@ -65,7 +65,7 @@ async def hear_in_batches(runtime: Runtime, chance: random.Random, *, most: int 
         del waiting[place][:handled]
 
 
-_KEPT = frozenset({"templates", "automations", "provider_accounts", "fatigue", "fatigue_settings"})
+_KEPT = frozenset({"templates", "automations", "provider_accounts", "fatigue"})
 """Tables of what a service is set up with."""
 
 
