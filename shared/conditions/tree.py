@@ -90,7 +90,7 @@ class _Reading:
                 at,
                 "too_deep",
                 f"Conditions are nested at most {DEEPEST} deep.",
-                fa=f"شرط‌ها حداکثر {DEEPEST} لایه درون هم می‌آیند.",
+                fa=f"شرط‌ها حداکثر تا {DEEPEST} لایه تودرتو می‌شوند.",
             )
         if not isinstance(tree, Mapping):
             raise _Refused(
@@ -216,6 +216,6 @@ def _within(known: Field, tree: Mapping[object, object], at: str) -> int | None:
             f"{at}/within_days",
             "wrong_type",
             f"{days!r} is not a number of days from 1 to {MOST_DAYS}.",
-            fa=f"{days!r} شمار روزی از 1 تا {MOST_DAYS} نیست.",
+            fa=f"{days!r} شمار روزها نیست؛ عددی صحیح از 1 تا {MOST_DAYS} بنویسید.",
         )
     return days

@@ -67,7 +67,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "union_tag_invalid": ("{tag} is not one of {expected_tags}.", "{tag} هیچ‌یک از {expected_tags} نیست."),
     "union_tag_not_found": (
         "The field {discriminator} is missing; it says what kind this is.",
-        "فیلد {discriminator} که نوع را می‌گوید خالی است.",
+        "فیلد {discriminator}، که نوع را می‌گوید، نیامده است.",
     ),
 }
 
