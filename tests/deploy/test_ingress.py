@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import httpx
 import pytest
@@ -26,6 +27,7 @@ from shared.web.problems import Problem
 from shared.web.sse import KEEP_ALIVE_S as STREAM_KEEP_ALIVE_S
 from tests.support.eventually import eventually
 from tests.support.ingress import ingress
+from tests.support.logwatch import leaks
 
 SETTINGS = {
     "database_url": "postgresql://nobody@nowhere/nothing",
@@ -173,6 +175,25 @@ async def test_a_body_that_there_is_no_room_for_may_be_sent_again() -> None:
 
     assert (answer.status_code, answer.headers["retry-after"], answer.json()["code"]) == (503, "1", "unavailable")
     assert len(upstream.asked) == 1
+
+
+async def test_no_log_names_a_person_or_a_secret_also_where_a_request_fails(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    secret = f"/webhooks/{UUID(int=1)}/kP3vAb12_Qx/delivery"
+    referer = {"Referer": "http://here/v1/customers/lookup?phone=09990001234"}
+    async with before(away=True) as client:
+        for path in (secret, "/v1/leads?phone=09990001234", "/nowhere/sara@example.com"):
+            assert (await client.get(path, headers=referer)).status_code in {404, 503}
+    async with before(Upstream("messaging"), roomless=True) as client:
+        assert (await client.post(secret, content=bytes(1_000_000))).status_code == 503
+        assert (await client.post(secret, content=bytes(17_000_000))).status_code == 413
+    logged = capsys.readouterr().err
+
+    assert [line["path"] for line in map(json.loads, logged.splitlines())] == [
+        "/webhooks", "/v1/leads", "/nowhere", "/webhooks", "/webhooks"
+    ]  # fmt: skip
+    assert list(leaks(logged)) == []
 
 
 async def test_an_address_has_so_many_requests_under_way_and_no_more() -> None:

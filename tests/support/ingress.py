@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -30,7 +31,7 @@ async def ingress(
 ) -> AsyncIterator[str]:
     """Run nginx before the ports of each service's instances, and return its address; who is not given is away.
 
-    A `roomless` one can put no body aside that is too large for its memory.
+    A `roomless` one can put no body aside that is too large for its memory. What it logs is read as all logs are.
     """
     skip_without_nginx()
     port, away = unused(), unused()
@@ -50,3 +51,4 @@ async def ingress(
             if process.returncode is None:
                 process.terminate()
             await process.wait()
+            sys.stderr.write((folder / "log").read_text())
