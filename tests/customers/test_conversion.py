@@ -52,7 +52,7 @@ async def test_a_fact_before_its_card_opens_the_customer_and_the_card_fills_it_i
 
 
 async def test_a_card_says_the_same_before_its_fact_and_after_it(runtime: Runtime, client: httpx.AsyncClient) -> None:
-    said = {"locale": "en", "time_zone": "Europe/Berlin", "accepts_service": False, "accepts_promotional": True}
+    said = {"locale": "en", "time_zone": "Europe/Berlin", "province": "tehran"}
     before, after = new_id(), new_id()
 
     await deliver(runtime, card(before, PHONE, **said), converted(before))
@@ -71,11 +71,11 @@ async def test_the_customers_profile_wins_over_a_later_card_of_the_lead(
     await deliver(runtime, card(person_id), converted(person_id))
     await client.patch(f"/v1/customers/{person_id}", json={"first_name": "سارینا"})
 
-    await deliver(runtime, card(person_id, OTHER_PHONE, city="ری", locale="en", accepts_service=False))
+    await deliver(runtime, card(person_id, OTHER_PHONE, city="ری", locale="en"))
 
     customer = (await client.get(f"/v1/customers/{person_id}")).json()
     assert (customer["first_name"], customer["phones"], customer["city"]) == ("سارینا", [PHONE], "ری")
-    assert (customer["locale"], customer["accepts_service"]) == ("fa", True)
+    assert customer["locale"] == "fa"
 
 
 async def test_a_conversion_delivered_again_changes_nothing(runtime: Runtime) -> None:

@@ -16,6 +16,7 @@ from tests.support import api
 from tests.support.events import deliver, published, published_cards, turn
 
 NAME = "زمرد"
+MAIL = "zomorrod@example.com"
 
 
 async def everything(runtime: Runtime) -> str:
@@ -39,7 +40,7 @@ async def test_nothing_personal_is_left_of_an_erased_customer(runtime: Runtime, 
     body = {
         "phones": [PHONE],
         "first_name": NAME,
-        "emails": [f"{NAME}@example.com"],
+        "emails": [MAIL],
         "source": "crm",
         "external_id": f"C-{NAME}",
     }
@@ -54,8 +55,7 @@ async def test_nothing_personal_is_left_of_an_erased_customer(runtime: Runtime, 
 
     assert reply.status_code == 204
     left = await everything(runtime)
-    assert NAME not in left
-    assert PHONE not in left
+    assert [told for told in (NAME, MAIL, PHONE) if told in left] == []
     assert (await client.get(f"/v1/purchases/{purchase['id']}")).json()["person_id"] == person_id
     repeated = await client.post("/v1/customers", json=body, headers=key)
     assert (repeated.status_code, repeated.json()["code"]) == (410, "answer_erased")

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-import pytest
 
 from shared.contracts.cards import ContactCard
 from shared.contracts.customers import CustomerErased, CustomerMerged, PurchaseRecorded
@@ -42,24 +41,6 @@ async def test_the_surviving_profile_wins_and_takes_what_it_lacks(runtime: Runti
         sent = cards[UUID(person_id)]
         assert isinstance(sent, ContactCard)
         assert (str(sent.person_id), [str(alias) for alias in sent.aliases]) == (one["id"], [two["id"]])
-
-
-@pytest.mark.parametrize("says_no", ["one", "other", "lead"])
-async def test_a_no_to_service_messages_outlives_a_merge(
-    runtime: Runtime, client: httpx.AsyncClient, says_no: str
-) -> None:
-    into = await opened(client, accepts_service=says_no != "one")
-    await client.patch(f"/v1/customers/{into['id']}", json={"first_name": "سارا"})
-    lead = new_id()
-    await deliver(runtime, card(lead, OTHER_PHONE, accepts_service=says_no != "lead"))
-    other = {"id": lead} if says_no == "lead" else await opened(client, THIRD_PHONE, accepts_service=says_no != "other")
-
-    customer = await merged(client, into["id"], str(other["id"]))
-
-    assert customer["accepts_service"] is False
-    sent = (await published_cards(runtime))[UUID(into["id"])]
-    assert isinstance(sent, ContactCard)
-    assert sent.accepts_service is False
 
 
 async def test_a_merge_tells_of_a_purchase_that_was_cancelled_before_it_as_of_one_cancelled_after(

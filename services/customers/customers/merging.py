@@ -127,13 +127,23 @@ async def _take_over_lead(connection: asyncpg.Connection, merged: UUID, into: UU
 
 
 def _inherited(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a profile takes over from the one that is merged into it.
-
-    Consents stay its own, but who has said no to service messages under either id has said no.
-    """
+    """Return what a profile takes over from the one that is merged into it; consents stay its own, but for refusals."""
     own = {"id", "kind", "origin", "version", "created_at", "updated_at", "name_key", "accepts_service",
            "accepts_promotional", "consent_source", "consent_at", "emails", "hand_types"}  # fmt: skip
     fields = missing(row, {name: value for name, value in other.items() if name not in own})
     for name in ("emails", "hand_types"):
         fields[name] = list(dict.fromkeys([*row[name], *other.get(name, ())]))
-    return fields | {"accepts_service": row["accepts_service"] and other.get("accepts_service", True)}
+    return fields | _refused(other)
+
+
+def _refused(other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what somebody has refused under an id, and when: who has said no under either has said no."""
+    asked_at = other.get("consent_at")
+    refused: dict[str, Any] = {}
+    if not other.get("accepts_service", True):
+        refused["accepts_service"] = False
+    if asked_at is not None and not other["accepts_promotional"]:
+        refused["accepts_promotional"] = False
+    if refused and asked_at is not None:
+        refused |= {"consent_at": asked_at, "consent_source": other["consent_source"]}
+    return refused

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.customers.classification.marking import mark
 from services.customers.customers import sql
 from services.customers.customers.merging import merge_leads
-from services.customers.customers.profile import Fields, Origin, change, code, new_row, of_card, public
+from services.customers.customers.profile import EMPTY, Fields, Origin, change, code, new_row, of_card, public, stated
 from services.customers.people.contacts import lead_cards
 from services.customers.people.errors import PhoneIsShared, PhoneTaken
 from services.customers.people.holding import HOLD
@@ -166,12 +166,14 @@ async def _lock(connection: asyncpg.Connection, drafts: Sequence[Draft]) -> dict
 def _apply(plan: Plan, draft: Draft, person_id: UUID, card: Fields, at: datetime) -> None:
     row = plan.rows.get(person_id)
     if row is None:
-        plan.rows[person_id] = new_row(person_id, draft.origin, card | draft.at_opening | draft.fields, at=at)
+        said = stated(draft.at_opening | draft.fields, EMPTY, at=at)
+        plan.rows[person_id] = new_row(person_id, draft.origin, card | said, at=at)
         plan.created.add(person_id)
         draft.status = "created"
         _claim_names(plan, draft, person_id)
         return
-    changed = change(row, draft.fields, at=at) if row else []
+    fields = stated(draft.fields, row, at=at) if row and draft.origin == "import" else draft.fields
+    changed = change(row, fields, at=at) if row else []
     changed += _claim_names(plan, draft, person_id)
     draft.status = "updated" if changed else "unchanged"
     if changed and person_id not in plan.created:

@@ -39,6 +39,8 @@ EMPTY: Final[Mapping[str, Any]] = {
     "engaged": False,
 }
 
+CONSENTS: Final = ("accepts_service", "accepts_promotional")
+
 INTERNAL: Final = frozenset({"name_key", "version", "updated_at", "created_at", "engaged"})
 """Columns that follow from others; `customer.updated` does not name them."""
 
@@ -61,16 +63,27 @@ def change(row: dict[str, Any], fields: Mapping[str, Any], *, at: datetime) -> l
     return changed
 
 
+def stated(fields: Fields, before: Mapping[str, Any], *, at: datetime) -> Fields:
+    """Return what is said of a profile, with when they agreed or refused: now, unless it is told or was said before."""
+    said = {name: fields[name] for name in CONSENTS if name in fields}
+    if not said or fields.get("consent_at") is not None:
+        return fields
+    repeated = before["consent_at"] is not None and all(before[name] == value for name, value in said.items())
+    return {**fields, "consent_at": before["consent_at"] if repeated else at}
+
+
 def missing(row: Mapping[str, Any], fields: Mapping[str, Any]) -> Fields:
     """Return those of `fields` that the row has nothing for yet.
 
     As long as nobody has changed a profile, what all profiles begin with, such as the locale, is nothing that it says.
+    A consent is lacking only as long as nothing was said of any: who took back a yes said something.
     """
-    untouched = row["version"] == 1
+    untouched, asked = row["version"] == 1, row["consent_at"] is not None
     return {
         name: value
         for name, value in fields.items()
-        if (value and not row[name]) or (untouched and row[name] == EMPTY.get(name) != value)
+        if not (asked and name in CONSENTS)
+        and ((value and not row[name]) or (untouched and row[name] == EMPTY.get(name) != value))
     }
 
 
@@ -80,7 +93,10 @@ def name_key(*names: str | None) -> str | None:
 
 
 def of_card(card: ContactCard | None) -> Fields:
-    """Return what a card says of a profile; numbers apart."""
+    """Return what a card says of a profile; numbers apart.
+
+    Whether a lead may be written to does not bind a customer: who stands in an imported list, and buys, may be.
+    """
     if card is None:
         return {}
     fields: Fields = {
@@ -91,7 +107,6 @@ def of_card(card: ContactCard | None) -> Fields:
         "time_zone": card.time_zone,
         "province": card.province,
         "city": card.city,
-        "accepts_service": card.accepts_service,
         "accepts_promotional": card.accepts_promotional,
     }
     if card.birth_date is not None:

@@ -14,7 +14,7 @@ from services.customers.customers import sql
 from services.customers.customers.merging import merge_leads
 from services.customers.customers.models import Customer
 from services.customers.customers.opening import Draft, admit
-from services.customers.customers.profile import change, code, public
+from services.customers.customers.profile import change, code, public, stated
 from services.customers.customers.schemas import CustomerCreate, CustomerPatch
 from services.customers.people.errors import CustomerExists, CustomerNotFound, PhoneTaken
 from services.customers.people.identity import PhoneClaim, SomebodyWasFaster, claim, look_up, resolve, share
@@ -62,7 +62,7 @@ async def change_customer(tx: AsyncSession, person_id: UUID, body: CustomerPatch
         raise CustomerNotFound(person_id)
     check_if_match(request, row["version"])
     profile = dict(row)
-    changed = change(profile, body.columns(), at=now)
+    changed = change(profile, stated(body.columns(), profile, at=now), at=now)
     if await _change_phones(tx, profile["id"], body):
         changed.append("phones")
     if changed:
