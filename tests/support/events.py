@@ -57,7 +57,7 @@ async def deliver(
     Equal events get equal ids, so delivering one again is a redelivery. Cards travel on `topic`; by default an
     agent's or lead's on the leads' topic, all others on the customers'. `card` is the one that the facts go with.
     """
-    records = [_record(each, topic, card) for each in events]
+    records = [record_of(each, topic, card) for each in events]
     async with runtime.db.transaction() as tx:
         await apply_batch(tx, runtime, records)
 
@@ -67,7 +67,8 @@ def event_id(event: Event) -> UUID:
     return derived_id(event.subject, event.type, encode(event).decode())
 
 
-def _record(given: Event | Card, topic: str | None, card: CardVersion | None) -> Record:
+def record_of(given: Event | Card, topic: str | None = None, card: CardVersion | None = None) -> Record:
+    """Return an event or a card as it is read from the log."""
     if isinstance(given, Event):
         kind, key, subject = given.type, given.key, given.subject
         body: bytes | None = encode(given)
