@@ -36,9 +36,9 @@ SEEDS: Final = (
     FROM generate_series(1, $1::integer) AS i
     """,
     f"""
-    INSERT INTO classifications (person_id, types, stage, classified_at, due_at)
+    INSERT INTO classifications (person_id, types, stage, classified_at, due_at, opened_at)
     SELECT {PERSON}, ARRAY[(ARRAY['new', 'regular', 'loyal', 'former'])[1 + i % 4]],
-           (ARRAY['conversion', 'retention', 'loyalty', 'lapsed'])[1 + i % 4], {SINCE}, 'infinity'
+           (ARRAY['conversion', 'retention', 'loyalty', 'lapsed'])[1 + i % 4], {SINCE}, 'infinity', {SINCE}
     FROM generate_series(1, $1::integer) AS i
     """,
     f"""

@@ -57,7 +57,7 @@ CUSTOMERS: Final = (
     WHERE i % 50 = 0
     """,
     f"""
-    INSERT INTO classifications (person_id, types, stage, classified_at, due_at)
+    INSERT INTO classifications (person_id, types, stage, classified_at, due_at, opened_at)
     SELECT {id_of("i")}, (CASE
                WHEN luck.a < 0.15 THEN ARRAY['potential'] WHEN i > $1 * 0.97 THEN ARRAY['actual', 'new']
                WHEN i < $1 * 0.92 AND luck.a < 0.8 THEN ARRAY['actual', 'former']
@@ -69,7 +69,7 @@ CUSTOMERS: Final = (
            CASE WHEN i % {RARE} = 9 THEN 'acquisition' WHEN luck.a < 0.15 THEN 'reach'
                 WHEN i > $1 * 0.97 THEN 'conversion' WHEN i < $1 * 0.92 AND luck.a < 0.8 THEN 'lapsed'
                 WHEN i < $1 * 0.8 AND luck.a > 0.9 THEN 'loyalty' ELSE 'retention' END,
-           {AT}, now() + interval '1 day' * (luck.c + 0.1) {ROWS}
+           {AT}, now() + interval '1 day' * (luck.c + 0.1), {AT} {ROWS}
     """,
     f"""
     INSERT INTO purchases (id, person_id, source, external_id, fingerprint, amount_minor, currency, occurred_at,

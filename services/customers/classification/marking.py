@@ -9,8 +9,9 @@ from uuid import UUID
 import asyncpg
 
 MARK: Final = """
-INSERT INTO classifications (person_id)
-SELECT id FROM unnest($1::uuid[]) AS touched(id) ORDER BY id
+INSERT INTO classifications (person_id, opened_at)
+SELECT id, coalesce(created_at, 'infinity') FROM unnest($1::uuid[]) AS touched(id) LEFT JOIN customers USING (id)
+ORDER BY id
 ON CONFLICT (person_id) DO UPDATE SET due_at = '-infinity'
 """
 """Writes also where a mark stands already: it has to wait for a turn of the clock that is at work on the row, which

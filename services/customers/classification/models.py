@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import get_args
 from uuid import UUID
 
 from sqlalchemy import Index, Text, text
@@ -10,16 +11,28 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.customers.orm import Base
+from shared.contracts.customers import CustomerType
+
+
+def has_type(type_: CustomerType) -> str:
+    """Return the condition of those who have a type, as its index has it: with the type in it, no parameter."""
+    return f"types @> ARRAY['{type_}']"
 
 
 class Classification(Base):
-    """What a customer is. `due_at` is when the rule may give another answer; `-infinity` means: something happened."""
+    """What a customer is. `due_at` is when the rule may give another answer; `-infinity` means: something happened.
+
+    `opened_at` is when the customer was opened: lists of a type or a stage are read in that order.
+    """
 
     __tablename__ = "classifications"
     __table_args__ = (
         Index("ix_classifications_due_at", "due_at"),
-        Index("ix_classifications_stage", "stage"),
-        Index("ix_classifications_types", "types", postgresql_using="gin"),
+        Index("ix_classifications_stage_opened_at_person_id", "stage", "opened_at", "person_id"),
+        *(
+            Index(f"ix_classifications_{each}", "opened_at", "person_id", postgresql_where=text(has_type(each)))
+            for each in get_args(CustomerType)
+        ),
         {"postgresql_with": {"fillfactor": "85"}},
     )
 
@@ -30,6 +43,7 @@ class Classification(Base):
     stage_reason: Mapped[str] = mapped_column(server_default="known", default="known")
     classified_at: Mapped[datetime | None]
     due_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    opened_at: Mapped[datetime] = mapped_column(server_default=text("'infinity'"))
 
 
 class Attitude(Base):

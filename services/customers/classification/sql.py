@@ -56,7 +56,8 @@ LEFT JOIN said USING (person_id)
 KEEP: Final = """
 UPDATE classifications AS kept
 SET types = string_to_array(new.types, ','), reasons = new.reasons::jsonb, stage = new.stage,
-    stage_reason = new.stage_reason, classified_at = new.classified_at, due_at = new.due_at
+    stage_reason = new.stage_reason, classified_at = new.classified_at, due_at = new.due_at,
+    opened_at = coalesce((SELECT created_at FROM customers WHERE id = kept.person_id), kept.opened_at)
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
      AS new(person_id, types, reasons, stage, stage_reason, classified_at, due_at)
 WHERE kept.person_id = new.person_id

@@ -7,35 +7,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, false, select
+from sqlalchemy import false, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.customers.classification.models import Classification
+from services.customers.classification.models import Classification, has_type
 from services.customers.customers import sql
 from services.customers.customers.models import Customer
 from services.customers.customers.profile import name_key
 from services.customers.customers.schemas import Caller, Callers, CustomerOut, OpenTicket, RecentPurchase
 from services.customers.people.errors import CustomerNotFound
 from services.customers.people.identity import look_up, resolve
+from shared.contracts.customers import CustomerType
 from shared.db import driver
 from shared.web import Keyset, Lead, PageParams, Principal, page_of
 from shared.web.masking import mask_email, mask_name, mask_phone
 
 KEYSET: Final = Keyset(sorts={"created_at": Customer.created_at}, id=Customer.id, default="-created_at")
-LAST_PURCHASES: Final = 5
-FEW: Final = 2_000
-"""So many people of a type are looked up one by one; where there are more, a page is soon full by going through all."""
-
-_FEW_OF_TYPE: Final = """
-WITH sampled AS (
-    SELECT count(*) FILTER (WHERE types @> ARRAY[$1]) > 10 AS common FROM classifications TABLESAMPLE SYSTEM (0.2)
-), of_type AS MATERIALIZED (
-    SELECT person_id FROM classifications WHERE NOT (SELECT common FROM sampled) AND types @> ARRAY[$1]
+CLASSIFIED: Final = Keyset(
+    sorts={"created_at": Classification.opened_at}, id=Classification.person_id, default="-created_at"
 )
-SELECT CASE WHEN NOT (SELECT common FROM sampled) AND count(*) <= $2 THEN coalesce(array_agg(person_id), '{}') END
-FROM (SELECT person_id FROM of_type LIMIT $2 + 1) AS first_ones
-"""
-"""A look at some pages spares types that many have the long way through their index."""
+"""The same order, of those who have a type or a stage: found where these are kept."""
+
+LAST_PURCHASES: Final = 5
 
 
 async def read_customer(tx: AsyncSession, person_id: UUID) -> Customer:
@@ -53,42 +46,26 @@ async def list_customers(
     tx: AsyncSession,
     params: PageParams,
     *,
-    type_: str | None = None,
+    type_: CustomerType | None = None,
     stage: str | None = None,
     province: str | None = None,
     name: str | None = None,
 ) -> tuple[list[Customer], str | None]:
     """Return a page of customers; `name` is the beginning of the full name, in any spelling."""
     filters = {"type": type_, "stage": stage, "province": province, "name": name}
-    statement = _filtered(type_, stage, name)
-    if type_ is not None and (few := await _few_of_type(tx, type_)) is not None:
-        statement = statement.where(Customer.id.in_(few))
-    lead = Lead(Customer.province, province) if province is not None else None
-    return await page_of(tx, statement, KEYSET, params, filters, lead)
-
-
-async def _few_of_type(tx: AsyncSession, type_: str) -> list[UUID] | None:
-    """Return all who have a type, where they are few.
-
-    The planner cannot tell a type that hardly anybody has from one that many have, and would go through all customers
-    by time to find nobody.
-    """
-    people: list[UUID] | None = await driver(tx).fetchval(_FEW_OF_TYPE, type_, FEW)
-    return people
-
-
-def _filtered(type_: str | None, stage: str | None, name: str | None) -> Select[Any]:
     statement = select(Customer)
-    if type_ is not None or stage is not None:
-        statement = statement.join(Classification, Classification.person_id == Customer.id)
-    if type_ is not None:
-        statement = statement.where(Classification.types.contains([type_]))
-    if stage is not None:
-        statement = statement.where(Classification.stage == stage)
     if name is not None:
         key = name_key(name)
         statement = statement.where(Customer.name_key.startswith(key, autoescape=True) if key else false())
-    return statement
+    if type_ is None and stage is None:
+        lead = Lead.of(Customer, filters, "province")
+        return await page_of(tx, statement, KEYSET, params, filters, lead)
+    statement = statement.join(Classification, Classification.person_id == Customer.id)
+    if type_ is not None:
+        statement = statement.where(text(has_type(type_)))
+    if province is not None:
+        statement = statement.where(Customer.province == province)
+    return await page_of(tx, statement, CLASSIFIED, params, filters, Lead.of(Classification, filters, "stage"))
 
 
 async def shown(tx: AsyncSession, customers: Sequence[Customer], principal: Principal) -> list[CustomerOut]:

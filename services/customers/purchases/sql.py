@@ -25,7 +25,8 @@ WITH purchase AS (
     FROM purchase, unnest($16::text[], $17::text[], $18::text[], $19::bigint[])
          WITH ORDINALITY AS line(product, category, quantity, amount_minor, place)
 ), marked AS (
-    INSERT INTO classifications (person_id) SELECT person_id FROM purchase
+    INSERT INTO classifications (person_id, opened_at)
+    SELECT person_id, coalesce((SELECT created_at FROM customers WHERE id = person_id), 'infinity') FROM purchase
     ON CONFLICT (person_id) DO UPDATE SET due_at = '-infinity'
 ), published AS (
     INSERT INTO outbox ({outbox.COLUMNS})
