@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import httpx
@@ -13,8 +13,9 @@ import pytest
 
 from services.messaging.contacts import sql as contacts
 from services.messaging.contacts.marks import mark_numbers
-from services.messaging.inbound.receiving import receive
-from services.messaging.providers.protocol import InboundSms
+from services.messaging.inbound.receiving import dedupe_of, receive
+from services.messaging.messages.claiming import flight_of
+from services.messaging.providers.protocol import InboundSms, Outgoing
 from services.messaging.providers.usecases import SandboxAccounts
 from shared.clock import moved, utcnow
 from shared.contracts.customers import CustomerErased
@@ -24,7 +25,7 @@ from shared.ids import new_id
 from shared.service import Runtime
 from tests.messaging.conftest import LINE
 from tests.messaging.people import SARA_PHONE, card, purchase
-from tests.messaging.sending import fetchval, known_person, waits_or_is_done
+from tests.messaging.sending import fetchval, intent, known_person, queued, waits_or_is_done
 from tests.support.events import deliver, published, turn
 from tests.support.eventually import eventually
 
@@ -55,6 +56,30 @@ async def test_a_text_that_may_be_an_erased_persons_is_emptied_though_it_was_mat
     assert await published(runtime, ReplyReceived) == []
     assert SARA_PHONE not in await fetchval(runtime, INBOX)
     assert "سلام" not in await fetchval(runtime, INBOX)
+
+
+async def test_no_digest_is_left_by_which_a_number_could_be_searched(
+    runtime: Runtime, client: httpx.AsyncClient, accounts: SandboxAccounts
+) -> None:
+    """Whoever has the tables knows the line, the second and what people answer; there are only so many numbers."""
+    person, at = await known_person(runtime), int(utcnow().timestamp()) - 5
+    said = {"from": SARA_PHONE, "to": LINE, "text": "۲", "time": at}
+    await client.post(accounts.webhook_paths["inbound"], json=said)
+    await queued(runtime, intent(person, "سلام"))
+    await turn(runtime, "send transactional")
+    digests = [
+        dedupe_of(InboundSms(line=LINE, sender=SARA_PHONE, text="۲", received_at=datetime.fromtimestamp(at, UTC))),
+        flight_of(Outgoing(person, LINE, SARA_PHONE, "سلام")),
+    ]
+    kept = "SELECT count(*) FROM inbound_messages, messages WHERE dedupe = ANY($1) OR flight = ANY($1)"
+    assert await fetchval(runtime, kept, digests) == 1
+
+    erased = CustomerErased(occurred_at=utcnow(), person_id=person)
+    await deliver(runtime, erased)
+    await deliver(runtime, erased)
+    await client.post(accounts.webhook_paths["inbound"], json=said)
+    assert await fetchval(runtime, kept, digests) == 0
+    assert await fetchval(runtime, "SELECT count(*) FROM inbound_messages") == 1
 
 
 async def test_a_text_of_nobody_s_outlives_somebody_elses_erasure(

@@ -73,7 +73,7 @@ async def erase_people(tx: AsyncSession, received: Sequence[Received[CustomerEra
     await connection.execute(messages_sql.ERASE_CONTENT, ids)
     await connection.execute(automations_sql.CANCEL, ids, now)
     await connection.execute(automations_sql.EMPTY, ids)
-    await forget_senders(tx, _erased_at(received))
+    await forget_senders(tx, _erased_at(received), runtime_behind(tx).settings)
     await forget_people(connection, ids)
 
 

@@ -17,6 +17,7 @@ from services.messaging.contacts.queries import hold_by_phone
 from services.messaging.inbound import sql
 from services.messaging.inbound.parsing import read
 from services.messaging.providers.protocol import InboundSms
+from services.messaging.providers.secrets import inbound_key
 from services.messaging.settings import Settings
 from services.messaging.suppressions.usecases import opt_out, rejoin
 from shared import outbox
@@ -53,10 +54,11 @@ async def receive(
     people = await _senders(tx, phones)
     await driver(tx).execute(sql.LOCK_SENDERS, phones)
     until = await erased_since(driver(tx), phones, settings)
-    rows = [_row(message, _sender(message, people, until)) for message in messages]
+    key = inbound_key(settings)
+    rows = [_row(message, _sender(message, people, until), key) for message in messages]
     addresses = {row[0]: message.sender for row, message in zip(rows, messages, strict=True)}
     columns = [list(column) for column in zip(*rows, strict=True)]
-    new = await driver(tx).fetch(sql.STORE, account_id, now, *columns)
+    new = await driver(tx).fetch(sql.STORE, account_id, now, *columns, key)
     for row in sorted(new, key=lambda row: row["received_at"]):
         await _heed(tx, row, addresses[row["id"]], settings, now)
     return len(new)
@@ -83,13 +85,13 @@ async def match_strangers(tx: AsyncSession, phones: Sequence[str]) -> int:
     return len(found)
 
 
-async def forget_senders(tx: AsyncSession, erased_at: Mapping[UUID, datetime]) -> None:
+async def forget_senders(tx: AsyncSession, erased_at: Mapping[UUID, datetime], settings: Settings) -> None:
     """Empty numbers and texts of people who are erased, and those that may be theirs.
 
     What was sent after the erasure is of whoever has the number now.
     """
     ids, until = list(erased_at), [at + CLOCKS_DIFFER for at in erased_at.values()]
-    await driver(tx).execute(sql.ERASE, ids, until)
+    await driver(tx).execute(sql.ERASE, ids, until, inbound_key(settings))
     rows = await driver(tx).fetch(sql.LET_GO, ids, until)
     await match_strangers(tx, sorted({row["sender"] for row in rows if row["sender"] is not None}))
 
@@ -115,12 +117,14 @@ def _sender(message: InboundSms, people: Mapping[str, Sender], until: Mapping[st
     return people.get(message.sender, NOBODY)
 
 
-def _row(message: InboundSms, sender: Sender) -> tuple[Any, ...]:
+def _row(message: InboundSms, sender: Sender, key: bytes) -> tuple[Any, ...]:
     text = message.text.replace("\0", "").encode(errors="replace").decode()[:LONGEST_TEXT]
     meaning = read(text)
     kept = (None, None) if sender.erased else (message.sender, text)
+    said = dedupe_of(message)
+    dedupe = hashlib.sha256(key + said).digest() if sender.erased else said
     return (
-        new_id(), dedupe_of(message), message.provider_id, message.exact, message.line, *kept, sender.person_id,
+        new_id(), dedupe, message.provider_id, message.exact, message.line, *kept, sender.person_id,
         f"{{{','.join(map(str, sender.may_be))}}}", meaning.kind, meaning.number, meaning.keyword,
         message.received_at, *_said(message),
     )  # fmt: skip

@@ -25,9 +25,14 @@ WHERE NOT EXISTS (
     WHERE {TOLD_ELSEWHERE} AND old.sender = new.sender AND old.text = new.text
 ) AND NOT EXISTS (
     SELECT FROM inbound_messages old
-    WHERE {TOLD_ELSEWHERE} AND old.sender IS NULL AND old.dedupe = sha256(new.said_before || convert_to(CASE
-        WHEN old.exact OR old.provider_id IS NULL THEN floor(extract(epoch FROM old.received_at))::bigint::text
-        ELSE old.provider_id END, 'UTF8') || new.said_after)
+    WHERE {TOLD_ELSEWHERE} AND old.sender IS NULL AND old.dedupe = sha256($18::bytea || sha256(
+        new.said_before || convert_to(CASE
+            WHEN old.exact OR old.provider_id IS NULL THEN floor(extract(epoch FROM old.received_at))::bigint::text
+            ELSE old.provider_id END, 'UTF8') || new.said_after
+    ))
+) AND NOT EXISTS (
+    SELECT FROM inbound_messages old
+    WHERE old.account_id = $1 AND old.dedupe = sha256($18::bytea || new.dedupe) AND old.sender IS NULL
 )
 ORDER BY new.dedupe
 ON CONFLICT DO NOTHING
@@ -35,7 +40,7 @@ RETURNING id, line, sender, person_id, meaning, number, keyword, received_at
 """
 """One message may be heard of by a webhook, a poll and a sweep, each telling less or more of it: by the panel's id,
 by the second, or else by an equal text close by. One that an erasure emptied has no text to compare: it is equal if
-what was said now, told as it was then, has its digest."""
+what was said now, told as it was then, has its digest, which is keyed: nobody else can search for who said it."""
 
 LOCK_SENDERS = """
 SELECT pg_advisory_xact_lock(key) FROM (
@@ -75,7 +80,8 @@ WHERE inbound.person_id IS NULL AND inbound.sender = new.phone AND NOT inbound.s
 """
 
 ERASE = """
-UPDATE inbound_messages SET sender = NULL, text = NULL
+UPDATE inbound_messages
+SET sender = NULL, text = NULL, dedupe = CASE WHEN sender IS NULL THEN dedupe ELSE sha256($3::bytea || dedupe) END
 FROM unnest($1::uuid[], $2::timestamptz[]) AS gone (id, until)
 WHERE (person_id = gone.id OR person_id IS NULL AND shared_by @> ARRAY[gone.id]) AND received_at <= gone.until
 """

@@ -213,6 +213,8 @@ RETURNING {COLUMNS}
 """
 
 ERASE_CONTENT = """
-UPDATE messages SET variables = '{}', body = NULL, address = NULL, subject = NULL, text = NULL, html = NULL
+UPDATE messages
+SET variables = '{}', body = NULL, address = NULL, subject = NULL, text = NULL, html = NULL, flight = NULL
 WHERE person_id = ANY($1::uuid[]) OR about_id = ANY($1::uuid[])
 """
+"""The digest too: numbers are so few that whoever guesses the text finds the number it was made of."""

@@ -53,6 +53,11 @@ def erased_address_hash(settings: Settings, phone: str) -> bytes:
     return _keyed(settings, "erased", phone.encode())
 
 
+def inbound_key(settings: Settings) -> bytes:
+    """Return the key of the digests by which texts of erased people are known, should they be told again."""
+    return _keyed(settings, "inbound", b"")
+
+
 def unsubscribe_token(settings: Settings, message_id: UUID) -> str:
     """Return the token of a message's unsubscribe link."""
     signed = message_id.bytes + _keyed(settings, "unsubscribe", message_id.bytes)[:16]
