@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -15,7 +15,6 @@ from shared.persian.text import clean, line, lines
 from shared.web.fields import Code, Instant
 
 NAME_LENGTH, NOTE_LENGTH = 100, 5000
-T = TypeVar("T")
 BIGGEST_AMOUNT: Final = 10**15
 CLOCK_SKEW: Final = timedelta(seconds=5)
 """How far a caller's clock may be ahead of ours before its `occurred_at` counts as the future."""
@@ -38,20 +37,6 @@ def _not_in_the_future(at: datetime) -> datetime:
             },
         )
     return min(at.astimezone(UTC), now)
-
-
-def not_null(value: T | None) -> T:
-    """Refuse null for a field that can be changed, but not emptied; for use as a validator."""
-    if value is None:
-        raise PydanticCustomError(
-            "not_null",
-            "{detail}",
-            {
-                "detail": "This cannot be emptied; leave it out to keep it.",
-                "fa": "این را نمی‌توان تهی کرد؛ برای نگه‌داشتن آن را نفرستید.",
-            },
-        )
-    return value
 
 
 Name = Annotated[str, Field(max_length=NAME_LENGTH), read_by(line)]

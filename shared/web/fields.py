@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
 
 _BEGINS_WITH_A_DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}").match
 
@@ -33,3 +35,17 @@ Number = Annotated[float, Field(strict=True)]
 
 Flag = StrictBool
 """`true` or `false` in a body: neither a text nor a number."""
+
+
+def not_null(value: T | None) -> T:
+    """Refuse null for a field that can be changed, but not emptied; for use as a validator."""
+    if value is None:
+        raise PydanticCustomError(
+            "not_null",
+            "{detail}",
+            {
+                "detail": "This cannot be emptied; leave it out to keep it.",
+                "fa": "این را نمی‌توان تهی کرد؛ برای نگه‌داشتن آن را نفرستید.",
+            },
+        )
+    return value

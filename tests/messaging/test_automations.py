@@ -220,6 +220,8 @@ async def test_two_workers_take_each_step_once(runtime: Runtime) -> None:
         ({"steps": []}, "/steps"),
         ({"steps": [{"type": "shell", "run": "x"}]}, "/steps/0"),
         ({"trigger": "lead.dreamt_of"}, "/trigger"),
+        ({"trigger": None}, "/trigger"),
+        ({"active": None}, "/active"),
         ({"condition": {"field": "first_name", "op": "eq", "value": "x"}}, "/condition/field"),
         ({"condition": {"field": "amount_minor", "op": "eq", "value": "many"}}, "/condition/value"),
     ],

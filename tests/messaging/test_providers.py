@@ -73,6 +73,8 @@ async def test_an_account_is_changed_by_who_saw_its_present_version(client: http
     assert changed.json()["lines"] == hours
     assert (await client.patch(path, json={"paused": False}, headers=tag)).status_code == 412
     assert (await client.patch(path, json={"paused": False})).json()["paused_at"] is None
+    emptied = await client.patch(path, json={"secret": None})
+    assert (emptied.status_code, emptied.json()["errors"][0]["code"]) == (422, "not_null")
 
 
 @pytest.mark.parametrize(

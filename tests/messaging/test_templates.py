@@ -101,6 +101,8 @@ async def test_a_template_is_made_previewed_changed_and_deleted(client: httpx.As
     body = {"bodies": {"fa": {"text": "سفارش {{ order_number }}"}}}
     assert (await client.patch("/v1/templates/order_ready", json=body, headers=tag)).status_code == 200
     assert (await client.patch("/v1/templates/order_ready", json=body, headers=tag)).status_code == 412
+    emptied = await client.patch("/v1/templates/order_ready", json={"title": None})
+    assert (emptied.status_code, emptied.json()["errors"][0]["code"]) == (422, "not_null")
     assert (await client.delete("/v1/templates/order_ready")).status_code == 204
     assert (await client.get("/v1/templates/order_ready")).status_code == 404
 

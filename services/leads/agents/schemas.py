@@ -9,11 +9,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.leads.agents.models import Agent, Role
-from services.leads.fields import CodeText, Name, not_null
+from services.leads.fields import CodeText, Name
 from shared.persian.email_address import Email
 from shared.persian.phone import Mobile
 from shared.web import Page, Principal
-from shared.web.fields import Flag, Whole
+from shared.web.fields import Flag, Whole, not_null
 from shared.web.masking import mask_email, mask_phone
 
 EXAMPLE: dict[str, Any] = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.messaging.automations.steps import Step
-from shared.web.fields import Flag, Whole
+from shared.web.fields import Flag, Whole, not_null
 
 _STEPS: list[Any] = [
     {"type": "wait", "days": 3, "by_product": {"sample": 60}},
@@ -28,6 +28,8 @@ class AutomationPatch(BaseModel):
     )
     delay_s: Whole | None = Field(None, ge=0, le=31_536_000)
     steps: list[Step] | None = Field(None, min_length=1, max_length=50)
+
+    _given = field_validator("active", "trigger", "delay_s", "steps")(not_null)
 
 
 _AUTOMATION: dict[str, Any] = {

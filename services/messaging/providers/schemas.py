@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from shared.contracts.messaging import Purpose
-from shared.web.fields import Flag, Number, Whole
+from shared.web.fields import Flag, Number, Whole, not_null
 
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["08:00"])]
 
@@ -89,6 +89,8 @@ class ProviderPatch(BaseModel):
     lines: list[LineIn] | None = Field(None, min_length=1, max_length=100)
     active: Flag | None = None
     paused: Flag | None = None
+
+    _given = field_validator("*")(not_null)
 
 
 class LineOut(BaseModel):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from shared.contracts.messaging import MessageChannel, Purpose
+from shared.web.fields import not_null
 
 TemplateCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.\-]{0,63}$", examples=["thank_you"])]
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", examples=["order_number"])]
@@ -66,6 +67,8 @@ class TemplatePatch(BaseModel):
     title_fa: str | None = Field(None, min_length=1, max_length=200)
     variables: list[VariableName] | None = Field(None, max_length=50)
     bodies: Bodies | None = None
+
+    _given = field_validator("*")(not_null)
 
 
 _TEMPLATE: dict[str, Any] = {
