@@ -31,6 +31,14 @@ ABOUT_PEOPLE = {
 """Routes that show personal data to whoever may see it; so the walk would find what is not masked."""
 
 
+CHANGED = {
+    "PATCH /v1/leads/{lead_id}", "POST /v1/leads/{lead_id}/touches", "PATCH /v1/agents/{agent_id}",
+    "PATCH /v1/customers/{person_id}", "POST /v1/tickets/{ticket_id}/answer", "POST /v1/tickets/{ticket_id}/resolve",
+    "POST /v1/tickets/{ticket_id}/reopen",
+}  # fmt: skip
+"""Routes that change somebody's data and show them, and that could be asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Played:
     """A deployment in which the story was played, its lead, and by the path of a list the id of something in it."""
@@ -52,10 +60,11 @@ class Played:
     def personal(self) -> list[str]:
         """Return what nobody may read of the person without `pii:read`, as an answer would hold it."""
         number = self.lead["phone"].removeprefix("+98")
-        return [number, self.lead["first_name"], self.lead["last_name"], EMAIL, STAFF_EMAIL, NOTE]
+        return [number, self.lead["first_name"], self.lead["last_name"], EMAIL, STAFF_EMAIL, NOTE, BORN, BORN_JALALI]
 
 
 EMAIL, STAFF_EMAIL, NOTE = "sara@example.org", "staff@example.org", "یادداشت محرمانه"
+BORN, BORN_JALALI = "1990-05-12", "1369-02-22"
 
 
 def routes() -> Iterator[Walked]:
@@ -89,13 +98,24 @@ async def played(tmp_path: Path) -> AsyncIterator[Played]:
 
 
 async def _tell_more(http: httpx.AsyncClient) -> None:
-    """Add what the story leaves out: a lead with a note and an address, an agent with an address, an opt-out."""
+    """Add what the story leaves out: notes and addresses wherever there may be any, an opt-out, a text of our own."""
     new = {"first_name": "نازنین", "last_name": "آزمایشی", "email": EMAIL, "source": "website", "note": NOTE}
     (await http.post("/v1/leads", json=new)).raise_for_status()
     staff = {"first_name": "نیما", "last_name": "آزمایشی", "email": STAFF_EMAIL, "phone": "09990009998"}
     (await http.post("/v1/agents", json=staff)).raise_for_status()
     refused = {"phone": "09990009997"}
     (await http.post("/v1/suppressions", json=refused)).raise_for_status()
+    lead = next(lead for lead in (await http.get("/v1/leads")).json()["items"] if lead["phone"])
+    touch = {"channel": "call", "note": NOTE}
+    (await http.post(f"/v1/leads/{lead['id']}/touches", json=touch)).raise_for_status()
+    own = {"person_id": lead["person_id"], "text": NOTE, "purpose": "service"}
+    (await http.post("/v1/messages", json=own)).raise_for_status()
+    complaint = {"person_id": lead["person_id"], "kind": "complaint", "subject": NOTE, "text": NOTE}
+    ticket = (await http.post("/v1/tickets", json=complaint)).raise_for_status().json()
+    (await http.post(f"/v1/tickets/{ticket['id']}/answer", json={"text": NOTE})).raise_for_status()
+    known = await http.patch(f"/v1/customers/{lead['person_id']}", json={"emails": [EMAIL], "birth_date": BORN})
+    known.raise_for_status()
+    (await http.post("/sandbox/replies", json={"from": lead["phone"], "text": NOTE})).raise_for_status()
 
 
 async def _played(deployment: Deployment, http: httpx.AsyncClient, data: Path) -> Played:
@@ -104,7 +124,8 @@ async def _played(deployment: Deployment, http: httpx.AsyncClient, data: Path) -
     ids = {"/v1/leads": lead["id"], "/v1/customers": lead["person_id"], "/v1/metrics": "retention"}
     for route in reading():
         if route.parameters and route.listed not in ids:
-            item = (await http.get(route.listed)).json()["items"][-1]
+            items = (await http.get(route.listed)).json()["items"]
+            item = next((each for each in items if NOTE in str(each)), items[-1])
             ids[route.listed] = item.get(route.parameters[0]) or item["id"]
     return Played(deployment.url, (data / "keys" / "private.pem").read_text(), lead, ids)
 
@@ -125,10 +146,16 @@ async def test_a_person_is_shown_to_those_only_who_may_see_them(played: Played) 
 
 
 async def _writing_shows_no_more(masked: httpx.AsyncClient, played: Played) -> None:
-    for path in (f"/v1/leads/{played.lead['id']}", f"/v1/customers/{played.lead['person_id']}"):
-        answer = await masked.patch(path, json={})
-        assert answer.status_code == 200, answer.text
-        assert [each for each in played.personal if each in answer.text] == []
+    """Whatever becomes of a change, its answer shows no more than reading does, of who was there before."""
+    changed = set()
+    for route in routes():
+        if route.method in {"POST", "PATCH"} and route.parameters and not (route.is_public or route.is_preview):
+            body = {} if route.method == "PATCH" else route.example
+            answer = await masked.request(route.method, played.path_of(route), json=body)
+            assert [each for each in played.personal if each in answer.text] == [], str(route)
+            changed |= {str(route)} if answer.is_success else set()
+
+    assert CHANGED - changed == set()
 
 
 async def _another_agent_sees_nothing(played: Played) -> None:

@@ -42,6 +42,11 @@ class Walked:
         return is_public(self.scopes)
 
     @property
+    def is_preview(self) -> bool:
+        """Tell whether it only shows the caller what they have given."""
+        return self.path.endswith("/preview")
+
+    @property
     def parameters(self) -> list[str]:
         return PARAMETER.findall(self.path)
 
