@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from services.embedded import SERVICES
 from services.settings_page import render, written_default
 from shared.bus import EventBus
 from shared.db import Database
+from shared.errors import PeyvandError
 from shared.migrate import check
 from shared.routes import OPERATIONAL, service_for
 from shared.service import Runtime, Service
@@ -127,6 +129,23 @@ def _exemplified(content: dict[str, Any], description: dict[str, Any]) -> bool:
     if "$ref" in schema:
         schema = description["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
     return "example" in schema or "examples" in schema or schema.get("type") == "string"
+
+
+def test_a_code_of_a_refusal_means_one_status_in_all_services() -> None:
+    for service in SERVICES:
+        app_of(service)
+    statuses: dict[str, set[int]] = {}
+    for refusal in refusals(PeyvandError):
+        statuses.setdefault(refusal.code, set()).add(refusal.status)
+
+    assert {code: found for code, found in statuses.items() if len(found) > 1} == {}
+    assert statuses["person_erased"] == {410}
+
+
+def refusals(of: type[PeyvandError]) -> Iterator[type[PeyvandError]]:
+    for kind in of.__subclasses__():
+        yield kind
+        yield from refusals(kind)
 
 
 @services

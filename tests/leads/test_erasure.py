@@ -69,7 +69,7 @@ async def test_nothing_is_told_of_an_erased_person_any_more(runtime: Runtime, cl
         await client.post(f"{path}/touches", json={"channel": "call"}),
     ]
 
-    assert [(reply.status_code, reply.json()["code"]) for reply in refused] == [(409, "person_erased")] * 5
+    assert [(reply.status_code, reply.json()["code"]) for reply in refused] == [(410, "person_erased")] * 5
     assert await personal_data(runtime, lead) == []
     assert (await client.patch(path, json={"campaign": "yalda"})).status_code == 200
 
@@ -88,7 +88,7 @@ async def test_a_lead_of_an_erased_person_is_not_taken_up_again(runtime: Runtime
     await client.delete(f"/v1/leads/{lead['id']}")
     answer = await client.post(f"/v1/leads/{lead['id']}/reopen")
 
-    assert (answer.status_code, answer.json()["code"]) == (409, "person_erased")
+    assert (answer.status_code, answer.json()["code"]) == (410, "person_erased")
     assert (await read(client, lead))["status"] == "disqualified"
 
 

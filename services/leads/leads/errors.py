@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
+from shared.errors import Conflict, FieldError, Gone, Invalid, NotFound, Unavailable
 
 
 class LeadNotFound(NotFound):
@@ -64,10 +64,12 @@ class LeadIsMerged(Conflict):
         )
 
 
-class LeadOfErasedPerson(Conflict):
+class LeadOfErasedPerson(Gone):
     """There is nobody left to answer."""
 
     code = "person_erased"
+    title = "The person was erased"
+    title_fa = "اطلاعات این شخص پاک شده است"
 
     def __init__(self, lead_id: UUID) -> None:
         super().__init__(
