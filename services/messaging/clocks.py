@@ -8,7 +8,7 @@ from functools import partial
 from services.messaging.automations.runs import step_runs
 from services.messaging.contacts.marks import forget_marks
 from services.messaging.inbound.polling import match_late_cards, poll_inbound, sweep_inbound
-from services.messaging.messages.delivery import apply_reports, forget_reports, poll_reports
+from services.messaging.messages.delivery import apply_late_reports, apply_reports, forget_reports, poll_reports
 from services.messaging.messages.reconciliation import expire_leases, reconcile
 from services.messaging.messages.sending import send_lane
 from services.messaging.messages.statuses import LANES, Lane
@@ -28,6 +28,7 @@ clocks = (
     Clock("expire sending leases", 1.0, expire_leases),
     Clock("reconcile unknown messages", 1.0, reconcile),
     Clock("apply delivery reports", 0.3, apply_reports),
+    Clock("apply late delivery reports", 600.0, apply_late_reports),
     Clock("poll delivery reports", 0.5, poll_reports),
     Clock("forget delivery reports", 3_600.0, forget_reports),
     Clock("poll inbound messages", 0.5, poll_inbound),

@@ -291,6 +291,22 @@ async def test_reports_may_come_before_the_answer_twice_and_in_the_wrong_order(
     assert await fetchval(runtime, "SELECT count(*) FROM delivery_reports") == 0
 
 
+async def test_a_report_that_came_long_before_its_message_was_known_is_looked_at_seldom_and_applied_all_the_same(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    person = await known_person(runtime)
+    await client.post(accounts.webhook_paths["delivery"], json={"messageId": 80000001, "deliveryState": 1})
+    with moved(timedelta(hours=1)):
+        await queued(runtime, intent(person))
+        await turn(runtime, SEND)
+        await turn(runtime, "apply delivery reports")
+        assert await statuses(runtime) == [("sent", None)]
+        await turn(runtime, "apply late delivery reports")
+
+    assert await statuses(runtime) == [("delivered", None)]
+    assert await fetchval(runtime, "SELECT count(*) FROM delivery_reports") == 0
+
+
 async def test_a_report_of_an_unanswered_send_waits_until_it_is_known_whose_it_is(
     client: httpx.AsyncClient, runtime: Runtime, panel: Panel, accounts: SandboxAccounts
 ) -> None:

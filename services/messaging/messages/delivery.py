@@ -32,6 +32,10 @@ log = structlog.get_logger(__name__)
 
 BATCH: Final = 1_000
 KEEP_UNMATCHED: Final = timedelta(days=7)
+LATELY: Final = timedelta(minutes=2)
+"""For so long each turn looks for the message of a report. An account may be shared with another system, and all that
+is reported of its messages waits here for a week: to look for those again and again would be most of the work."""
+
 POLL_AFTER_S: Final = (2, 3, 5, 10, 30, 60, 300, 900, 3_600, 7_200, 14_400, 28_800, 43_200, 86_400)
 """Waits between the times a message's delivery is asked for; after the last it stays as it is."""
 
@@ -44,10 +48,19 @@ async def store_reports(tx: AsyncSession, account_id: UUID, reports: Sequence[tu
 
 
 async def apply_reports(runtime: Runtime) -> int:
-    """Apply the reports whose messages are known; return how many there were."""
+    """Apply the reports that were heard lately and whose messages are known; return how many there were."""
+    return await _apply_heard(runtime, utcnow() - LATELY)
+
+
+async def apply_late_reports(runtime: Runtime) -> int:
+    """Apply the reports whose messages became known only later, or that nobody applied when they came."""
+    return await _apply_heard(runtime, utcnow() - 2 * KEEP_UNMATCHED)
+
+
+async def _apply_heard(runtime: Runtime, since: datetime) -> int:
     now = utcnow()
     async with runtime.db.transaction() as tx:
-        rows = await driver(tx).fetch(sql.TAKE_REPORTS, BATCH)
+        rows = await driver(tx).fetch(sql.TAKE_REPORTS, BATCH, since)
         if rows:
             await _apply(tx, rows, runtime.settings, now)
             await driver(tx).execute(sql.DROP_REPORTS, [row["report_id"] for row in rows])

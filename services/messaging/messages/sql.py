@@ -171,7 +171,8 @@ SELECT report.id AS report_id, report.code, {", ".join(f"message.{name.strip()}"
        message.status, message.address, message.account_id
 FROM delivery_reports report
 JOIN messages message ON message.account_id = report.account_id AND message.provider_id = report.provider_id
-ORDER BY report.id
+WHERE report.heard_at >= $2
+ORDER BY report.heard_at, report.id
 LIMIT $1
 FOR UPDATE SKIP LOCKED
 """
