@@ -11,7 +11,13 @@ from services.messaging.settings import Settings
 
 def lint_rules(settings: Settings) -> LintRules:
     """Return what an SMS must have and must not have."""
-    return LintRules(settings.longest_sms, settings.opt_out_text, settings.filtered_words, settings.links_allowed)
+    return LintRules(
+        settings.longest_sms,
+        settings.opt_out_text,
+        settings.filtered_words,
+        settings.links_allowed,
+        settings.part_units,
+    )
 
 
 def limits(settings: Settings) -> Limits:

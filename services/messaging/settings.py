@@ -11,6 +11,8 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from services.messaging.providers.addresses import LOOPBACK, Reach
 from shared.settings import ServiceSettings
 
+PartUnits = Annotated[int, Field(ge=2, le=160)]
+
 
 class Settings(ServiceSettings):
     """What the messaging service runs with, read from `MESSAGING_…`."""
@@ -34,6 +36,11 @@ class Settings(ServiceSettings):
     )
     links_allowed: bool = Field(default=True, description="Whether an SMS may hold a link; some panels refuse them.")
     longest_sms: int = Field(900, ge=70, description="Longest SMS in characters; most panels refuse more.")
+    part_units: Annotated[tuple[PartUnits, PartUnits, PartUnits, PartUnits], NoDecode] = Field(
+        (160, 153, 70, 67),
+        description="What panels bill as a part, comma-separated: the only part and one of several in GSM-7, then in "
+        "UCS-2, as Persian is sent. Some bill Persian from 66 on: `160,153,66,63`.",
+    )
     opt_out_text: str = Field("لغو۱۱", description="What a promotional SMS must contain, in any digits.")
     reconcile_after_s: float = Field(
         3, ge=0, description="How long after an unanswered request the provider's reports are first searched for it."
@@ -78,7 +85,7 @@ class Settings(ServiceSettings):
         named = [ip_network(each) for each in self.private_networks]
         return Reach([*named, *(LOOPBACK if self.mode == "embedded" else ())])
 
-    @field_validator("filtered_words", "private_networks", mode="before")
+    @field_validator("filtered_words", "private_networks", "part_units", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -14,8 +14,10 @@ from services.messaging.messages.decision import Facts, Limits, Outcome, Renderi
 from services.messaging.messages.hours import opens_at
 from services.messaging.messages.lint import LintRules, lint
 from services.messaging.providers.routing import Route
+from services.messaging.settings import Settings
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.ids import new_id
+from shared.settings import SettingsError, load
 
 TEHRAN = ZoneInfo("Asia/Tehran")
 NOON = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
@@ -183,3 +185,9 @@ def test_a_line_opens_at_the_hour_of_its_zone(at: str, hours: tuple[str, str], e
 )
 def test_a_text_is_held_against_the_rules_of_the_market(text: str, purpose: str, expected: str | None) -> None:
     assert lint(text, channel="sms", purpose=purpose, rules=RULES) == expected
+
+
+@pytest.mark.parametrize("given", ["160,153,70", "160,153,70,x", "160,153,70,1"])
+def test_parts_that_cannot_be_are_refused_at_start(given: str) -> None:
+    with pytest.raises(SettingsError, match="MESSAGING_PART_UNITS"):
+        load(Settings, database_url="postgresql://nowhere", mode="embedded", part_units=given)

@@ -9,12 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
+from services.messaging.app import SERVICE
+from services.messaging.providers.usecases import ensure_sandbox_accounts
 from services.messaging.suppressions.usecases import pause_promotion
 from shared.clock import moved, utcnow
 from shared.contracts.customers import CustomerErased, CustomerMerged
 from shared.contracts.messaging import MessageCancelled, MessageQueued, MessageSent
 from shared.ids import new_id
 from shared.service import Runtime
+from tests.conftest import MakeRuntime
 from tests.messaging.conftest import Panel
 from tests.messaging.people import SARA_PHONE, captured, card
 from tests.messaging.sending import execute, fetchval, intent, known_person, queued, statuses
@@ -173,6 +176,21 @@ async def test_a_message_that_waits_goes_by_the_purpose_that_its_template_has_by
 
     assert sorted(await statuses(runtime), key=str) == [("sent", None), ("suppressed", "no_consent")]
     assert {event.purpose for event in await published(runtime, MessageSent)} == {"promotional"}
+
+
+async def test_a_text_is_billed_by_the_parts_that_the_settings_say(make_runtime: MakeRuntime, panel: Panel) -> None:
+    runtime = await make_runtime(SERVICE, part_units=(160, 153, 66, 63))
+    async with runtime.db.transaction() as tx:
+        await ensure_sandbox_accounts(tx, runtime.settings, base_url=panel.base_url)
+    [message] = await queued(runtime, intent(await known_person(runtime), "آ" * 67))
+    await turn(runtime, SEND)
+    async with api.client(runtime) as client:
+        sent = (await client.get(f"/v1/messages/{message}")).json()
+        template = {"code": "long", "purpose": "service", "title": "x", "title_fa": "x"}
+        await client.post("/v1/templates", json={**template, "bodies": {"fa": {"text": "آ" * 67}}})
+        preview = (await client.post("/v1/templates/long/preview", json={})).json()
+
+    assert (sent["status"], sent["parts"], preview["parts"]) == ("sent", 2, 2)
 
 
 @pytest.mark.usefixtures("accounts")

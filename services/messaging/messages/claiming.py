@@ -14,11 +14,12 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.messaging.contacts.cards import Card
-from services.messaging.limits import limits
+from services.messaging.limits import limits, lint_rules
 from services.messaging.messages import sql
 from services.messaging.messages.content import Content
 from services.messaging.messages.decision import Decision, Facts, Limits, Outcome, decide
 from services.messaging.messages.gathering import Batch, gather
+from services.messaging.messages.lint import LintRules, size
 from services.messaging.messages.statuses import LANES, Lane, Status
 from services.messaging.messages.telling import tell
 from services.messaging.providers.buckets import RESERVED_FOR_HIGHER_LANES, available, spend
@@ -26,7 +27,6 @@ from services.messaging.providers.models import ProviderAccount
 from services.messaging.providers.protocol import Outgoing
 from services.messaging.providers.routing import Route, routes_for, tried_last
 from services.messaging.settings import Settings
-from shared import sms
 from shared.db import driver
 from shared.ids import new_id
 
@@ -234,7 +234,7 @@ async def _postpone(tx: AsyncSession, waiting: Sequence[Ready], reason: str, unt
 async def _mark(tx: AsyncSession, cleared: Sequence[Ready], batch: Batch, settings: Settings, now: datetime) -> Claimed:
     """Write down what is sent, to whom and over which line; the commit comes before the call."""
     claimed = Claimed(new_id(), now, defaultdict(list), dict(batch.accounts))
-    columns = _columns([_sent_columns(each) for each in cleared])
+    columns = _columns([_sent_columns(each, lint_rules(settings)) for each in cleared])
     await driver(tx).execute(
         sql.MARK_SENDING,
         [each.row["id"] for each in cleared],
@@ -248,7 +248,7 @@ async def _mark(tx: AsyncSession, cleared: Sequence[Ready], batch: Batch, settin
     return claimed
 
 
-def _sent_columns(each: Ready) -> tuple[object, ...]:
+def _sent_columns(each: Ready, rules: LintRules) -> tuple[object, ...]:
     sent = each.outgoing
-    parts = sms.parts(sent.text).count if each.row["channel"] == "sms" else None
+    parts = size(sent.text, rules).count if each.row["channel"] == "sms" else None
     return (each.account_id, sent.line, sent.address, sent.subject, sent.text, sent.html, parts, each.flight)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
+from shared import sms
 from shared.persian.text import fold
 
 _LINK: Final = re.compile(
@@ -24,6 +25,8 @@ class LintRules:
     opt_out_text: str
     filtered_words: Sequence[str] = ()
     links_allowed: bool = True
+    part_units: tuple[int, int, int, int] = (160, 153, 70, 67)
+    """What fits in the only part and in one of several: in GSM-7, then in UCS-2."""
 
 
 def lint(text: str, *, channel: str, purpose: str, rules: LintRules) -> str | None:
@@ -37,12 +40,17 @@ def lint(text: str, *, channel: str, purpose: str, rules: LintRules) -> str | No
         return None
     if len(text) > rules.longest:
         return "too_long"
-    folded = _squeezed(text)
-    if purpose == "promotional" and _squeezed(rules.opt_out_text) not in folded:
+    if purpose == "promotional" and _squeezed(rules.opt_out_text) not in _squeezed(text):
         return "opt_out_text_missing"
     if any(_has_word(text, word) for word in rules.filtered_words):
         return "filtered_word"
     return "link" if not rules.links_allowed and _LINK(text) else None
+
+
+def size(text: str, rules: LintRules) -> sms.Parts:
+    """Return the parts that the deployment's panels bill a text as."""
+    single_gsm, multi_gsm, single_ucs2, multi_ucs2 = rules.part_units
+    return sms.parts(text, single_gsm=single_gsm, multi_gsm=multi_gsm, single_ucs2=single_ucs2, multi_ucs2=multi_ucs2)
 
 
 def _has_word(text: str, word: str) -> bool:

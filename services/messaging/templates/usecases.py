@@ -9,12 +9,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.messaging.automations.models import Automation
-from services.messaging.messages.lint import LintRules, lint
+from services.messaging.messages.lint import LintRules, lint, size
 from services.messaging.templates.errors import TemplateExists, TemplateInUse, TemplateInvalid, TemplateNotFound
 from services.messaging.templates.models import Template
 from services.messaging.templates.rendering import PROVIDED, Body, Rendered, RenderError, check, render
 from services.messaging.templates.schemas import BodySchema, PreviewOut, TemplateCreate, TemplatePatch
-from shared import sms
 from shared.clock import utcnow
 from shared.errors import FieldError
 
@@ -89,14 +88,14 @@ def body_for(bodies: Mapping[str, Any], locale: str) -> Body:
 
 
 def _sized(template: Template, rendered: Rendered, rules: LintRules) -> PreviewOut:
-    size = sms.parts(rendered.text) if template.channel == "sms" else None
+    billed = size(rendered.text, rules) if template.channel == "sms" else None
     return PreviewOut(
         text=rendered.text,
         subject=rendered.subject,
         html=rendered.html,
-        encoding=size.encoding if size else None,
-        units=size.units if size else None,
-        parts=size.count if size else None,
+        encoding=billed.encoding if billed else None,
+        units=billed.units if billed else None,
+        parts=billed.count if billed else None,
         characters=len(rendered.text),
         lint=lint(rendered.text, channel=template.channel, purpose=template.purpose, rules=rules),
     )
