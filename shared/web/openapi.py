@@ -34,7 +34,7 @@ MATCH_PARAMETER = {
     "in": "header",
     "required": False,
     "description": "The `ETag` that was read before: refused with 412 where somebody else has changed it meanwhile.",
-    "schema": {"type": "string", "maxLength": 255},
+    "schema": {"type": "string"},
     "example": '"1"',
 }
 
