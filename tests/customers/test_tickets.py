@@ -131,11 +131,21 @@ async def test_a_ticket_is_assigned_answered_resolved_and_opened_again(
     assert (resolved["status"], resolved["cause"], resolved["agent_id"]) == ("resolved", "product", str(agent_id))
     assert [each["text"] for each in resolved["answers"]] == ["بررسی می‌کنیم.", "درست شد."]
     assert (reopened["status"], reopened["reopened"], reopened["opened_at"]) == ("open", 1, ticket["opened_at"])
+    assert (reopened["cause"], reopened["resolved_at"]) == (None, None)
     assert (await client.get(path)).json() == reopened
     assert len(await published(runtime, TicketAssigned)) == 1
     assert [event.first for event in await published(runtime, TicketAnswered)] == [True, False]
     assert [event.cause for event in await published(runtime, TicketResolved)] == ["product"]
     assert [str(event.ticket_id) for event in await published(runtime, TicketReopened)] == [ticket["id"]]
+
+
+async def test_an_answer_in_the_name_of_nobody_we_know_is_refused(client: httpx.AsyncClient) -> None:
+    ticket = await ticket_of(client, (await opened(client))["id"])
+
+    refused = await client.post(f"/v1/tickets/{ticket['id']}/answer", json={"text": "بله", "agent_id": str(new_id())})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_agent")
+    assert (await client.get(f"/v1/tickets/{ticket['id']}")).json()["answers"] == []
 
 
 async def test_what_is_resolved_is_resolved_once(runtime: Runtime, client: httpx.AsyncClient) -> None:

@@ -121,12 +121,11 @@ async def assign_ticket(ticket_id: UUID, body: AssignIn, tx: Tx, principal: Prin
     summary="Record what the customer was told",
     response_model=TicketOut,
     dependencies=[requires("customers:write")],
-    responses=problems(TicketNotFound, TicketIsResolved, PersonErased),
+    responses=problems(TicketNotFound, TicketIsResolved, PersonErased, UnknownAgent),
 )
 async def answer_ticket(ticket_id: UUID, body: AnswerIn, tx: Tx, principal: PrincipalDep) -> TicketOut:
     """Record an answer. The first one ends the wait for a first response."""
-    agent_id = body.agent_id or principal.agent_id
-    ticket = await usecases.answer_ticket(tx, ticket_id, body.text, agent_id=agent_id, now=utcnow())
+    ticket = await usecases.answer_ticket(tx, ticket_id, body, by=principal.agent_id, now=utcnow())
     about(tx, ticket.person_id)
     return TicketOut.of(ticket, personal=principal.sees_personal_data)
 

@@ -113,10 +113,10 @@ class Ticket(Base):
         return self._event(TicketResolved, at=at, cause=cause, opened_at=self.opened_at)
 
     def reopen(self, *, at: datetime) -> TicketReopened:
-        """Open a resolved ticket again."""
+        """Open a resolved ticket again; what has caused it is open too."""
         if self.status != "resolved":
             raise TicketIsNotResolved(self.id)
-        self.status, self.resolved_at = "open", None
+        self.status, self.cause, self.resolved_at = "open", None, None
         self.reopened += 1
         return self._event(TicketReopened, at=at, opened_at=self.opened_at)
 

@@ -17,7 +17,7 @@ from services.customers.people.identity import resolve_many
 from services.customers.tickets.agents import manager_for, refuse_unknown
 from services.customers.tickets.errors import TicketNotFound
 from services.customers.tickets.models import Cause, Ticket
-from services.customers.tickets.schemas import TicketCreate
+from services.customers.tickets.schemas import AnswerIn, TicketCreate
 from shared import outbox
 from shared.contracts.surveys import SurveyAnswered
 from shared.db import driver
@@ -80,10 +80,8 @@ async def assign_ticket(tx: AsyncSession, ticket_id: UUID, agent_id: UUID, *, no
     return await _with_answers(tx, ticket)
 
 
-async def answer_ticket(
-    tx: AsyncSession, ticket_id: UUID, text: str, *, agent_id: UUID | None, now: datetime
-) -> Ticket:
-    """Record what the customer was told; nothing more is written about one who was erased.
+async def answer_ticket(tx: AsyncSession, ticket_id: UUID, body: AnswerIn, *, by: UUID | None, now: datetime) -> Ticket:
+    """Record what the customer was told, by the agent named or else `by`; nothing is written about one who was erased.
 
     An erasure empties the ticket, so it has waited for this transaction, or was waited for by the lock.
     """
@@ -91,7 +89,9 @@ async def answer_ticket(
     _, erased = await resolve_many(driver(tx), [ticket.person_id])
     if erased:
         raise PersonErased(ticket.person_id)
-    answer, event = ticket.answer(text, agent_id=agent_id, at=now)
+    if body.agent_id is not None:
+        await refuse_unknown(driver(tx), body.agent_id)
+    answer, event = ticket.answer(body.text, agent_id=body.agent_id or by, at=now)
     tx.add(answer)
     outbox.add(tx, event)
     return await _with_answers(tx, ticket)
