@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -16,6 +16,16 @@ def common(name: str) -> AliasChoices:
     """Name a setting that all services share: `PEYVAND_<NAME>` in the environment, `<name>` from code."""
     return AliasChoices(f"PEYVAND_{name.upper()}", name)
 
+
+def split_words(value: object) -> object:
+    """Read what is comma-separated; what is no text is left to the field's own check."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+COMMA_SEPARATED = BeforeValidator(split_words)
+"""Reads a setting that holds several values; beside `NoDecode`, as they are no JSON."""
+
+Words = Annotated[tuple[str, ...], NoDecode, COMMA_SEPARATED]
 
 SECRET_LENGTH = 32
 
@@ -92,12 +102,12 @@ class ServiceSettings(BaseSettings):
         validation_alias=common("time_zone"),
         description="Zone of periods, working hours and sending hours.",
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    cors_origins: Words = Field(
         (),
         validation_alias=common("cors_origins"),
         description="Origins whose pages may call the API, comma-separated.",
     )
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+    trusted_proxies: Words = Field(
         (),
         validation_alias=common("trusted_proxies"),
         description="Addresses or networks of the ingress, comma-separated: its X-Forwarded-For says who calls.",
@@ -174,11 +184,6 @@ class ServiceSettings(BaseSettings):
     log_format: Literal["json", "text"] = Field(
         "json", validation_alias=common("log_format"), description="One JSON object a line, or text for people."
     )
-
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("time_zone")
     @classmethod

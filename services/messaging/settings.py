@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.messaging.providers.addresses import LOOPBACK, Reach
-from shared.settings import ServiceSettings
+from shared.settings import COMMA_SEPARATED, ServiceSettings, Words
 
 PartUnits = Annotated[int, Field(ge=2, le=160)]
 
@@ -31,12 +31,12 @@ class Settings(ServiceSettings):
     )
     promotional_per_day: int = Field(2, ge=0, description="Promotional messages a person gets in 24 hours at most.")
     promotional_per_week: int = Field(5, ge=0, description="Promotional messages a person gets in 7 days at most.")
-    filtered_words: Annotated[tuple[str, ...], NoDecode] = Field(
+    filtered_words: Words = Field(
         (), description="Words that no SMS may contain, comma-separated; panels refuse or delay texts with them."
     )
     links_allowed: bool = Field(default=True, description="Whether an SMS may hold a link; some panels refuse them.")
     longest_sms: int = Field(900, ge=70, description="Longest SMS in characters; most panels refuse more.")
-    part_units: Annotated[tuple[PartUnits, PartUnits, PartUnits, PartUnits], NoDecode] = Field(
+    part_units: Annotated[tuple[PartUnits, PartUnits, PartUnits, PartUnits], NoDecode, COMMA_SEPARATED] = Field(
         (160, 153, 70, 67),
         description="What panels bill as a part, comma-separated: the only part and one of several in GSM-7, then in "
         "UCS-2, as Persian is sent. Some bill Persian from 66 on: `160,153,66,63`.",
@@ -52,7 +52,7 @@ class Settings(ServiceSettings):
         5, ge=0.2, description="Seconds between two fetches of what people wrote, from a panel that does not push it."
     )
     clock_skew_s: float = Field(5, ge=0, description="How far a provider's clock may be behind ours.")
-    private_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+    private_networks: Words = Field(
         (),
         description="Networks that are not public in which panels and mail servers may be, comma-separated "
         "(`10.1.0.0/16`); accounts that lead elsewhere inside are refused. Embedded, this host is always among them.",
@@ -84,8 +84,3 @@ class Settings(ServiceSettings):
         """Return which addresses accounts may lead to."""
         named = [ip_network(each) for each in self.private_networks]
         return Reach([*named, *(LOOPBACK if self.mode == "embedded" else ())])
-
-    @field_validator("filtered_words", "private_networks", "part_units", mode="before")
-    @classmethod
-    def _split_words(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.settings import SettingsError
+from shared.settings import COMMA_SEPARATED, SettingsError, Words
 
 DEFAULT_API_KEY = "peyvand-sandbox"
 DEFAULT_TEST_KEY = "peyvand-sandbox-test"
@@ -27,13 +27,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the sandbox's HTTP server listens on.")
     port: int = Field(8025, ge=0, le=65535, description="Port that the sandbox's HTTP server listens on.")
     time_zone: str = Field("Asia/Tehran", description="Zone of the panel's days.")
-    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
-        (DEFAULT_API_KEY,), description="Keys that X-API-KEY may carry, comma-separated."
-    )
-    test_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+    api_keys: Words = Field((DEFAULT_API_KEY,), description="Keys that X-API-KEY may carry, comma-separated.")
+    test_keys: Words = Field(
         (DEFAULT_TEST_KEY,), description="Keys of kind Sandbox: answered alike, nothing sent, nothing in the reports."
     )
-    lines: Annotated[tuple[int, ...], NoDecode] = Field(
+    lines: Annotated[tuple[int, ...], NoDecode, COMMA_SEPARATED] = Field(
         (DEFAULT_LINE,), description="The account's lines, comma-separated."
     )
     credit: float = Field(1_000_000, ge=0, description="Messages left at the first start.")
@@ -41,11 +39,6 @@ class Settings(BaseSettings):
     smtp_host: str = Field("127.0.0.1", description="Address that the mail server listens on.")
     smtp_port: int = Field(2525, ge=0, le=65535, description="Port of the mail server; 0 takes a free one.")
     smtp_starttls: bool = Field(default=False, description="Offer STARTTLS, with a certificate made at start.")
-
-    @field_validator("api_keys", "test_keys", "lines", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 def from_environment() -> Settings:
