@@ -75,6 +75,7 @@ async def apply_batch(
             await _each(tx, runtime, events, kind)
     if Kind.OWN in kinds:
         await erasure.forget(tx, erased)
+        await erasure.forget_before(tx, cards)
     await flush(tx)
     await flush_session(tx)
 

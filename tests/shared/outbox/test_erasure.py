@@ -17,7 +17,7 @@ from shared.errors import Conflict
 from shared.ids import new_id
 from shared.outbox import wire
 from shared.outbox.consumer import Consumer
-from shared.outbox.drain import drain
+from shared.outbox.drain import TRIES, drain
 from shared.outbox.handling import apply_batch
 from shared.outbox.parking import open_parking, park, wait_behind
 from shared.outbox.writing import encode
@@ -136,6 +136,34 @@ async def test_an_erasure_waits_for_a_batch_that_parks_a_card_and_takes_that_awa
     await erasing
 
     assert await fetch(runtime, "SELECT FROM parked") == []
+
+
+async def test_a_card_that_failed_after_the_erasure_was_heard_goes_with_its_tombstone(
+    make_runtime: MakeRuntime,
+) -> None:
+    async def refuse_names(tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:
+        if any(card.card for card in cards):
+            raise Conflict("Never.")
+        await copy_cards(tx, cards)
+
+    consumer = Consumer("echo")
+    consumer.cards(CONTACTS)(refuse_names)
+    runtime = await make_runtime(echo(consumer), partitions=1)
+    await runtime.bus.create_topics(TOPICS, partitions=1)
+    person, other = new_id(), new_id()
+    await erase(runtime, person)
+    for key, first_name in ((person, "سارا"), (other, "نازنین")):
+        await name(runtime, key, first_name)
+        await relay_all(runtime)
+        await hear_all(runtime)
+    await name(runtime, person, None)
+    await relay_all(runtime)
+    await hear_all(runtime)
+    for _ in range(TRIES + 1):
+        await drain(runtime, backoff_s=(0,))
+
+    left = await fetch(runtime, "SELECT key, state FROM parked")
+    assert [tuple(row) for row in left] == [(other, "dead")]
 
 
 async def somebody_waits(runtime: Runtime) -> bool:
