@@ -8,9 +8,10 @@ import httpx
 from shared.contracts.cards import ContactCard
 from shared.contracts.customers import CustomerCreated, CustomerMerged, CustomerStageChanged
 from shared.ids import new_id
+from shared.outbox.handling import apply_batch
 from shared.service import Runtime
 from tests.customers.people import OTHER_PHONE, PHONE, card, converted, opened
-from tests.support.events import deliver, published, published_cards, turn
+from tests.support.events import deliver, published, published_cards, record_of, turn
 
 
 async def test_a_converted_lead_becomes_a_customer_with_the_name_and_number_of_its_card(
@@ -49,6 +50,18 @@ async def test_a_fact_before_its_card_opens_the_customer_and_the_card_fills_it_i
     sent = (await published_cards(runtime))[person_id]
     assert isinstance(sent, ContactCard)
     assert sent.phones == (PHONE,)
+
+
+async def test_an_older_card_that_comes_late_does_not_win(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    person_id = new_id()
+    older, newer = record_of(card(person_id)), record_of(card(person_id, first_name="نازنین"))
+    for record in (newer, older):
+        async with runtime.db.transaction() as tx:
+            await apply_batch(tx, runtime, [record])
+
+    await deliver(runtime, converted(person_id))
+
+    assert (await client.get(f"/v1/customers/{person_id}")).json()["first_name"] == "نازنین"
 
 
 async def test_a_card_says_the_same_before_its_fact_and_after_it(runtime: Runtime, client: httpx.AsyncClient) -> None:

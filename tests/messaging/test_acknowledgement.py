@@ -10,10 +10,11 @@ from shared.clock import moved
 from shared.contracts.cards import LEADS_CONTACTS, CardVersion
 from shared.contracts.messaging import MessageDelivered, MessageHeld, MessageQueued, MessageSent
 from shared.ids import new_id
+from shared.outbox.handling import apply_batch
 from shared.service import Runtime
 from tests.messaging.conftest import Panel
 from tests.messaging.people import SARA_PHONE, captured, card
-from tests.support.events import deliver, published, turn
+from tests.support.events import deliver, published, record_of, turn
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.usefixtures("accounts")
@@ -52,6 +53,19 @@ async def test_the_same_event_twice_gives_one_message(runtime: Runtime, panel: P
     await acknowledge(runtime)
 
     assert len(await panel.texts(SARA_PHONE)) == 1
+
+
+async def test_an_older_card_that_comes_late_does_not_win(runtime: Runtime, panel: Panel) -> None:
+    sara = card()
+    older, newer = record_of(sara), record_of(card(sara.person_id, first_name="نازنین"))
+    for record in (newer, older):
+        async with runtime.db.transaction() as tx:
+            await apply_batch(tx, runtime, [record])
+    await deliver(runtime, captured(sara.person_id))
+    await acknowledge(runtime)
+
+    [text] = await panel.texts(SARA_PHONE)
+    assert text["text"].startswith("نازنین عزیز، ")
 
 
 async def test_an_outbound_lead_is_not_acknowledged(runtime: Runtime, panel: Panel) -> None:
