@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,11 @@ from services.kafka import KafkaBroker
 from shared.bus import BusUnavailable, TopicPartition
 from shared.bus.kafka import KafkaBus
 from tests.shared.bus.test_bus import FACTS, fetch_until, from_zero, numbers, record
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.kafka
+
+LAST = 1_000_000
 
 
 @pytest.fixture
@@ -37,20 +41,32 @@ async def test_a_killed_broker_loses_nothing_acknowledged_and_clients_go_on_when
     bus = KafkaBus(broker.bootstrap_servers)
     await bus.create_topics({FACTS: False}, partitions=1)
     subscription = await bus.subscribe("ears", [FACTS], from_zero)
-    await bus.send([record(1)])
-    assert numbers(await fetch_until(subscription, 1)) == [1]
+    await bus.send([record(0)])
+    assert numbers(await fetch_until(subscription, 1)) == [0]
+    acknowledged = [0]
+    sending = asyncio.create_task(send_until_refused(bus, acknowledged))
+    await eventually(lambda: len(acknowledged) > 100, within=30)
     kill(broker)
     began = time.monotonic()
-    with pytest.raises(BusUnavailable):
-        await bus.send([record(2)])
+    await sending
     assert time.monotonic() - began < 10
 
     await asyncio.to_thread(broker.start)
-    await send_when_possible(bus, 3)
-    assert 3 in numbers(await fetch_until(subscription, 1))
-    assert numbers(await bus.read(TopicPartition(FACTS, 0), 0, most=10))[0] == 1
+    await send_when_possible(bus, LAST)
+    kept = numbers(await bus.read(TopicPartition(FACTS, 0), 0, most=100_000))
+    assert set(acknowledged) - set(kept) == set()
+    assert kept[-1] == LAST
+    assert LAST in numbers(await fetch_until(subscription, len(kept) - 1))
     await subscription.close()
     await bus.close()
+
+
+async def send_until_refused(bus: KafkaBus, acknowledged: list[int]) -> None:
+    """Send a number at a time, and note each that is acknowledged, until the broker is away."""
+    with suppress(BusUnavailable):
+        while True:
+            await bus.send([record(len(acknowledged))])
+            acknowledged.append(len(acknowledged))
 
 
 async def send_when_possible(bus: KafkaBus, number: int) -> None:
