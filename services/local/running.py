@@ -92,6 +92,7 @@ def start(machine: Machine, supervisor: Supervisor, say: Say) -> None:
 def addresses(machine: Machine, supervisor: Supervisor, token: Path) -> list[str]:
     """Return what a newcomer needs to know, the last line beginning with `ready`."""
     docs = [f"{machine.address}/docs/{name}" for name in SERVICE_NAMES]
+    peyvand = shlex.quote(str(Path(sys.executable).with_name("peyvand")))
     control = shlex.join([sys.executable, "-m", "supervisor.supervisorctl", "-c", str(supervisor.configuration)])
     return [
         f"API docs   {docs[0]}",
@@ -101,7 +102,7 @@ def addresses(machine: Machine, supervisor: Supervisor, token: Path) -> list[str
         f"Token      {token}",
         f"Logs       {machine.folder / 'log'}",
         f"Control    {control} status",
-        f"Operating  set -a; . {machine.folder / 'environment'}; set +a; then `peyvand dlq`, `rebuild`, `topics`",
+        f"Operating  set -a; . {machine.folder / 'environment'}; set +a; then {peyvand} dlq, rebuild, topics",
         f"ready at {machine.address}",
     ]
 

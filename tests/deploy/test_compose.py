@@ -157,6 +157,13 @@ def test_nobody_starts_before_what_it_needs(containers: dict[str, Any]) -> None:
         assert containers["ingress"]["depends_on"][f"{name}-api"] == {"condition": "service_healthy"}
 
 
+def test_a_container_that_is_told_to_stop_before_its_process_listens_to_signals_stops(
+    containers: dict[str, Any],
+) -> None:
+    """The first process of a container is spared by the kernel whatever it does not handle yet; a small init is not."""
+    assert [name for name, each in containers.items() if each.get("init") is not True] == []
+
+
 def test_a_container_has_the_time_to_stop_that_its_process_takes(containers: dict[str, Any]) -> None:
     for name in NAMES:
         drain_s = float(environment_of(containers[f"{name}-api"])["PEYVAND_DRAIN_S"])
@@ -242,6 +249,15 @@ def test_no_container_is_told_the_same_thing_twice(containers: dict[str, Any]) -
     for name, container in containers.items():
         said = container.get("command", [])
         assert len(said) == len(set(said)), name
+
+
+def test_postgresql_knows_the_options_that_it_is_started_with(containers: dict[str, Any]) -> None:
+    said = subprocess.run([programs() / "postgres", "--describe-config"], capture_output=True, text=True, check=True)
+    known = {line.partition("\t")[0].lower() for line in said.stdout.splitlines()}
+    given = [option.removeprefix("-c").partition("=")[0] for option in containers["postgres"]["command"][1:]]
+
+    assert len(given) >= 5
+    assert [name for name in given if name not in known] == []
 
 
 def test_postgresql_is_the_version_that_the_tests_run_on(containers: dict[str, Any]) -> None:
