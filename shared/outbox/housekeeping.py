@@ -14,10 +14,11 @@ KEYS_KEPT = timedelta(hours=24)
 AT_ONCE = 5_000
 
 _EXPIRED = """
-DELETE FROM idempotency_keys WHERE (subject, route, key) IN (
-    SELECT subject, route, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED
-)
+DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+))
 """
+"""By their places: by their keys, the planner would rather read all keys than look so many up."""
 
 
 FIRST_WITHIN_S = {"card audit": 86_400.0}

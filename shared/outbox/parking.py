@@ -55,12 +55,19 @@ FROM unnest($4::uuid[]) AS waiting (key) CROSS JOIN LATERAL (
 ) AS first
 WHERE (parked.consumer, parked.topic, parked.partition, parked."offset") = ($1, $2, $3, first."offset") AND behind
 """
-_CORRECT = f"""
-UPDATE parked SET behind = NOT behind WHERE (consumer, topic, partition, "offset") IN (
-    SELECT consumer, topic, partition, "offset" FROM parked
-    WHERE consumer = $1 AND state = 'parked' AND behind = ({IS_FIRST}) LIMIT $2 FOR UPDATE SKIP LOCKED
+_CORRECT = """
+WITH known AS (
+    SELECT topic, partition, "offset", behind,
+        lag(true, 1, false) OVER (PARTITION BY topic, partition, key ORDER BY "offset") AS follows
+    FROM parked WHERE consumer = $1 AND state = 'parked'
+), wrong AS MATERIALIZED (
+    SELECT topic, partition, "offset", follows FROM known WHERE behind <> follows LIMIT $2
 )
+UPDATE parked SET behind = wrong.follows FROM wrong
+WHERE parked.consumer = $1 AND parked.topic = wrong.topic AND parked.partition = wrong.partition
+    AND parked."offset" = wrong."offset" AND state = 'parked' AND behind <> wrong.follows
 """
+"""Goes through all that is parked once, by the index that holds its order."""
 
 
 def relearner(service: str) -> str:

@@ -170,6 +170,16 @@ def _declare_parked(metadata: MetaData) -> None:
         Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         CheckConstraint("state in ('parked', 'dead', 'discarded')", name="state"),
         Index("ix_parked_key", "consumer", "topic", "partition", "key", "offset"),
+        Index(
+            "ix_parked_waiting",
+            "consumer",
+            "topic",
+            "partition",
+            "key",
+            "offset",
+            postgresql_include=["behind"],
+            postgresql_where="state = 'parked'",
+        ),
         Index("ix_parked_ready", "consumer", "next_attempt_at", postgresql_where=READY),
         Index("ix_parked_state", "consumer", "state", "unknown", "type", "next_attempt_at"),
     )
