@@ -130,6 +130,15 @@ async def test_a_conversion_of_a_merged_lead_changes_the_customer_it_means(
     assert (await client.get(f"/v1/customers/{person_id}")).json()["id"] == customer["id"]
 
 
+async def test_an_id_that_nobody_has_is_merged_into_nobody(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    customer = await opened(client)
+
+    reply = await client.post(f"/v1/customers/{customer['id']}/merge", json={"merged_id": str(new_id())})
+
+    assert (reply.status_code, reply.json()["code"]) == (404, "customer_not_found")
+    assert await published(runtime, CustomerMerged) == []
+
+
 async def test_merging_with_an_erased_id_erases_the_other(runtime: Runtime, client: httpx.AsyncClient) -> None:
     one, two = await opened(client), await opened(client, OTHER_PHONE)
     await client.delete(f"/v1/customers/{two['id']}")

@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request, Response
 
 from services.customers.customers import bulk, queries, usecases
 from services.customers.customers.erasing import erase_people
-from services.customers.customers.merging import merge_people
+from services.customers.customers.merging import merge_by_hand
 from services.customers.customers.queries import shown
 from services.customers.customers.schemas import (
     BulkOut,
@@ -159,7 +159,7 @@ async def merge_customer(
     answer is 204.
     """
     await queries.read_customer(tx, person_id)
-    survivor = await merge_people(tx, merged_id=body.merged_id, into_id=person_id, at=utcnow())
+    survivor = await merge_by_hand(tx, merged_id=body.merged_id, into_id=person_id, at=utcnow())
     if survivor is None:
         return Response(status_code=204)
     customer = await queries.read_customer(tx, survivor)
