@@ -34,6 +34,9 @@ PERSONAL = re.compile(  # each begins where a word does: what a caller made long
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """A UUID, which every line names one of, holds nothing of the above."""
 
+UNPRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Characters that end a line, turn it around, or are a terminal's."""
+
 ADDRESSES_LOGGED_BY = ("httpx", "httpcore")
 """Libraries that log each address they ask, in which there are secrets of webhooks and numbers to call."""
 
@@ -61,7 +64,7 @@ def configure_logging(settings: ServiceSettings) -> None:
 def structure_logs(log_format: str, level: str) -> None:
     """Have our own loggers write lines of a format, from a level up."""
     structlog.configure(
-        processors=[*_processors(), _renderer(log_format)],
+        processors=[*_processors(), *_rendering(log_format)],
         logger_factory=_NamedWriter,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         cache_logger_on_first_use=False,  # a logger that is cached cannot be configured anew
@@ -76,7 +79,7 @@ def foreign_handler(log_format: str) -> logging.Handler:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_processors(),
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(log_format)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(log_format)],
         )
     )
     return handler
@@ -93,10 +96,20 @@ def _processors() -> list[Any]:
     ]
 
 
-def _renderer(log_format: str) -> Any:
+def _rendering(log_format: str) -> list[Any]:
     if log_format == "json":
-        return structlog.processors.JSONRenderer(serializer=_dumps)
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        return [structlog.processors.JSONRenderer(serializer=_dumps)]
+    return [_on_one_line, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+
+
+def _on_one_line(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write out what would begin a line or tell a terminal something: a library's message may quote a caller.
+
+    Values need it not, as text that is not plain is quoted there; JSON has no need of it at all.
+    """
+    said = str(event["event"])
+    event["event"] = said if said.isprintable() else UNPRINTED.sub(lambda odd: ascii(odd[0])[1:-1], said)
+    return event
 
 
 class _NamedWriter(structlog.WriteLogger):

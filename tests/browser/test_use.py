@@ -56,6 +56,14 @@ async def test_the_dashboard_says_without_scripts_where_the_figures_are(site: Si
         await expect(page.locator(".notice")).to_contain_text("/v1/metrics")
 
 
+async def test_a_mails_link_ends_mails_without_scripts(site: Site, browser: Browser) -> None:
+    async with open_window(browser, site.origin, LOOKS[0], scripts=False) as window:
+        page = await window.open(site.unsubscribe)
+        await page.get_by_role("button").click()
+
+        await expect(page.get_by_role("heading")).to_have_text("انجام شد")
+
+
 async def test_the_keyboard_alone_opens_a_phone_and_answers(site: Site, browser: Browser) -> None:
     async with open_window(browser, site.origin, DESKTOP) as window:
         page = await window.open("/sandbox")

@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 from uuid import UUID
 
 import httpx
@@ -124,6 +125,29 @@ async def test_what_is_no_service_of_the_public_is_not_found() -> None:
     assert upstream.asked == []
 
 
+TRICKS = (
+    "/v1/leads/../../metrics", "/v1/leads/%2e%2e/%2e%2e/metrics", "/v1/leads%2f..%2f..%2fmetrics", "//metrics",
+    "/v1/leads/..;/..;/metrics", "/v1/leads;/../../metrics", "/docs/leads/../../readyz", "/docs/leads%2f..%2freadyz",
+    "/%6detrics", "/%256detrics", "/metrics%00", "/metrics/", "http://here/metrics", "/v1/leads#/../../metrics",
+    "/v1/leads?/../../metrics", "/openapi/leads.json/../../metrics", "/\\metrics", "/./metrics",
+)  # fmt: skip
+"""Ways to write an address that one program may read as a service's, and the next as its `/metrics` or `/readyz`."""
+
+
+async def test_no_way_to_write_an_address_reaches_what_is_for_operators() -> None:
+    upstream = Upstream("leads")
+    async with before(upstream) as client:
+        for trick in TRICKS:
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+            writer.write(f"GET {trick} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n".encode())
+            assert (await reader.read()).startswith(b"HTTP/1.1 "), trick
+            writer.close()
+    reached = {unquote(head.split()[1].partition("?")[0]) for head in upstream.asked}
+
+    assert "/v1/leads" in reached
+    assert reached.isdisjoint({"/metrics", "/readyz", "/healthz"})
+
+
 UNREADABLE = {
     b"GARBAGE\r\n\r\n": (400, "bad_request"),
     b"GET /v1/leads HTTP/1.1\r\n\r\n": (400, "bad_request"),
@@ -132,6 +156,10 @@ UNREADABLE = {
     b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: here\r\n\r\n": (414, "address_too_long"),
     b"GET / HTTP/1.1\r\nHost: here\r\nX: " + b"a" * 20_000 + b"\r\n\r\n": (431, "headers_too_large"),
     b"POST /v1/leads HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: x\r\n\r\n": (501, "not_implemented"),
+    b"POST /v1/leads HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET": (
+        400,
+        "bad_request",
+    ),
     b"GET / HTTP/3.1\r\nHost: here\r\n\r\n": (505, "http_version_not_supported"),
 }
 """Requests that no service can be asked, and what the ingress says to each."""

@@ -153,3 +153,18 @@ def test_text_is_for_people(runtime: Runtime, restored: None, capsys: pytest.Cap
     assert "important" in printed
     assert "not important" not in printed
     assert "0999" not in printed
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_a_caller_says_begins_no_line_and_tells_a_terminal_nothing(
+    runtime: Runtime, restored: None, capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    configure_logging(runtime.settings.model_copy(update={"log_format": log_format}))
+    said = "x\r\n2026-11-22 [error] forged \x1b[2J\u202eabc"
+    structlog.get_logger("peyvand.test").info(said, given=said)
+    logging.getLogger("some.library").warning("refused %s", said)
+    logged = capsys.readouterr().err
+
+    assert len(logged.splitlines()) == 2
+    assert "forged" in logged
+    assert not {"\r", "\x1b"} & {*logged}
