@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from services.cli import app
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)")
@@ -43,8 +45,39 @@ def test_every_make_target_that_is_named_exists(text: Path) -> None:
     assert set(TARGET.findall(text.read_text())) <= targets
 
 
-def test_every_alert_is_explained_to_operators() -> None:
-    alerts = re.findall(r"- alert: (\w+)", (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
-    assert [alert for alert in alerts if f"`{alert}`" not in (ROOT / "docs" / "operations.md").read_text()] == []
+
+def test_operators_are_told_of_every_alert_and_of_none_that_does_not_exist() -> None:
+    alerts = re.findall(r"- alert: (\w+)", (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
+    _, _, table = OPERATIONS.partition("| alert |")
+    rows = table.partition("\n\n")[0].splitlines()
+    told = [name for row in rows for name in re.findall(r"`([A-Z]\w+)`", row.split("|")[1])]
+
+    assert sorted(told) == sorted(alerts)
+    assert [row for row in rows[2:] if any(len(cell.strip()) < 15 for cell in row.split("|")[2:4])] == []
     assert alerts
+
+
+def test_every_command_that_operators_are_told_of_exists() -> None:
+    told = re.findall(r"`peyvand ([a-z][a-z-]*)(?: ([a-z]+))?", OPERATIONS)
+    told += re.findall(r"docker compose run[^`\n]* operator ([a-z]+)(?: ([a-z]+))?", OPERATIONS)
+    groups = {group.name: group.typer_instance for group in app.registered_groups if group.typer_instance}
+    alone = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    within = {
+        (name, command.name or getattr(command.callback, "__name__", ""))
+        for name, group in groups.items()
+        for command in group.registered_commands
+    }
+
+    assert {first for first, _ in told} <= alone | set(groups)
+    assert {pair for pair in told if pair[0] in groups} <= within
+    assert told
+
+
+def test_every_setting_that_operators_are_told_of_exists() -> None:
+    told = set(re.findall(r"`((?:PEYVAND|LEADS|CUSTOMERS|SURVEYS|MESSAGING|METRICS)_[A-Z_]+)`", OPERATIONS))
+    known = (ROOT / "docs" / "settings.md").read_text() + (ROOT / ".env.example").read_text()
+
+    assert [name for name in told if not re.search(rf"\b{name}\b", known)] == []
+    assert told
