@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -114,9 +114,13 @@ class Lead:
     value: Any
 
     @classmethod
-    def of(cls, entity: Any, filters: Mapping[str, Any], *names: str) -> Lead | None:
-        """Return the first of the named filters that is given."""
-        return next((cls(getattr(entity, name), filters[name]) for name in names if filters[name] is not None), None)
+    def of(
+        cls, entity: Any, filters: Mapping[str, Any], *names: str, usual: Collection[Any] = frozenset()
+    ) -> Lead | None:
+        """Return the first of the named filters that is given; one that asks for what is `usual` after all others."""
+        given = [name for name in names if filters[name] is not None]
+        first = min(given, key=lambda name: filters[name] in usual, default=None)
+        return cls(getattr(entity, first), filters[first]) if first is not None else None
 
 
 def equal_to(entity: Any, filters: Mapping[str, Any], lead: Lead | None) -> list[ColumnElement[bool]]:
