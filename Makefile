@@ -6,7 +6,7 @@ SEED ?= 1
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run up-local demo cdnow test faults fuzz lint types kafka bench soak lock migration settings environment
+.PHONY: help run up-local demo cdnow test faults fuzz plans lint types kafka bench soak lock migration settings environment
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: environment ## Run the whole suite (PYTEST="-n 3 -k name" narrows it)
 
 fuzz: environment ## Try every operation of every API with a thousand examples (EXAMPLES=1000 ARGS="-k leads")
 	@EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/pytest tests/fuzz -m fuzz_long -s -p no:cacheprovider $(ARGS)
+
+plans: environment ## Ask every list at a million rows a table, and say what reads out of proportion (ROWS=1000000)
+	@ROWS=$(or $(ROWS),1000000) $(BIN)/pytest tests/plans -m plans_long -s -p no:cacheprovider $(ARGS)
 
 faults: environment ## Kill, freeze and starve deployments under load, then compare all (SEED=1 MINUTES=4 ARGS="-k kafka")
 	@# A folder of its own: another run of pytest would close the usual one to the user that PostgreSQL runs as.

@@ -6,10 +6,11 @@ has (`rare`) and one that nobody had for long (`old`): what a list of the newest
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Final
 
-COUNT: Final = 1_000_000
+COUNT: Final = int(os.environ.get("ROWS", "1000000"))
 RARE: Final = 50_000
 """One row in so many has a rare value."""
 

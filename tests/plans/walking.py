@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import asyncpg
@@ -69,7 +70,17 @@ class Statement:
 
 
 def lists(description: Json) -> Iterator[Question]:
-    """Yield every list of an OpenAPI description: plain, and with each value of each filter, by each sort."""
+    """Yield every list of an OpenAPI description: plain, and with each value of each filter."""
+    for path, filters in by_filter(description):
+        yield Question(path)
+        for name, values in filters.items():
+            yield from (Question(path, ((name, value),)) for value in values)
+
+
+def by_filter(
+    description: Json, known: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> Iterator[tuple[str, dict[str, Sequence[str]]]]:
+    """Yield the path of every list with values of its filters: those `known`, or else what the description lists."""
     for path, operations in description["paths"].items():
         parameters = operations.get("get", {}).get("parameters", [])
         names = {parameter["name"] for parameter in parameters}
@@ -77,9 +88,8 @@ def lists(description: Json) -> Iterator[Question]:
             continue
         filters = [each for each in parameters if each["in"] == "query" and each["name"] not in PAGING]
         schemas = description.get("components", {}).get("schemas", {})
-        choices = [(), *(((each["name"], value),) for each in filters for value in _values(each, schemas))]
-        for query in choices:
-            yield Question(_filled(path, parameters), query)
+        values = {each["name"]: known.get(each["name"]) or _values(each, schemas) for each in filters}
+        yield _filled(path, parameters), values
 
 
 def figures() -> Iterator[Question]:
