@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -170,6 +171,22 @@ async def test_a_redirect_is_not_followed() -> None:
 
     assert len(asked) == 1
     assert asked_inside == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b'{"status": 1, "data": 5}' + b" " * 50_000_000, b"[" * 100_000, b'{"status": Infinity, "data": 5}'],
+    ids=["endless", "deep", "no number"],
+)
+async def test_a_panel_that_answers_more_than_can_be_read_is_not_believed(said: bytes) -> None:
+    body = gzip.compress(said, compresslevel=1)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with listening(head + body) as (port, _):
+        panel = SmsIr(f"http://127.0.0.1:{port}/v1", "key", reach=Reach(LOOPBACK))
+        refused = await refused_by(panel.credit)
+        await panel.close()
+
+    assert (refused.scope, refused.reason) == (Scope.LATER, "unreachable")
 
 
 async def test_a_name_that_nobody_knows_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,9 @@ from shared.persian.phone import local
 
 PAGE: Final = 100
 MOST_PAGES: Final = 600
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""More than any page of a hundred has; what is packed may come out a thousand times as large as it was sent."""
+
 OK: Final = 1
 NOT_FOUND: Final = frozenset({"smsir_111", "smsir_112", "http_404"})
 
@@ -129,7 +132,7 @@ class SmsIr:
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         try:
-            answer = await self._http.post(path, json=body)
+            answer = await self._asked("POST", path, json=body)
         except _NEVER_WRITTEN as error:
             raise Refused(Scope.LATER, "unreachable") from error
         except httpx.TimeoutException as error:
@@ -137,6 +140,16 @@ class SmsIr:
         except httpx.HTTPError as error:
             raise Ambiguous("connection_lost") from error
         return _opened(answer)
+
+    async def _asked(self, method: str, path: str, **given: Any) -> httpx.Response:
+        """Return an answer that was read to its end; raises `httpx.HTTPError` where that is too far away."""
+        read = bytearray()
+        async with self._http.stream(method, path, **given) as answer:
+            async for part in answer.aiter_bytes():
+                read += part
+                if len(read) > MOST_BYTES:
+                    raise httpx.DecodingError(f"The answer is larger than {MOST_BYTES} bytes.", request=answer.request)
+        return httpx.Response(answer.status_code, content=bytes(read))
 
     async def _find(self, path: str) -> Any:
         """Ask for something that the panel may not know; None then."""
@@ -150,7 +163,7 @@ class SmsIr:
     async def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """Ask for something; whatever goes wrong, asking again does no harm."""
         try:
-            return _opened(await self._http.get(path, params=query))
+            return _opened(await self._asked("GET", path, params=query))
         except (httpx.HTTPError, Ambiguous) as error:
             raise Refused(Scope.LATER, "unreachable") from error
 
@@ -160,7 +173,7 @@ def _opened(answer: httpx.Response) -> Any:
     try:
         body = answer.json()
         status = int(body["status"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise _without_a_body(answer) from error
     if status == OK and answer.is_success:
         return body.get("data")
