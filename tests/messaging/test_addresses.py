@@ -189,6 +189,17 @@ async def test_a_panel_that_answers_more_than_can_be_read_is_not_believed(said: 
     assert (refused.scope, refused.reason) == (Scope.LATER, "unreachable")
 
 
+@pytest.mark.parametrize("said", [b'"much"', b"[]", b"null"])
+async def test_a_credit_that_is_no_number_is_asked_for_again(said: bytes) -> None:
+    body = b'{"status": 1, "data": %b}' % said
+    async with listening(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body) as (port, _):
+        panel = SmsIr(f"http://127.0.0.1:{port}/v1", "key", reach=Reach(LOOPBACK))
+        refused = await refused_by(panel.credit)
+        await panel.close()
+
+    assert (refused.scope, refused.reason) == (Scope.LATER, "answer_not_understood")
+
+
 async def test_a_name_that_nobody_knows_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
     async def unknown(*_: Any, **__: Any) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")

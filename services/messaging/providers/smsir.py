@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import httpx
@@ -110,7 +110,11 @@ class SmsIr:
 
     async def credit(self) -> Decimal:
         """Return how many messages the account has left."""
-        return Decimal(str(await self._get("credit")))
+        said = await self._get("credit")
+        try:
+            return Decimal(str(said))
+        except InvalidOperation as error:
+            raise Refused(Scope.LATER, "answer_not_understood") from error
 
     async def close(self) -> None:
         await self._http.aclose()
