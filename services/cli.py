@@ -126,9 +126,10 @@ def kafka(
 def settings(page: Annotated[Path, typer.Argument(help="File to write.")] = Path("docs/settings.md")) -> None:
     """Write the page of all settings."""
     from services.embedded import SERVICES  # noqa: PLC0415
+    from services.sandbox.settings import Settings as SandboxSettings  # noqa: PLC0415
     from services.settings_page import render  # noqa: PLC0415
 
-    page.write_text(render(SERVICES))
+    page.write_text(render(SERVICES, SandboxSettings))
 
 
 @app.command()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
 from shared.service import Service
-from shared.settings import ServiceSettings, variable
+from shared.settings import variable
 
 HEAD = """\
 # Settings
@@ -17,16 +18,23 @@ and ends. `peyvand run` (embedded mode) sets what it needs by itself. Made from 
 """
 
 
-def render(services: Iterable[Service]) -> str:
-    """Return the page: what all services share, then each service's own."""
+SANDBOX = """\
+The sandbox by itself (`python -m services.sandbox`) starts only where `PEYVAND_SANDBOX` is `1`: it takes every
+message for itself.
+"""
+
+
+def render(services: Iterable[Service], sandbox: type[BaseSettings]) -> str:
+    """Return the page: what all services share, then each service's own, and the sandbox's."""
     services = list(services)
     sections = [HEAD, *_section("All services", services[0].settings, common=True)]
     for service in services:
         sections += _section(service.name.capitalize(), service.settings, common=False)
+    sections += [*_section("Sandbox", sandbox, common=False), SANDBOX]
     return "\n".join(sections)
 
 
-def _section(title: str, settings: type[ServiceSettings], *, common: bool) -> Iterator[str]:
+def _section(title: str, settings: type[BaseSettings], *, common: bool) -> Iterator[str]:
     yield f"## {title}\n"
     yield "| variable | default | meaning |\n|---|---|---|"
     for name, field in settings.model_fields.items():

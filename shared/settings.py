@@ -234,7 +234,7 @@ def load(settings: type[S], **given: Any) -> S:
         raise SettingsError("\n".join(_sentence(settings, fault) for fault in error.errors())) from None
 
 
-def variable(settings: type[ServiceSettings], field: str) -> str:
+def variable(settings: type[BaseSettings], field: str) -> str:
     """Return the environment variable that a field is read from."""
     alias = settings.model_fields[field].validation_alias
     if isinstance(alias, AliasChoices):

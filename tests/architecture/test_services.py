@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.embedded import SERVICES
+from services.sandbox.settings import Settings as SandboxSettings
 from services.settings_page import render, written_default
 from shared.bus import EventBus
 from shared.db import Database
@@ -171,4 +172,4 @@ def test_a_default_can_be_written_as_the_settings_page_says_it(
 def test_the_settings_page_is_what_the_code_says() -> None:
     page = ROOT / "docs" / "settings.md"
 
-    assert page.read_text() == render(SERVICES), "Write it anew with `make settings`."
+    assert page.read_text() == render(SERVICES, SandboxSettings), "Write it anew with `make settings`."
