@@ -10,7 +10,7 @@ import pytest
 
 from services.messaging.messages.claiming import Claimed, claim
 from services.messaging.messages.reconciliation import reconcile
-from services.messaging.messages.sending import Caller, send_lane
+from services.messaging.messages.sending import Caller
 from services.messaging.messages.sending import deliver as deliver_claimed
 from services.messaging.messages.statuses import Lane
 from services.messaging.providers.protocol import Fate, Outgoing, Refused, Report, Result, Scope
@@ -282,18 +282,6 @@ async def test_two_senders_send_each_message_once(runtime: Runtime, panel: Panel
 
     texts = [text["text"] for text in await panel.texts()]
     assert sorted(texts) == sorted(f"شمارهٔ {place}" for place in range(40))
-
-
-async def test_an_account_sends_no_faster_than_its_rate(runtime: Runtime, panel: Panel) -> None:
-    person = await known_person(runtime)
-    await execute(runtime, "UPDATE provider_accounts SET rate_per_s = 3, tokens = 0, tokens_at = $1", utcnow())
-    await queued(runtime, *(intent(person, f"پیام {place}") for place in range(5)))
-    with moved(timedelta(seconds=1)):
-        await send_lane(runtime, Lane.TRANSACTIONAL)
-        assert len(await panel.texts()) == 3
-    with moved(timedelta(seconds=3)):
-        await send_lane(runtime, Lane.TRANSACTIONAL)
-        assert len(await panel.texts()) == 5
 
 
 class Picky:

@@ -25,11 +25,13 @@ from services.messaging.messages.telling import tell
 from services.messaging.providers.buckets import RESERVED_FOR_HIGHER_LANES, available, spend
 from services.messaging.providers.models import ProviderAccount
 from services.messaging.providers.protocol import Outgoing
-from services.messaging.providers.routing import Route, routes_for, tried_last
+from services.messaging.providers.routing import CHANNEL_OF_KIND, Route, routes_for, tried_last
 from services.messaging.settings import Settings
 from shared.db import driver
 from shared.ids import new_id
 
+CHANNELS = frozenset(CHANNEL_OF_KIND.values())
+PURPOSES = {lane: purpose for purpose, lane in LANES.items()}
 EQUAL_IN_FLIGHT_WAIT = timedelta(seconds=2)
 
 
@@ -54,15 +56,15 @@ class Ready:
 
 
 async def claim(tx: AsyncSession, lane: Lane, settings: Settings, now: datetime) -> tuple[int, Claimed | None]:
-    """Decide on a batch of a lane; return how many were looked at, and what is to be sent now.
+    """Decide on a batch of a lane; return how many were not just put off, and what is to be sent now.
 
-    No more are looked at than the accounts may send now. The rows stay locked until the commit, so that no other
-    sender sees them; from then on their status says it.
+    No more are looked at than the accounts may send now over their channel; where there is none, they are held. The
+    rows stay locked until the commit, so that no other sender sees them; from then on their status says it.
     """
     reserve = RESERVED_FOR_HIGHER_LANES if lane is Lane.PROMOTIONAL else 0.0
-    sendable = await available(driver(tx), now, reserve=reserve)
-    most = settings.batch if sendable is None else min(settings.batch, sendable)
-    rows = await driver(tx).fetch(sql.TAKE, int(lane), now, most) if most else []
+    sendable = await available(driver(tx), PURPOSES[lane], now, reserve=reserve)
+    most = {channel: min(settings.batch, sendable.get(channel, settings.batch)) for channel in CHANNELS}
+    rows = await driver(tx).fetch(sql.TAKE, int(lane), now, list(most), list(most.values()))
     if not rows:
         return 0, None
     batch = await gather(tx, rows, settings, now)
@@ -79,7 +81,8 @@ async def claim(tx: AsyncSession, lane: Lane, settings: Settings, now: datetime)
     cleared = await _clear_for_flight(tx, ready, reserve, now)
     sent = {each.row["id"] for each in cleared}
     await _record(tx, [row for row in rows if decisions[row["id"]].route is None or row["id"] in sent], decisions, now)
-    return looked_at, await _mark(tx, cleared, batch, settings, now) if cleared else None
+    put_off = len(ready) - len(cleared)
+    return looked_at - put_off, await _mark(tx, cleared, batch, settings, now) if cleared else None
 
 
 async def _staying(tx: AsyncSession, rows: Sequence[asyncpg.Record], batch: Batch) -> list[asyncpg.Record]:

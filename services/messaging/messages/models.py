@@ -83,6 +83,9 @@ class Message(Base):
         ),
         Index("uq_messages_intent_key", "intent_key", unique=True),
         Index("ix_messages_due", "lane", "due_at", postgresql_where="status in ('queued', 'held')"),
+        Index(
+            "ix_messages_due_by_channel", "lane", "channel", "due_at", postgresql_where="status in ('queued', 'held')"
+        ),
         Index("ix_messages_lease", "lease_until", postgresql_where="status = 'sending'"),
         Index("ix_messages_unknown", "due_at", postgresql_where="status = 'unknown' AND ended_at IS NULL"),
         Index("ix_messages_unsettled", "ended_at", postgresql_where="status = 'unknown' AND ended_at IS NOT NULL"),

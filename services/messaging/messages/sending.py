@@ -27,12 +27,12 @@ log = structlog.get_logger(__name__)
 
 
 async def send_lane(runtime: Runtime, lane: Lane) -> int:
-    """Send a batch of a lane; return how many messages were looked at."""
+    """Send a batch of a lane; return how many messages got on."""
     async with runtime.db.transaction() as tx:
-        looked_at, claimed = await claim(tx, lane, runtime.settings, utcnow())
+        got_on, claimed = await claim(tx, lane, runtime.settings, utcnow())
     if claimed is not None:
         await deliver(runtime, claimed)
-    return looked_at
+    return got_on
 
 
 async def deliver(runtime: Runtime, claimed: Claimed) -> None:

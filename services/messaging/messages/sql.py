@@ -21,13 +21,15 @@ RETURNING {COLUMNS}
 """
 
 TAKE = f"""
-SELECT {COLUMNS}, about_id, variables::text, body, subject, needs_topic, needs_version, status, reason, not_after,
-       created_at, attempts, account_id
-FROM messages
-WHERE lane = $1 AND status IN ('queued', 'held') AND due_at <= $2
-ORDER BY due_at
-LIMIT $3
-FOR UPDATE SKIP LOCKED
+SELECT taken.* FROM unnest($3::text[], $4::integer[]) AS wanted (channel, most) CROSS JOIN LATERAL (
+    SELECT {COLUMNS}, about_id, variables::text, body, subject, needs_topic, needs_version, status, reason, not_after,
+           created_at, attempts, account_id
+    FROM messages
+    WHERE lane = $1 AND channel = wanted.channel AND status IN ('queued', 'held') AND due_at <= $2
+    ORDER BY due_at
+    LIMIT wanted.most
+    FOR UPDATE SKIP LOCKED
+) AS taken
 """
 
 CHANGE_LANE = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import floor
@@ -9,8 +11,14 @@ from uuid import UUID
 
 import asyncpg
 
+from services.messaging.providers.routing import CHANNEL_OF_KIND
+
 LOCK = "SELECT rate_per_s, tokens, tokens_at FROM provider_accounts WHERE id = $1 FOR UPDATE"
-IN_USE = "SELECT rate_per_s, tokens, tokens_at FROM provider_accounts WHERE active AND paused_at IS NULL"
+IN_USE = """
+SELECT kind, rate_per_s, tokens, tokens_at FROM provider_accounts account
+WHERE active AND paused_at IS NULL
+  AND EXISTS (SELECT FROM provider_lines WHERE account_id = account.id AND purposes @> ARRAY[$1::text])
+"""
 SPEND = "UPDATE provider_accounts SET tokens = $2, tokens_at = $3 WHERE id = $1"
 
 BURST_S = 1.0
@@ -46,13 +54,15 @@ def filled(rate_per_s: float, tokens: float, since: datetime, now: datetime) -> 
     return Bucket(rate_per_s, min(full, tokens + rate_per_s * elapsed))
 
 
-async def available(connection: asyncpg.Connection, now: datetime, *, reserve: float = 0.0) -> int | None:
-    """Return how many messages the accounts in use may send now, all together; None where there is no account."""
-    rows = await connection.fetch(IN_USE)
-    if not rows:
-        return None
-    buckets = [filled(row["rate_per_s"], row["tokens"], row["tokens_at"], now) for row in rows]
-    return sum(bucket.take(floor(bucket.full), reserve=_kept(bucket, reserve)) for bucket in buckets)
+async def available(
+    connection: asyncpg.Connection, purpose: str, now: datetime, *, reserve: float = 0.0
+) -> Mapping[str, int]:
+    """Return how many messages of a purpose the accounts in use may send now over each channel that has any."""
+    sendable: defaultdict[str, int] = defaultdict(int)
+    for row in await connection.fetch(IN_USE, purpose):
+        bucket = filled(row["rate_per_s"], row["tokens"], row["tokens_at"], now)
+        sendable[CHANNEL_OF_KIND[row["kind"]]] += bucket.take(floor(bucket.full), reserve=_kept(bucket, reserve))
+    return sendable
 
 
 def _kept(bucket: Bucket, reserve: float) -> float:
