@@ -181,7 +181,7 @@ def test_the_ingress_reaches_each_service_where_it_listens_and_its_configuration
     ports["sandbox"] = SandboxSettings.model_fields["port"].default
 
     assert used == {name for name in given if re.search(given["NGINX_ENVSUBST_FILTER"], name)}
-    found = [re.fullmatch(r"server ([a-z-]+):(\d+) resolve max_fails=0;", place) for place in places.values()]
+    found = [re.fullmatch(r"server ([a-z-]+):(\d+) resolve max_fails=\d .*;", place) for place in places.values()]
     assert {each[1]: int(each[2]) for each in found if each} == ports
     # Debian's nginx knows no `resolve` yet, and would ask for the names here and now.
     here = {name: re.sub(r"server \S+ resolve", "server 127.0.0.1:1", value) for name, value in given.items()}
@@ -192,6 +192,18 @@ def test_the_ingress_reaches_each_service_where_it_listens_and_its_configuration
     )  # fmt: skip
     assert (tried.returncode, tried.stderr) == (0, "")
     assert shutil.which("nginx") is not None
+
+
+def test_an_instance_that_refused_is_left_alone_until_the_ingress_asks_for_its_name_anew(
+    containers: dict[str, Any],
+) -> None:
+    """A container that is gone answers nobody, not even with a refusal, and nginx gives up who waits then."""
+    (remembered_s,) = re.findall(r"resolver 127\.0\.0\.11 valid=(\d+)s", TEMPLATE.read_text())
+    servers = [value for name, value in environment_of(containers["ingress"]).items() if name.endswith("_SERVERS")]
+    left_alone_s = [int(each) for each in re.findall(r"max_fails=1 fail_timeout=(\d+)s;", " ".join(servers))]
+
+    assert len(left_alone_s) == len(servers)
+    assert min(left_alone_s) > int(remembered_s)
 
 
 def uncommented(file: Path) -> Iterator[str]:
