@@ -161,11 +161,13 @@ class _Order:
         """Return the conditions of the rows of a page, behind the one with the sort value and the id `last`, if given.
 
         That one takes the place of the end that is nearer to it: given both, the database may begin at the farther.
+        What the sort is led by is said not to be null, as the planner does not conclude so from comparisons of rows.
         """
         begin, end = self._ends()
         if last:
             begin, end = (begin, [self.after(*last)]) if self.down else ([self.after(*last)], end)
-        return [*begin, *end]
+        led = [self.first.column.is_not(None)] if self.first is not None else []
+        return [*led, *begin, *end]
 
     def _ends(self) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
         """Return the conditions on where the list begins and ends; led, as comparisons of rows, as its index reads."""

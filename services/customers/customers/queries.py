@@ -19,7 +19,7 @@ from services.customers.people.errors import CustomerNotFound
 from services.customers.people.identity import look_up, resolve
 from shared.contracts.customers import CustomerType
 from shared.db import driver
-from shared.web import Keyset, Lead, PageParams, Principal, page_of
+from shared.web import Keyset, Lead, PageParams, Principal, equal_to, page_of
 from shared.web.masking import mask_email, mask_name, mask_phone
 
 KEYSET: Final = Keyset(sorts={"created_at": Customer.created_at}, id=Customer.id, default="-created_at")
@@ -27,6 +27,9 @@ CLASSIFIED: Final = Keyset(
     sorts={"created_at": Classification.opened_at}, id=Classification.person_id, default="-created_at"
 )
 """The same order, of those who have a type or a stage: found where these are kept."""
+
+USUAL: Final = frozenset({"actual", "former", "lapsed"})
+"""What most customers are in the long run: their province tells them better apart."""
 
 LAST_PURCHASES: Final = 5
 
@@ -57,15 +60,18 @@ async def list_customers(
     if name is not None:
         key = name_key(name)
         statement = statement.where(Customer.name_key.startswith(key, autoescape=True) if key else false())
-    if type_ is None and stage is None:
-        lead = Lead.of(Customer, filters, "province")
-        return await page_of(tx, statement, KEYSET, params, filters, lead)
-    statement = statement.join(Classification, Classification.person_id == Customer.id)
+    if type_ is not None or stage is not None:
+        statement = statement.join(Classification, Classification.person_id == Customer.id)
     if type_ is not None:
         statement = statement.where(text(has_type(type_)))
-    if province is not None:
-        statement = statement.where(Customer.province == province)
-    return await page_of(tx, statement, CLASSIFIED, params, filters, Lead.of(Classification, filters, "stage"))
+    if (type_ is None and stage is None) or (province is not None and USUAL & {type_, stage}):
+        statement = statement.where(*equal_to(Classification, {"stage": stage}, None))
+        return await page_of(tx, statement, KEYSET, params, filters, Lead.of(Customer, filters, "province"))
+    lead = Lead.of(Classification, filters, "stage") if type_ is None else None
+    statement = statement.where(
+        *equal_to(Classification, {"stage": stage}, lead), *equal_to(Customer, {"province": province}, None)
+    )
+    return await page_of(tx, statement, CLASSIFIED, params, filters, lead)
 
 
 async def shown(tx: AsyncSession, customers: Sequence[Customer], principal: Principal) -> list[CustomerOut]:
