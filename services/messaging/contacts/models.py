@@ -44,7 +44,7 @@ class ContactAlias(Base):
     """An id that was merged into another; chains are followed."""
 
     __tablename__ = "contact_aliases"
-    __table_args__ = ({"schema": STATE_SCHEMA},)
+    __table_args__ = (Index("ix_contact_aliases_person_id", "person_id"), {"schema": STATE_SCHEMA})
 
     alias_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     person_id: Mapped[UUID]

@@ -10,8 +10,9 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
+from services.messaging.contacts.lists import of_person
 from services.messaging.inbound.models import InboundMessage
-from shared.web import Keyset, Lead, Page, PageDep, PrincipalDep, Tx, page_of, requires, router_for
+from shared.web import Keyset, Page, PageDep, PrincipalDep, Tx, page_of, requires, router_for
 from shared.web.masking import mask_phone
 
 router = router_for("messaging", prefix="/v1/inbound", tags=["inbound"])
@@ -66,14 +67,14 @@ async def list_inbound(
     tx: Tx,
     principal: PrincipalDep,
     page: PageDep,
-    person_id: Annotated[UUID | None, Query(description="Who wrote.")] = None,
+    person_id: Annotated[UUID | None, Query(description="Who wrote, by any of their ids.")] = None,
     matched: Annotated[
         bool | None, Query(description="False: only what came from numbers that nobody is known by.")
     ] = None,
 ) -> InboundPage:
     """Return what people wrote to our lines, newest first."""
-    statement = select(InboundMessage)
-    lead = Lead(InboundMessage.person_id, person_id) if person_id is not None else None
+    theirs, lead = await of_person(tx, InboundMessage.person_id, person_id)
+    statement = select(InboundMessage).where(*theirs)
     if matched is not None:
         unknown = InboundMessage.person_id.is_(None)
         statement = statement.where(~unknown if matched else unknown)

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Query
 from sqlalchemy import select
 
+from services.messaging.contacts.lists import of_person
 from services.messaging.messages import settling, usecases
 from services.messaging.messages.errors import (
     MessageDoesNotFit,
@@ -56,7 +57,7 @@ async def list_messages(
     tx: Tx,
     principal: PrincipalDep,
     page: PageDep,
-    person_id: Annotated[UUID | None, Query(description="Whom they are for.")] = None,
+    person_id: Annotated[UUID | None, Query(description="Whom they are for, by any of their ids.")] = None,
     status: Annotated[StatusName | None, Query(description="What became of them.")] = None,
     template: Annotated[str | None, Query(max_length=64, description="Code of the template.")] = None,
     automation: Annotated[str | None, Query(max_length=64, description="Code of the automation.")] = None,
@@ -64,10 +65,12 @@ async def list_messages(
     until: Annotated[Instant | None, Query(alias="to", description="Created before.")] = None,
 ) -> MessagePage:
     """Return messages, the newest first, by receiver, status, template, automation and time."""
-    equal = {"person_id": person_id, "status": status, "template": template, "automation": automation}
-    lead = Lead.of(Message, equal, "person_id", "status", "template", "automation", usual=USUAL)
-    statement = select(Message).where(*equal_to(Message, equal, lead))
-    filters = {**equal, "from": since, "to": until}
+    equal = {"status": status, "template": template, "automation": automation}
+    theirs, lead = await of_person(tx, Message.person_id, person_id)
+    if person_id is None:
+        lead = Lead.of(Message, equal, "status", "template", "automation", usual=USUAL)
+    statement = select(Message).where(*theirs, *equal_to(Message, equal, lead))
+    filters = {**equal, "person_id": person_id, "from": since, "to": until}
     rows, cursor = await page_of(tx, statement, KEYSET, page, filters, lead, (since, until))
     return MessagePage(items=[shown(row, principal) for row in rows], next_cursor=cursor)
 

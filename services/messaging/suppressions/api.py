@@ -9,6 +9,7 @@ from fastapi import Query
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.messaging.contacts.queries import all_ids
 from services.messaging.providers.secrets import address_hash
 from services.messaging.settings import Settings
 from services.messaging.suppressions import usecases
@@ -18,6 +19,7 @@ from services.messaging.suppressions.schemas import SuppressionCreate, Suppressi
 from shared import outbox
 from shared.clock import utcnow
 from shared.contracts.messaging import MessageChannel, OptOutWithdrawn
+from shared.db import driver
 from shared.persian.phone import Mobile
 from shared.web import Keyset, PageDep, RuntimeDep, Tx, page_of, problems, requires, router_for
 from shared.web.idempotency import about
@@ -32,13 +34,13 @@ async def list_suppressions(
     tx: Tx,
     runtime: RuntimeDep,
     page: PageDep,
-    person_id: Annotated[UUID | None, Query(description="Whose addresses.")] = None,
+    person_id: Annotated[UUID | None, Query(description="Whose addresses, by any of their ids.")] = None,
     phone: Annotated[Mobile | None, Query(description="The number, typed in any way.")] = None,
 ) -> SuppressionPage:
     """Return who gets nothing, of one person or one number where that is given."""
     statement = select(Suppression)
     if person_id is not None:
-        statement = statement.where(Suppression.person_id == person_id)
+        statement = statement.where(Suppression.person_id.in_(await all_ids(driver(tx), [person_id])))
     if phone is not None:
         statement = statement.where(Suppression.address_hash == address_hash(runtime.settings, "sms", phone))
     rows, cursor = await page_of(tx, statement, KEYSET, page, {"person_id": person_id, "phone": phone})
