@@ -102,6 +102,13 @@ class ServiceSettings(BaseSettings):
         validation_alias=common("time_zone"),
         description="Zone of periods, working hours and sending hours.",
     )
+    activity_days: int = Field(
+        90,
+        ge=1,
+        le=3650,
+        validation_alias=common("activity_days"),
+        description="Days of 24 hours for which a purchase makes a customer active, for types and for figures alike.",
+    )
     cors_origins: Words = Field(
         (),
         validation_alias=common("cors_origins"),

@@ -23,7 +23,6 @@ class Settings(ServiceSettings):
         description="Currencies that purchases may be in, with the digits after the point: IRR:0,USD:2.",
     )
     new_days: int = Field(30, ge=1, description="Days for which a customer with one purchase is new.")
-    active_days: int = Field(90, ge=1, description="Days after a purchase for which a customer is active.")
     regular_purchases: int = Field(4, ge=2, description="Purchases that make a customer regular.")
     regular_days: int = Field(365, ge=1, description="Days within which those purchases have to lie.")
     loyal_discounted_percent: int = Field(
@@ -52,7 +51,7 @@ class Settings(ServiceSettings):
         """Return the rules that customers are classified by."""
         return Rules(
             new_for=timedelta(days=self.new_days),
-            active_for=timedelta(days=self.active_days),
+            active_for=timedelta(days=self.activity_days),
             regular_purchases=self.regular_purchases,
             regular_within=timedelta(days=self.regular_days),
             loyal_discounted_percent=self.loyal_discounted_percent,

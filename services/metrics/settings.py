@@ -13,9 +13,6 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="METRICS_")
 
-    activity_days: int = Field(
-        90, ge=1, le=3650, description="Days of 24 hours for which a purchase makes a customer active."
-    )
     margin: float = Field(
         1.0, gt=0, le=1, description="Share of the value that is margin in CLV; at 1.0 CLV is called revenue-based."
     )

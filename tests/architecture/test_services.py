@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
 
+from services.customers.app import SERVICE as CUSTOMERS
+from services.customers.settings import Settings as CustomersSettings
 from services.embedded import SERVICES
+from services.metrics.app import SERVICE as METRICS
+from services.metrics.rules import Rules
+from services.metrics.settings import Settings as MetricsSettings
 from services.sandbox.settings import Settings as SandboxSettings
 from services.settings_page import render, written_default
 from shared.bus import EventBus
@@ -167,6 +173,16 @@ def test_a_default_can_be_written_as_the_settings_page_says_it(
     read = settings_of(service)
 
     assert {name: getattr(read, name) for name in written} == {name: fields[name].default for name in written}
+
+
+def test_customers_and_metrics_call_active_whom_one_setting_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEYVAND_ACTIVITY_DAYS", "30")
+    customers, metrics = (settings_of(service) for service in (CUSTOMERS, METRICS))
+
+    assert isinstance(customers, CustomersSettings)
+    assert isinstance(metrics, MetricsSettings)
+    assert customers.rules.active_for == timedelta(days=30)
+    assert Rules.of(metrics).activity_days == 30
 
 
 def test_the_settings_page_is_what_the_code_says() -> None:
