@@ -24,7 +24,7 @@ from tests.shared.outbox.conftest import MakeEcho
 from tests.shared.outbox.echo import CONTACTS, FACTS, fetch, name, numbers_heard, said, say
 from tests.shared.outbox.machinery import hear_all, log_of, places, relay_all
 
-WRITERS, KEYS, OFTEN = 16, 8, 5
+WRITERS, KEYS, OFTEN = 16, 8, 3
 
 
 @dataclass(slots=True)
