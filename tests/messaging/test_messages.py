@@ -216,7 +216,7 @@ async def test_the_erased_get_nothing_and_nothing_of_them_is_kept(
         assert "سارا" not in kept
         assert "9990001234" not in kept
     gone = await client.post("/v1/messages", json={"person_id": str(person), "template": "welcome"})
-    assert (gone.status_code, gone.json()["code"]) == (410, "receiver_erased")
+    assert (gone.status_code, gone.json()["code"]) == (410, "person_erased")
 
 
 @pytest.mark.usefixtures("accounts")

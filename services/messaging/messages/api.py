@@ -15,7 +15,7 @@ from services.messaging.messages.errors import (
     MessageNotFound,
     MessageNotUnknown,
     MessageNotWaiting,
-    ReceiverErased,
+    PersonErased,
 )
 from services.messaging.messages.models import Message, MessageDecision
 from services.messaging.messages.schemas import (
@@ -80,7 +80,7 @@ async def list_messages(
     summary="Send a message",
     status_code=201,
     response_model=MessageOut,
-    responses=problems(MessageDoesNotFit, ReceiverErased),
+    responses=problems(MessageDoesNotFit, PersonErased),
     dependencies=[requires("messaging:write")],
 )
 async def send_message(body: MessageCreate, tx: Tx, runtime: RuntimeDep, principal: PrincipalDep) -> MessageOut:
@@ -130,7 +130,7 @@ async def cancel_message(message_id: UUID, tx: Tx, principal: PrincipalDep) -> M
     "/{message_id}/settle",
     summary="Settle an unknown message",
     response_model=MessageOut,
-    responses=problems(MessageNotFound, MessageNotUnknown, ReceiverErased),
+    responses=problems(MessageNotFound, MessageNotUnknown, PersonErased),
     dependencies=[requires("messaging:admin")],
 )
 async def settle_message(

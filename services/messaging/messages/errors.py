@@ -59,12 +59,12 @@ class MessageDoesNotFit(Invalid):
         super().__init__(said, fa="پیام درست نیست؛ خطاها را ببینید.", errors=errors)
 
 
-class ReceiverErased(Gone):
-    """The person has been erased."""
+class PersonErased(Gone):
+    """The person was erased."""
 
-    code = "receiver_erased"
-    title = "The person has been erased"
+    code = "person_erased"
+    title = "The person was erased"
     title_fa = "اطلاعات این شخص پاک شده است"
 
     def __init__(self, person_id: UUID) -> None:
-        super().__init__(f"Person {person_id} has been erased.", fa="اطلاعات این شخص پاک شده است.")
+        super().__init__(f"Person {person_id} was erased; nothing is sent to them.", fa="اطلاعات این شخص پاک شده است.")

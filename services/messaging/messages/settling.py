@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.messaging.contacts.queries import erased_of
-from services.messaging.messages.errors import MessageNotFound, MessageNotUnknown, ReceiverErased
+from services.messaging.messages.errors import MessageNotFound, MessageNotUnknown, PersonErased
 from services.messaging.messages.models import Message, MessageDecision
 from services.messaging.messages.statuses import Status
 from services.messaging.messages.telling import TOLD, tell
@@ -52,6 +52,6 @@ def _take_as_sent(tx: AsyncSession, message: Message, now: datetime) -> None:
 async def _send_again(tx: AsyncSession, message: Message, now: datetime, *, stale_after: timedelta) -> None:
     """Queue it anew: whether it may leave is decided again, and it is as fresh as if it was wanted now."""
     if await erased_of(driver(tx), [message.person_id]):
-        raise ReceiverErased(message.person_id)
+        raise PersonErased(message.person_id)
     message.status, message.reason, message.ended_at = Status.QUEUED.value, "settled_by_hand", None
     message.due_at, message.not_after = now, max(message.not_after, now + stale_after)

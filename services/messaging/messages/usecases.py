@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.messaging.contacts.queries import people
-from services.messaging.messages.errors import MessageDoesNotFit, MessageNotFound, MessageNotWaiting, ReceiverErased
+from services.messaging.messages.errors import MessageDoesNotFit, MessageNotFound, MessageNotWaiting, PersonErased
 from services.messaging.messages.intents import Intent, queue
 from services.messaging.messages.models import Message
 from services.messaging.messages.schemas import MessageCreate
@@ -26,7 +26,7 @@ async def send_message(tx: AsyncSession, new: MessageCreate, settings: Settings)
     """Queue a message to a person; whether it may leave is decided when its turn comes."""
     known = (await people(driver(tx), [new.person_id])).get(new.person_id)
     if known is not None and known.gone:
-        raise ReceiverErased(new.person_id)
+        raise PersonErased(new.person_id)
     intent = await _intent(tx, new)
     await queue(tx, [intent], now=utcnow(), stale_after=timedelta(hours=settings.stale_effect_hours))
     return await read_message(tx, intent.id)
