@@ -7,14 +7,14 @@ Routers come from `router_for`: their POST routes keep `Idempotency-Key`, and ev
 from shared.web.answers import answer_of
 from shared.web.auth import Principal, PrincipalDep, public, requires
 from shared.web.etags import check_if_match, etag
-from shared.web.paging import Keyset, Lead, Page, PageDep, PageParams, equal_to, page_of
+from shared.web.paging import Keyset, LeadingFilter, Page, PageDep, PageParams, equal_to, page_of
 from shared.web.problems import problems
 from shared.web.routing import router_for
 from shared.web.transactions import Opening, Reading, RuntimeDep, Tx
 
 __all__ = [
     "Keyset",
-    "Lead",
+    "LeadingFilter",
     "Opening",
     "Page",
     "PageDep",

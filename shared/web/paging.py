@@ -102,7 +102,7 @@ class Keyset:
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class LeadingFilter:
     """A filter whose index also holds the sort: (column, sort, id). Rows are sorted by it first, which changes nothing.
 
     None of the list's sorts may be null. The planner believes that what passes a filter lies evenly among all rows,
@@ -116,19 +116,19 @@ class Lead:
     @classmethod
     def of(
         cls, entity: Any, filters: Mapping[str, Any], *names: str, usual: Collection[Any] = frozenset()
-    ) -> Lead | None:
+    ) -> LeadingFilter | None:
         """Return the first of the named filters that is given; one that asks for what is `usual` after all others."""
         given = [name for name in names if filters[name] is not None]
         first = min(given, key=lambda name: filters[name] in usual, default=None)
         return cls(getattr(entity, first), filters[first]) if first is not None else None
 
 
-def equal_to(entity: Any, filters: Mapping[str, Any], lead: Lead | None) -> list[ColumnElement[bool]]:
-    """Return the conditions of the filters that are given, but for the `lead`."""
+def equal_to(entity: Any, filters: Mapping[str, Any], leading: LeadingFilter | None) -> list[ColumnElement[bool]]:
+    """Return the conditions of the filters that are given, but for the `leading` one."""
     return [
         getattr(entity, name) == value
         for name, value in filters.items()
-        if value is not None and not (lead is not None and lead.column.key == name)
+        if value is not None and not (leading is not None and leading.column.key == name)
     ]
 
 
@@ -140,11 +140,11 @@ class _Order:
     column: Any
     id: Any
     down: bool
-    first: Lead | None = None
+    first: LeadingFilter | None = None
     span: Span = EVER
 
     @classmethod
-    def of(cls, keyset: Keyset, sort: str | None, first: Lead | None = None, span: Span = EVER) -> _Order:
+    def of(cls, keyset: Keyset, sort: str | None, first: LeadingFilter | None = None, span: Span = EVER) -> _Order:
         name = sort or keyset.default
         field = name.removeprefix("-")
         if field not in keyset.sorts:
@@ -175,9 +175,9 @@ class _Order:
         if self.first is None:
             begin = [self.column >= since] if since is not None else []
             return begin, [self.column < until] if until is not None else []
-        lead, given = self.first.column, self.first.value
-        begin = [lead >= given] if since is None else [tuple_(lead, self.column) >= tuple_(given, since)]
-        return begin, [lead <= given] if until is None else [tuple_(lead, self.column) < tuple_(given, until)]
+        first, given = self.first.column, self.first.value
+        begin = [first >= given] if since is None else [tuple_(first, self.column) >= tuple_(given, since)]
+        return begin, [first <= given] if until is None else [tuple_(first, self.column) < tuple_(given, until)]
 
     def after(self, value: Any, last_id: Any) -> ColumnElement[bool]:
         """Return the condition of the rows that come after the one with `value` and `last_id`."""
@@ -200,16 +200,16 @@ async def page_of(
     keyset: Keyset,
     params: PageParams,
     filters: Mapping[str, Any] | None = None,
-    lead: Lead | None = None,
+    leading: LeadingFilter | None = None,
     span: Span = EVER,
 ) -> tuple[list[Any], str | None]:
     """Return the rows of a page and the cursor of the next, None on the last.
 
-    `statement` has its filters, but for the `lead` and the `span` of the sort, and no order and no limit; `filters`
-    names all, to bind the cursor to. Rows of one entity or column come as such, else as rows with two more columns at
-    their end.
+    `statement` has its filters, but for the `leading` one and the `span` of the sort, and no order and no limit;
+    `filters` names all, to bind the cursor to. Rows of one entity or column come as such, else as rows with two more
+    columns at their end.
     """
-    order = _Order.of(keyset, params.sort, lead, span)
+    order = _Order.of(keyset, params.sort, leading, span)
     bound = _digest(order.name, filters or {})
     last = _decode(params.cursor, bound, order) if params.cursor is not None else ()
     statement = statement.where(*order.bounds(*last))

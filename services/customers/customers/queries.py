@@ -19,7 +19,7 @@ from services.customers.people.errors import CustomerNotFound
 from services.customers.people.identity import look_up, resolve
 from shared.contracts.customers import CustomerType
 from shared.db import driver
-from shared.web import Keyset, Lead, PageParams, Principal, equal_to, page_of
+from shared.web import Keyset, LeadingFilter, PageParams, Principal, equal_to, page_of
 from shared.web.masking import mask_email, mask_name, mask_phone
 
 KEYSET: Final = Keyset(sorts={"created_at": Customer.created_at}, id=Customer.id, default="-created_at")
@@ -66,12 +66,12 @@ async def list_customers(
         statement = statement.where(text(has_type(type_)))
     if (type_ is None and stage is None) or (province is not None and USUAL & {type_, stage}):
         statement = statement.where(*equal_to(Classification, {"stage": stage}, None))
-        return await page_of(tx, statement, KEYSET, params, filters, Lead.of(Customer, filters, "province"))
-    lead = Lead.of(Classification, filters, "stage") if type_ is None else None
+        return await page_of(tx, statement, KEYSET, params, filters, LeadingFilter.of(Customer, filters, "province"))
+    leading = LeadingFilter.of(Classification, filters, "stage") if type_ is None else None
     statement = statement.where(
-        *equal_to(Classification, {"stage": stage}, lead), *equal_to(Customer, {"province": province}, None)
+        *equal_to(Classification, {"stage": stage}, leading), *equal_to(Customer, {"province": province}, None)
     )
-    return await page_of(tx, statement, CLASSIFIED, params, filters, lead)
+    return await page_of(tx, statement, CLASSIFIED, params, filters, leading)
 
 
 async def shown(tx: AsyncSession, customers: Sequence[Customer], principal: Principal) -> list[CustomerOut]:

@@ -27,14 +27,25 @@ from services.customers.tickets.schemas import (
 )
 from shared.clock import utcnow
 from shared.db import driver
-from shared.web import Keyset, Lead, PageDep, PrincipalDep, Tx, equal_to, page_of, problems, requires, router_for
+from shared.web import (
+    Keyset,
+    LeadingFilter,
+    PageDep,
+    PrincipalDep,
+    Tx,
+    equal_to,
+    page_of,
+    problems,
+    requires,
+    router_for,
+)
 from shared.web.fields import Code
 from shared.web.idempotency import about
 
 router = router_for("customers", prefix="/v1/tickets", tags=["tickets"])
 
 KEYSET: Final = Keyset(sorts={"opened_at": Ticket.opened_at}, id=Ticket.id, default="-opened_at")
-LEADING: Final = ("status", "agent_id", "product", "priority", "kind")
+LEADING_FILTERS: Final = ("status", "agent_id", "product", "priority", "kind")
 USUAL: Final = frozenset({"resolved", "normal"})
 """What most tickets are: another filter tells them better apart."""
 
@@ -82,14 +93,14 @@ async def list_tickets(
         "agent_id": agent_id,
         "for_manager": for_manager,
     }
-    lead = Lead.of(Ticket, filters, *LEADING, usual=USUAL) if person_id is None else None
-    statement = select(Ticket).options(selectinload(Ticket.answers)).where(*equal_to(Ticket, filters, lead))
+    leading = LeadingFilter.of(Ticket, filters, *LEADING_FILTERS, usual=USUAL) if person_id is None else None
+    statement = select(Ticket).options(selectinload(Ticket.answers)).where(*equal_to(Ticket, filters, leading))
     if person_id is not None:
         connection = driver(tx)
         statement = statement.where(
             Ticket.person_id.in_(await ids_of(connection, await resolve(connection, person_id)))
         )
-    tickets, cursor = await page_of(tx, statement, KEYSET, page, filters | {"person_id": person_id}, lead)
+    tickets, cursor = await page_of(tx, statement, KEYSET, page, filters | {"person_id": person_id}, leading)
     items = [TicketOut.of(ticket, personal=principal.sees_personal_data) for ticket in tickets]
     return TicketPage(items=items, next_cursor=cursor)
 

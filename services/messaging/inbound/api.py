@@ -73,12 +73,12 @@ async def list_inbound(
     ] = None,
 ) -> InboundPage:
     """Return what people wrote to our lines, newest first."""
-    theirs, lead = await of_person(tx, InboundMessage.person_id, person_id)
+    theirs, leading = await of_person(tx, InboundMessage.person_id, person_id)
     statement = select(InboundMessage).where(*theirs)
     if matched is not None:
         unknown = InboundMessage.person_id.is_(None)
         statement = statement.where(~unknown if matched else unknown)
-    rows, cursor = await page_of(tx, statement, KEYSET, page, {"person_id": person_id, "matched": matched}, lead)
+    rows, cursor = await page_of(tx, statement, KEYSET, page, {"person_id": person_id, "matched": matched}, leading)
     shown = [InboundOut.model_validate(row) for row in rows]
     if not principal.sees_personal_data:
         shown = [each.model_copy(update={"sender": mask_phone(each.sender), "text": None}) for each in shown]

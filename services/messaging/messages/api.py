@@ -29,7 +29,7 @@ from services.messaging.messages.schemas import (
 )
 from shared.web import (
     Keyset,
-    Lead,
+    LeadingFilter,
     PageDep,
     Principal,
     PrincipalDep,
@@ -66,12 +66,12 @@ async def list_messages(
 ) -> MessagePage:
     """Return messages, the newest first, by receiver, status, template, automation and time."""
     equal = {"status": status, "template": template, "automation": automation}
-    theirs, lead = await of_person(tx, Message.person_id, person_id)
+    theirs, leading = await of_person(tx, Message.person_id, person_id)
     if person_id is None:
-        lead = Lead.of(Message, equal, "status", "template", "automation", usual=USUAL)
-    statement = select(Message).where(*theirs, *equal_to(Message, equal, lead))
+        leading = LeadingFilter.of(Message, equal, "status", "template", "automation", usual=USUAL)
+    statement = select(Message).where(*theirs, *equal_to(Message, equal, leading))
     filters = {**equal, "person_id": person_id, "from": since, "to": until}
-    rows, cursor = await page_of(tx, statement, KEYSET, page, filters, lead, (since, until))
+    rows, cursor = await page_of(tx, statement, KEYSET, page, filters, leading, (since, until))
     return MessagePage(items=[shown(row, principal) for row in rows], next_cursor=cursor)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from shared.ids import new_id
 from shared.service import Runtime
-from shared.web.paging import Lead, PageParams, page_of
+from shared.web.paging import LeadingFilter, PageParams, page_of
 from tests.shared.web.notes import KEYSET, Note
 
 START = datetime(2026, 3, 21, tzinfo=UTC)
@@ -81,18 +81,18 @@ async def test_a_filtered_list_has_pages_too(client: httpx.AsyncClient, notes: l
 
 
 @pytest.mark.parametrize("sort", ["written_at", "-written_at"])
-@pytest.mark.parametrize("lead", [Lead(Note.kind, "odd"), None])
+@pytest.mark.parametrize("leading", [LeadingFilter(Note.kind, "odd"), None])
 async def test_a_led_list_of_a_span_has_the_pages_of_the_same_list(
-    runtime: Runtime, notes: list[Note], lead: Lead | None, sort: str
+    runtime: Runtime, notes: list[Note], leading: LeadingFilter | None, sort: str
 ) -> None:
     since, until = START + timedelta(hours=2), START + timedelta(hours=9)
-    wanted = [n for n in notes if since <= n.written_at < until and (lead is None or n.kind == "odd")]
+    wanted = [n for n in notes if since <= n.written_at < until and (leading is None or n.kind == "odd")]
     seen: list[str] = []
     cursor: str | None = None
     async with runtime.db.transaction() as tx:
         for _ in range(10):
             params = PageParams(4, cursor, sort)
-            rows, cursor = await page_of(tx, select(Note), KEYSET, params, {}, lead, (since, until))
+            rows, cursor = await page_of(tx, select(Note), KEYSET, params, {}, leading, (since, until))
             seen += [str(note.id) for note in rows]
             if cursor is None:
                 break
