@@ -50,8 +50,8 @@ async def test_csat_is_the_share_satisfied_with_its_interval(told: Runtime, clie
 
     assert (point["value"], point["count"]) == (62.5, 8)
     assert point["parts"] == {"satisfied": 5, "neutral": 1, "unsatisfied": 2}
-    assert point["confidence"]["low"] == pytest.approx(30.57, abs=0.005)
-    assert point["confidence"]["high"] == pytest.approx(86.32, abs=0.005)
+    assert point["confidence_interval"]["low"] == pytest.approx(30.57, abs=0.005)
+    assert point["confidence_interval"]["high"] == pytest.approx(86.32, abs=0.005)
 
 
 async def test_csat_is_split_by_product(told: Runtime, client: httpx.AsyncClient) -> None:
@@ -139,8 +139,8 @@ async def test_nps_is_promoters_less_detractors_month_by_month(told: Runtime, cl
         ("1405-02-01", None, 0),
     ]
     assert found[0]["parts"] == {"promoter": 5, "passive": 3, "detractor": 2}
-    assert found[0]["confidence"]["low"] == pytest.approx(-19.05, abs=0.005)
-    assert found[0]["confidence"]["high"] == pytest.approx(65.20, abs=0.005)
+    assert found[0]["confidence_interval"]["low"] == pytest.approx(-19.05, abs=0.005)
+    assert found[0]["confidence_interval"]["high"] == pytest.approx(65.20, abs=0.005)
     assert await values(client, "csat", **APRIL) == [62.5]
 
 
@@ -149,7 +149,7 @@ async def test_nobody_asked_is_null(runtime: Runtime, client: httpx.AsyncClient)
     assert await values(client, "csat", **APRIL) == [None]
     assert await values(client, "response_rate", **APRIL) == [None]
     [point] = await points(client, "csat", **APRIL)
-    assert point["confidence"] is None
+    assert point["confidence_interval"] is None
 
 
 async def test_a_delivery_before_its_invitation_is_not_lost(runtime: Runtime, client: httpx.AsyncClient) -> None:

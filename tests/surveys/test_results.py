@@ -38,8 +38,8 @@ async def test_csat_is_the_share_of_the_satisfied_with_wilsons_interval(
     second = stats.binomtest(3, 5).proportion_ci(method="wilson")
     assert (point["value"], point["count"]) == (60.0, 5)
     assert point["parts"] == {"satisfied": 3, "neutral": 1, "unsatisfied": 1}
-    assert point["interval"]["low"] == pytest.approx(100 * second.low)
-    assert point["interval"]["high"] == pytest.approx(100 * second.high)
+    assert point["confidence_interval"]["low"] == pytest.approx(100 * second.low)
+    assert point["confidence_interval"]["high"] == pytest.approx(100 * second.high)
     assert (point["delivered"], point["responded"]) == (6, 5)
     assert point["response_rate"] == pytest.approx(100 * 5 / 6)
 
@@ -52,11 +52,11 @@ async def test_where_nothing_was_answered_the_figure_is_null(client: httpx.Async
         {
             "by": None,
             "value": None,
-            "interval": None,
+            "confidence_interval": None,
             "count": 0,
             "parts": {"satisfied": 0, "neutral": 0, "unsatisfied": 0},
             "easy_share": None,
-            "easy_interval": None,
+            "easy_confidence_interval": None,
             "delivered": 0,
             "responded": 0,
             "response_rate": None,
@@ -150,16 +150,16 @@ async def test_a_period_holds_what_was_answered_from_its_beginning_to_before_its
 
 async def test_a_period_that_is_none_is_refused_by_name(client: httpx.AsyncClient) -> None:
     path = f"/v1/surveys/{await survey_id(client, 'csat_purchase')}/results"
-    for params, pointer in (
-        ({"from": "1404-12-30"}, "/query/from"),
-        ({"to": "yesterday"}, "/query/to"),
-        ({"from": "2026-11-22T10:00:00"}, "/query/from"),
-        ({"from": "2026-11-23", "to": "2026-11-22"}, "/query/to"),
-        ({"by": "weather"}, "/query/by"),
+    for params, pointer, code in (
+        ({"from": "1404-12-30"}, "/query/from", "not_a_date"),
+        ({"to": "yesterday"}, "/query/to", "not_a_date"),
+        ({"from": "2026-11-22T10:00:00"}, "/query/from", "not_a_date"),
+        ({"from": "2026-11-23", "to": "2026-11-22"}, "/query/to", "empty_span"),
+        ({"by": "weather"}, "/query/by", "invalid"),
     ):
         said = await client.get(path, params=params)
 
-        assert (said.status_code, pointers(said)) == (422, [pointer]), params
+        assert (said.status_code, said.json()["code"], pointers(said)) == (422, code, [pointer]), params
 
 
 async def test_there_are_no_results_of_no_survey(client: httpx.AsyncClient) -> None:

@@ -11,7 +11,6 @@ from services.metrics.figures.catalogue import FIGURES, Figure, figure_named
 from services.metrics.figures.cohorts import cohorts
 from services.metrics.figures.errors import (
     CountingTookTooLong,
-    EmptySpan,
     ScalesNotPooled,
     TooManyPeriods,
     UnknownDimension,
@@ -22,7 +21,6 @@ from services.metrics.figures.schemas import (
     AuditOut,
     CohortOut,
     CohortsOut,
-    ConfidenceOut,
     DefinitionOut,
     DefinitionsOut,
     FigureOut,
@@ -35,6 +33,7 @@ from shared.db import driver
 from shared.persian.calendar import Calendar, Interval, InvalidDate
 from shared.service import Runtime
 from shared.web import RuntimeDep, Tx, problems, requires, router_for
+from shared.web.figures import ConfidenceIntervalOut, EmptySpan
 
 EXAMPLES_SHOWN = 20
 
@@ -219,7 +218,5 @@ def _point(point: Point, question: Question) -> PointOut:
         count=point.count,
         complete=ends_at + timedelta(days=point.settled_after_days) <= question.now,
         parts=dict(point.parts),
-        confidence=ConfidenceOut(level=0.95, low=point.confidence[0], high=point.confidence[1])
-        if point.confidence
-        else None,
+        confidence_interval=ConfidenceIntervalOut.of(point.confidence),
     )

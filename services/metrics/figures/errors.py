@@ -38,20 +38,6 @@ class UnknownDimension(Invalid):
         )
 
 
-class EmptySpan(Invalid):
-    """`to` does not lie after `from`."""
-
-    code = "empty_span"
-
-    def __init__(self, first: str, after: str) -> None:
-        message = f"to ({after}) has to lie after from ({first}); it is the first day that no longer counts."
-        super().__init__(
-            message,
-            fa=f"to ({after}) باید پس از from ({first}) باشد؛ نخستین روزی است که دیگر شمرده نمی‌شود.",
-            errors=[FieldError("/query/to", self.code, message)],
-        )
-
-
 class TooManyPeriods(Invalid):
     """The span has more periods than one answer holds."""
 

@@ -25,7 +25,7 @@ FIGURE: dict[str, Any] = {
             "count": 4,
             "complete": True,
             "parts": {"active_at_start": 4, "active_at_end": 5, "new": 1, "won_back": 1},
-            "confidence": None,
+            "confidence_interval": None,
         }
     ],
 }

@@ -6,20 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from services.metrics.figures.errors import EmptySpan, TooManyPeriods
+from services.metrics.figures.errors import TooManyPeriods
 from services.metrics.periods import Span, split
 from services.metrics.rules import Rules
-from shared.errors import FieldError
 from shared.persian.calendar import (
     Calendar,
     Interval,
-    InvalidDate,
     next_month,
-    parse_date,
     start_of,
     to_gregorian,
     to_jalali,
 )
+from shared.web.figures import EmptySpan, read_day
 
 MOST_PERIODS = 4_000
 DEFAULT_MONTHS = 12
@@ -93,9 +91,5 @@ def _written(day: date, calendar: Calendar) -> str:
 def _read(name: str, text: str | None) -> tuple[date, Calendar] | None:
     if text is None:
         return None
-    try:
-        day = parse_date(text)
-        return to_gregorian(day), day.calendar
-    except InvalidDate as error:
-        fields = [FieldError(f"/query/{name}", error.code, error.detail)]
-        raise InvalidDate(error.detail, fa=error.detail_fa, errors=fields) from error
+    day = read_day(name, text)
+    return to_gregorian(day), day.calendar

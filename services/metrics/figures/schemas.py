@@ -10,17 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.metrics.figures import examples
 from services.metrics.figures.catalogue import Unit
 from shared.persian.calendar import Calendar, Interval
+from shared.web.figures import ConfidenceIntervalOut
 
 Number = int | float | str | None
 DAY = "A day of the calendar asked for, as it begins in the deployment's zone."
-
-
-class ConfidenceOut(BaseModel):
-    """The 95 % interval in percent: of a share (Wilson), or of NPS, the difference of two (adjusted Wald)."""
-
-    level: float = Field(0.95, examples=[0.95])
-    low: float = Field(examples=[64.6])
-    high: float = Field(examples=[94.4])
 
 
 class PointOut(BaseModel):
@@ -45,7 +38,9 @@ class PointOut(BaseModel):
         description="What the value was made of.",
         examples=[{"active_at_start": 4, "active_at_end": 5, "new": 1, "won_back": 1}],
     )
-    confidence: ConfidenceOut | None = Field(None, description="Of shares and NPS; null where the figure has none.")
+    confidence_interval: ConfidenceIntervalOut | None = Field(
+        None, description="In percent, of shares and NPS; null where the figure has none."
+    )
 
 
 class FigureOut(BaseModel):

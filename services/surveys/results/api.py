@@ -12,10 +12,10 @@ from services.surveys.results.queries import Dimension, count_survey
 from services.surveys.results.schemas import ResultPoint, ResultsOut
 from services.surveys.surveys.errors import SurveyNotFound
 from services.surveys.surveys.usecases import get_survey
-from shared.errors import FieldError, Invalid
-from shared.persian.calendar import InvalidDate, instant, parse_date, to_gregorian
+from shared.persian.calendar import InvalidDate, instant, to_gregorian
 from shared.service import Runtime
 from shared.web import RuntimeDep, Tx, problems, requires, router_for
+from shared.web.figures import EmptySpan, read_day
 
 router = router_for("surveys", prefix="/v1/surveys", tags=["surveys"])
 
@@ -29,20 +29,12 @@ Moment = Annotated[
 ]
 
 
-class NotAPeriod(Invalid):
-    """`from` and `to` do not make a period."""
-
-    code = "not_a_period"
-    title = "Not a period"
-    title_fa = "دوره درست نیست"
-
-
 @router.get(
     "/{survey_id}/results",
     summary="Read what the answers say",
     response_model=ResultsOut,
     dependencies=[requires("surveys:read")],
-    responses=problems(SurveyNotFound, NotAPeriod),
+    responses=problems(SurveyNotFound, InvalidDate, EmptySpan),
 )
 async def read_results(
     survey_id: UUID,
@@ -58,7 +50,7 @@ async def read_results(
     survey = await get_survey(tx, survey_id)
     start, end = _moment(since, "from", runtime), _moment(until, "to", runtime)
     if start is not None and end is not None and start >= end:
-        raise _fault("to", f"{until} does not come after {since}.", f"{until} پس از {since} نیست.")
+        raise EmptySpan(str(since), str(until))
     counted = await count_survey(tx, survey_id, by, start, end)
     points = [ResultPoint.of(survey, key, counted[key]) for key in sorted(counted, key=lambda key: (key is None, key))]
     return ResultsOut(figure=survey.kind, survey=survey.code, scale=survey.scale, since=start, until=end, points=points)
@@ -73,11 +65,4 @@ def _moment(text: str | None, name: str, runtime: Runtime) -> datetime | None:
         at = None
     if at is not None and at.tzinfo is not None:
         return at.astimezone(UTC)
-    try:
-        return instant(to_gregorian(parse_date(text)), runtime.settings.zone)
-    except InvalidDate as error:
-        raise _fault(name, error.detail, error.detail_fa or error.detail) from error
-
-
-def _fault(name: str, message: str, fa: str) -> NotAPeriod:
-    return NotAPeriod(message, fa=fa, errors=[FieldError(f"/query/{name}", NotAPeriod.code, message)])
+    return instant(to_gregorian(read_day(name, text)), runtime.settings.zone)

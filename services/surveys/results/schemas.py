@@ -11,7 +11,7 @@ from services.surveys.results.figures import figure, rate
 from services.surveys.results.queries import Counted
 from services.surveys.scales import Kind, Scale
 from services.surveys.surveys.models import Survey
-from shared.statistics import Interval
+from shared.web.figures import ConfidenceIntervalOut
 
 EXAMPLE: dict[str, Any] = {
     "figure": "csat",
@@ -23,11 +23,11 @@ EXAMPLE: dict[str, Any] = {
         {
             "by": None,
             "value": 80.0,
-            "interval": {"low": 49.016247153664183, "high": 94.33178485456247},
+            "confidence_interval": {"level": 0.95, "low": 49.016247153664183, "high": 94.33178485456247},
             "count": 10,
             "parts": {"satisfied": 8, "neutral": 1, "unsatisfied": 1},
             "easy_share": None,
-            "easy_interval": None,
+            "easy_confidence_interval": None,
             "delivered": 25,
             "responded": 10,
             "response_rate": 40.0,
@@ -36,28 +36,16 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class IntervalOut(BaseModel):
-    """The ends of a 95 % interval."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, interval: Interval | None) -> IntervalOut | None:
-        """Return an interval as it is shown."""
-        return cls(low=interval.low, high=interval.high) if interval is not None else None
-
-
 class ResultPoint(BaseModel):
     """The figure for one value of the dimension; null where there is nothing to divide by."""
 
     by: str | None
     value: float | None = Field(description="CSAT and NPS in percent, CES as the mean.")
-    interval: IntervalOut | None = Field(description="95 %: Wilson for CSAT, adjusted Wald for NPS, t for CES.")
+    confidence_interval: ConfidenceIntervalOut | None = Field(description="Of the value.")
     count: int = Field(description="Answers given in the period.")
     parts: dict[str, int] = Field(description="Answers by category.")
     easy_share: float | None = Field(description="CES only: share of easy answers in percent.")
-    easy_interval: IntervalOut | None
+    easy_confidence_interval: ConfidenceIntervalOut | None = Field(description="Of the share that is easy.")
     delivered: int = Field(description="Invitations delivered in the period.")
     responded: int = Field(description="Those of them that were answered.")
     response_rate: float | None = Field(description="responded / delivered, in percent.")
@@ -69,11 +57,11 @@ class ResultPoint(BaseModel):
         return cls(
             by=by,
             value=found.value,
-            interval=IntervalOut.of(found.interval),
+            confidence_interval=ConfidenceIntervalOut.of(found.interval),
             count=found.count,
             parts=dict(found.parts),
             easy_share=found.easy_share,
-            easy_interval=IntervalOut.of(found.easy_interval),
+            easy_confidence_interval=ConfidenceIntervalOut.of(found.easy_interval),
             delivered=counted.delivered,
             responded=counted.responded,
             response_rate=rate(counted.responded, counted.delivered),

@@ -3,7 +3,7 @@
 const values = (figure) => figure.points.map((point) => point.value);
 const part = (figure, name) => figure.points.map((point) => point.parts[name]);
 const interval = (point, writer) =>
-  point.confidence && `${writer.percent(point.confidence.low)} – ${writer.percent(point.confidence.high)}`;
+  point.confidence_interval && `${writer.percent(point.confidence_interval.low)} – ${writer.percent(point.confidence_interval.high)}`;
 
 const FIGURES = [
   "retention",
@@ -42,7 +42,7 @@ function byScale(csat, words, writer, months) {
       colour: PALETTE[place % PALETTE.length],
       shown: writer.percent,
       values: found.map((point) => point.value),
-      intervals: found.map((point) => point.confidence),
+      intervals: found.map((point) => point.confidence_interval),
       notes: found.map(
         (point) =>
           point.value !== null &&
