@@ -7,7 +7,7 @@ as typed SQL, so nothing that a person writes ever becomes SQL.
 
 from shared.conditions.compiling import Compiled, compile_condition
 from shared.conditions.fields import Field, FieldType, folded
-from shared.conditions.payloads import event_fields, matches, matching, payload_fields
+from shared.conditions.payloads import event_fields, matching
 from shared.conditions.tree import InvalidCondition, parse_condition
 
 __all__ = [
@@ -18,8 +18,6 @@ __all__ = [
     "compile_condition",
     "event_fields",
     "folded",
-    "matches",
     "matching",
     "parse_condition",
-    "payload_fields",
 ]

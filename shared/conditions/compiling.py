@@ -91,7 +91,7 @@ class _Writing:
         if asked.field.type == "list":
             return f"{self._param(asked.value, 'text')} = ANY({sql})"
         sought = fold(str(asked.value)).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        return f"{asked.field.folded or folded(sql)} LIKE {self._param(f'%{sought}%', 'text')}"
+        return f"{folded(sql)} LIKE {self._param(f'%{sought}%', 'text')}"
 
     def _param(self, value: object, kind: str) -> str:
         self.params.append(value)

@@ -53,14 +53,12 @@ class Field:
     """A typed SQL expression. Written by us, never by who sends a condition.
 
     `within` is the expression where a condition says `within_days`: `{since}` in it becomes the instant from which
-    on things count. `folded` is a column that holds the text folded, where there is one. `choices` are all values
-    that a text can have.
+    on things count. `choices` are all values that a text can have.
     """
 
     sql: str
     type: FieldType
     within: str | None = None
-    folded: str | None = None
     choices: frozenset[str] | None = None
 
 
