@@ -15,10 +15,7 @@ from shared.errors import FieldError, Invalid
 from shared.persian.calendar import JalaliDate, from_jalali, to_jalali
 from shared.persian.fields import read_by
 from shared.persian.text import clean
-from shared.web.fields import Instant
-
-MOST_MONEY: Final = 2**53 - 1
-"""The largest integer that every JSON reader keeps."""
+from shared.web.fields import MOST_MONEY, Instant
 
 CLOCK_SKEW: Final = timedelta(seconds=5)
 """How far a caller's clock may be ahead of ours before what it says lies in the future."""
@@ -106,7 +103,4 @@ PastInstant = Annotated[Instant, read_by(past_instant)]
 BirthDate = Annotated[date, read_by(birth_day)]
 JalaliBirthDate = Annotated[JalaliDate, read_by(jalali_birth_day)]
 TimeZone = Annotated[str, Field(max_length=64), read_by(time_zone)]
-Money = Annotated[int, Field(strict=True, ge=0, le=MOST_MONEY)]
-"""Money in the smallest unit: an integer, which neither a text nor `true` is."""
-
 PositiveMoney = Annotated[int, Field(strict=True, gt=0, le=MOST_MONEY)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from shared.clock import utcnow
@@ -15,7 +15,6 @@ from shared.persian.text import clean, line, lines
 from shared.web.fields import Code, Instant
 
 NAME_LENGTH, NOTE_LENGTH = 100, 5000
-BIGGEST_AMOUNT: Final = 10**15
 CLOCK_SKEW: Final = timedelta(seconds=5)
 """How far a caller's clock may be ahead of ours before its `occurred_at` counts as the future."""
 
@@ -52,6 +51,4 @@ MobileAsTyped = Annotated[
 CodeText = Code
 """A code that figures are split by."""
 
-Amount = Annotated[int, Field(strict=True, ge=0, le=BIGGEST_AMOUNT)]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 PastInstant = Annotated[Instant, AfterValidator(_not_in_the_future)]

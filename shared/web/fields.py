@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -32,6 +32,15 @@ Whole = Annotated[int, Field(strict=True)]
 
 Number = Annotated[float, Field(strict=True)]
 """A number in a body: neither a text nor `true`."""
+
+MOST_MONEY: Final = 2**53 - 1
+"""The largest integer that every JSON reader keeps."""
+
+Money = Annotated[int, Field(strict=True, ge=0, le=MOST_MONEY)]
+"""Money in the smallest unit: an integer, which neither a text nor `true` is."""
+
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+"""The code of a currency, such as `IRR`."""
 
 Flag = StrictBool
 """`true` or `false` in a body: neither a text nor a number."""

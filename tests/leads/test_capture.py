@@ -261,13 +261,21 @@ BAD = [
     pytest.param({"campaign": ""}, {"/campaign"}, "string_too_short", id="empty campaign"),
     pytest.param({"source": "telepathy"}, {"/source"}, "literal_error", id="unknown source"),
     pytest.param({"cost_minor": -1}, {"/cost_minor"}, "greater_than_equal", id="negative cost"),
-    pytest.param({"cost_minor": 10**18}, {"/cost_minor"}, "less_than_equal", id="absurd cost"),
+    pytest.param({"cost_minor": 2**53}, {"/cost_minor"}, "less_than_equal", id="cost that not every reader keeps"),
     pytest.param({"cost_minor": 1.5}, {"/cost_minor"}, "int_type", id="part of a rial"),
     pytest.param({"cost_minor": True}, {"/cost_minor"}, "int_type", id="a truth as money"),
     pytest.param({"currency": "toman"}, {"/currency"}, "string_pattern_mismatch", id="toman"),
     pytest.param({"referrer_person_id": "me"}, {"/referrer_person_id"}, "uuid_parsing", id="no id"),
     pytest.param({"phonenumber": "1"}, {"/phonenumber"}, "extra_forbidden", id="unknown field"),
 ]
+
+
+async def test_a_lead_may_cost_and_bring_as_much_as_a_purchase_may_come_to(client: httpx.AsyncClient) -> None:
+    most = {"cost_minor": 2**53 - 1, "expected_amount_minor": 2**53 - 1}
+    reply = await client.post("/v1/leads", json={"phone": "09990001234", **most})
+
+    assert reply.status_code == 201
+    assert reply.json()["expected_amount_minor"] == 2**53 - 1
 
 
 @pytest.mark.parametrize(("fields", "pointers", "code"), BAD)

@@ -12,7 +12,7 @@ from services.customers.coupons.usecases import MOST_VALID_DAYS
 from services.customers.examples import COUPON, PERSON_ID, page, shown
 from services.customers.fields import PositiveMoney
 from shared.web import Page
-from shared.web.fields import Code
+from shared.web.fields import Code, Currency
 
 
 class CouponCreate(BaseModel):
@@ -26,7 +26,7 @@ class CouponCreate(BaseModel):
     person_id: UUID
     discount_percent: Annotated[int, Field(strict=True, ge=1, le=100)] | None = Field(None, examples=[10])
     discount_minor: PositiveMoney | None = Field(None, examples=[None])
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "IRR"
+    currency: Currency = "IRR"
     valid_days: Annotated[int, Field(strict=True, ge=1, le=MOST_VALID_DAYS)] = Field(30, examples=[30])
     reason: Code = Field("by_hand", examples=["apology"])
 

@@ -14,12 +14,13 @@ import msgspec
 
 from services.customers.coupons.models import Coupon
 from services.customers.customers.opening import Draft
-from services.customers.fields import CLOCK_SKEW, EARLIEST, MOST_MONEY, unknown_currency
+from services.customers.fields import CLOCK_SKEW, EARLIEST, unknown_currency
 from shared.contracts.customers import DiscountOrigin, PurchaseLine, PurchaseRecorded
 from shared.errors import FieldError, Invalid
 from shared.ids import new_id
 from shared.persian.digits import to_latin
 from shared.persian.phone import any_phone
+from shared.web.fields import MOST_MONEY
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=MOST_MONEY)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

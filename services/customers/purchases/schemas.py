@@ -9,12 +9,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.customers.examples import PURCHASE, PURCHASE_CREATE, page, shown
-from services.customers.fields import ExternalName, Money, PositiveMoney
+from services.customers.fields import ExternalName, PositiveMoney
 from services.customers.purchases.items import LineItem, Prepared, PurchaseItem
 from services.customers.purchases.models import Purchase
 from shared.contracts.customers import DiscountOrigin
 from shared.web import Page
-from shared.web.fields import Code, Instant
+from shared.web.fields import Code, Currency, Instant, Money
 
 
 class LineIn(BaseModel):
@@ -48,7 +48,7 @@ class PurchaseCreate(BaseModel):
     discount_origin: DiscountOrigin | None = Field(
         None, description="`promotion` unless given, `coupon` with a coupon."
     )
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "IRR"
+    currency: Currency = "IRR"
     lines: list[LineIn] = Field(default_factory=list, max_length=200)
     coupon_code: ExternalName | None = Field(None, description="A coupon of the customer's; it is good once.")
     intermediary_id: UUID | None = Field(None, description="Through whom the customer bought.")

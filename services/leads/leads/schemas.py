@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from services.leads.fields import Amount, CodeText, Currency, MobileAsTyped, Name, Note, PastInstant
+from services.leads.fields import CodeText, MobileAsTyped, Name, Note, PastInstant
 from services.leads.leads.models import Lead
 from services.leads.leads.records import NewLead
 from services.leads.leads.response import By, Direction
@@ -20,7 +20,7 @@ from services.leads.persons.records import NewPerson
 from shared.contracts.leads import Channel, LeadSource
 from shared.persian.email_address import Email
 from shared.web import Page, Principal
-from shared.web.fields import Flag, not_null
+from shared.web.fields import Currency, Flag, Money, not_null
 from shared.web.masking import mask_email, mask_name, mask_phone
 
 LEAD_ID = "0193a1c0-7d00-7000-8000-000000000001"
@@ -115,8 +115,8 @@ class LeadCreate(BaseModel):
     awareness: Awareness | None = None
     campaign: CodeText | None = None
     product: CodeText | None = Field(None, description="One open lead a person and product.")
-    cost_minor: Amount | None = Field(None, description="What this capture cost.")
-    expected_amount_minor: Amount | None = None
+    cost_minor: Money | None = Field(None, description="What this capture cost.")
+    expected_amount_minor: Money | None = None
     currency: Currency = "IRR"
     note: Note | None = None
     referrer_person_id: UUID | None = None
@@ -139,8 +139,8 @@ class LeadPatch(BaseModel):
     awareness: Awareness | None = None
     campaign: CodeText | None = None
     product: CodeText | None = None
-    cost_minor: Amount | None = None
-    expected_amount_minor: Amount | None = None
+    cost_minor: Money | None = None
+    expected_amount_minor: Money | None = None
     note: Note | None = None
     agent_id: UUID | None = Field(None, description="Hands the lead to this agent.")
 
