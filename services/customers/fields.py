@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 from shared.clock import utcnow
 from shared.errors import FieldError, Invalid
 from shared.persian.calendar import JalaliDate, from_jalali, to_jalali
+from shared.persian.digits import numeral
 from shared.persian.fields import read_by
 from shared.persian.text import clean
 from shared.web.fields import MOST_MONEY, Instant
@@ -39,7 +40,7 @@ class TooEarly(Invalid):
     def __init__(self, given: date) -> None:
         super().__init__(
             f"{given.isoformat()} is too early; nothing before {EARLIEST.year} is taken.",
-            fa=f"{given.isoformat()} بیش از اندازه دور است؛ پیش از سال {EARLIEST.year} پذیرفته نمی‌شود.",
+            fa=f"{given.isoformat()} بیش از اندازه دور است؛ پیش از سال {numeral(EARLIEST.year)} پذیرفته نمی‌شود.",
         )
 
 

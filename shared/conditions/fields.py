@@ -12,7 +12,7 @@ from uuid import UUID
 
 from shared.errors import Invalid
 from shared.persian.calendar import parse_date, to_gregorian
-from shared.persian.digits import ARABIC, LATIN, PERSIAN
+from shared.persian.digits import ARABIC, LATIN, PERSIAN, numeral
 from shared.persian.text import LETTERS
 
 FieldType = Literal["text", "number", "boolean", "timestamp", "date", "uuid", "list"]
@@ -89,7 +89,7 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
         raise WrongValue(
             f"{_shown(value)} is not a text of at most {LONGEST_TEXT} printable characters.",
-            fa=f"{_shown(value)} متنی با حداکثر {LONGEST_TEXT} نویسهٔ چاپ‌پذیر نیست.",
+            fa=f"{_shown(value)} متنی با حداکثر {numeral(LONGEST_TEXT)} نویسهٔ چاپ‌پذیر نیست.",
         )
     return value
 

@@ -8,6 +8,7 @@ from typing import Final, get_args
 
 from shared.conditions.fields import OPS, Field, Op, WrongValue, read_value
 from shared.errors import FieldError, Invalid
+from shared.persian.digits import numeral
 
 DEEPEST = 8
 MOST_COMPARISONS = 100
@@ -90,7 +91,7 @@ class _Reading:
                 at,
                 "too_deep",
                 f"Conditions are nested at most {DEEPEST} deep.",
-                fa=f"شرط‌ها حداکثر تا {DEEPEST} لایه تودرتو می‌شوند.",
+                fa=f"شرط‌ها حداکثر تا {numeral(DEEPEST)} لایه تودرتو می‌شوند.",
             )
         if not isinstance(tree, Mapping):
             raise _Refused(
@@ -121,7 +122,7 @@ class _Reading:
                 at,
                 "not_a_list",
                 f"{kind!r} takes a list of at most {MOST_COMPARISONS} conditions.",
-                fa=f"مقدار {kind} فهرستی است از حداکثر {MOST_COMPARISONS} شرط.",
+                fa=f"مقدار {kind} فهرستی است از حداکثر {numeral(MOST_COMPARISONS)} شرط.",
             )
         whole = tuple(child for child in children if child is not None)
         return Group(kind, whole) if len(whole) == len(children) else None
@@ -133,7 +134,7 @@ class _Reading:
                 at,
                 "too_large",
                 f"A condition has at most {MOST_COMPARISONS} comparisons.",
-                fa=f"هر شرط حداکثر {MOST_COMPARISONS} مقایسه دارد.",
+                fa=f"هر شرط حداکثر {numeral(MOST_COMPARISONS)} مقایسه دارد.",
             )
         for key in tree:
             if key not in _KEYS:
@@ -188,7 +189,7 @@ def _value(known: Field, op: Op, tree: Mapping[object, object], at: str) -> obje
             pointer,
             "wrong_type",
             f"{op!r} takes a list of at most {MOST_VALUES} values.",
-            fa=f"مقدار {op} فهرستی است از حداکثر {MOST_VALUES} مورد.",
+            fa=f"مقدار {op} فهرستی است از حداکثر {numeral(MOST_VALUES)} مورد.",
         )
     return [_item(known, item, f"{pointer}/{place}") for place, item in enumerate(given)]
 
@@ -216,6 +217,6 @@ def _within(known: Field, tree: Mapping[object, object], at: str) -> int | None:
             f"{at}/within_days",
             "wrong_type",
             f"{days!r} is not a number of days from 1 to {MOST_DAYS}.",
-            fa=f"{days!r} شمار روزها نیست؛ عددی صحیح از 1 تا {MOST_DAYS} بنویسید.",
+            fa=f"{days!r} شمار روزها نیست؛ عددی صحیح از ۱ تا {numeral(MOST_DAYS)} بنویسید.",
         )
     return days

@@ -13,7 +13,7 @@ from pydantic import WithJsonSchema
 
 from shared.contracts.cards import CalendarDate
 from shared.errors import Invalid
-from shared.persian.digits import to_latin
+from shared.persian.digits import numeral, to_latin
 from shared.persian.fields import read_by
 
 Calendar = Literal["gregorian", "jalali"]
@@ -209,7 +209,7 @@ def _calendar_of(text: str, year: int) -> Calendar:
         return "gregorian"
     raise InvalidDate(
         f"{year} in {text!r} is a year of neither calendar: Jalali years are 1178 to 1633, Gregorian 1799 to 2255.",
-        fa=f"سال {year} در «{text}» نه هجری شمسی است (۱۱۷۸ تا ۱۶۳۳) و نه میلادی (۱۷۹۹ تا ۲۲۵۵).",
+        fa=f"سال {numeral(year)} در «{text}» نه هجری شمسی است (۱۱۷۸ تا ۱۶۳۳) و نه میلادی (۱۷۹۹ تا ۲۲۵۵).",
     )
 
 
@@ -219,7 +219,7 @@ def _to_date(text: str, calendar: Calendar, year: int, month: int, day: int) -> 
     if not 1 <= month <= _MONTHS_A_YEAR:
         raise InvalidDate(
             f"{text!r} has no month {month}; months are 1 to 12.",
-            fa=f"ماه {month} در «{text}» نیست؛ ماه از ۱ تا ۱۲ است.",
+            fa=f"ماه {numeral(month)} در «{text}» نیست؛ ماه از ۱ تا ۱۲ است.",
         )
     try:
         return jdatetime.date(year, month, day).togregorian() if calendar == "jalali" else date(year, month, day)
@@ -231,16 +231,18 @@ def _wrong_year(text: str, calendar: Calendar, year: int) -> InvalidDate:
     right = JALALI_YEARS if calendar == "jalali" else GREGORIAN_YEARS
     return InvalidDate(
         f"{year} in {text!r} is no {calendar.capitalize()} year; one from {right[0]} to {right[-1]} is.",
-        fa=f"سال {year} در «{text}» در این تقویم نیست؛ سال از {right[0]} تا {right[-1]} است.",
+        fa=f"سال {numeral(year)} در «{text}» در این تقویم نیست؛ "
+        f"سال از {numeral(right[0])} تا {numeral(right[-1])} است.",
     )
 
 
 def _wrong_day(text: str, calendar: Calendar, year: int, month: int) -> InvalidDate:
     last = days_in_month(calendar, year, month)
     name = f"{_MONTHS[month - 1]} {year}" if calendar == "jalali" else f"{year}-{month:02}"
-    name_fa = f"{_MONTHS_FA[month - 1]} {year}" if calendar == "jalali" else f"{year}-{month:02}"
+    name_fa = f"{_MONTHS_FA[month - 1]} {numeral(year)}" if calendar == "jalali" else f"{year}-{month:02}"
     return InvalidDate(
-        f"{text!r} is no day: {name} has {last} days.", fa=f"«{text}» روزی در تقویم نیست: {name_fa} {last} روز دارد."
+        f"{text!r} is no day: {name} has {last} days.",
+        fa=f"«{text}» روزی در تقویم نیست: {name_fa} {numeral(last)} روز دارد.",
     )
 
 

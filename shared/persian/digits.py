@@ -15,6 +15,11 @@ def to_latin(text: str) -> str:
     return text.translate(TO_LATIN)
 
 
+def numeral(number: float) -> str:
+    """Return a number as a Persian sentence has it. What is typed as it stands, such as a code, keeps its digits."""
+    return to_persian(f"{number:g}" if isinstance(number, float) else str(number)).replace(".", "٫")
+
+
 def to_persian(text: str) -> str:
     """Return `text` with its Latin and Arabic-Indic digits as Persian ones."""
     return text.translate(TO_PERSIAN)

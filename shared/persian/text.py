@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from shared.errors import Invalid
-from shared.persian.digits import TO_LATIN
+from shared.persian.digits import TO_LATIN, numeral
 
 LETTERS = {"ی": "يىې", "ک": "كڪ", "ه": "ةەہھۃ"}
 """Letters of Persian, and those of other alphabets and keyboards that are written in their place."""
@@ -108,5 +108,5 @@ def _refuse_what_is_no_text(text: str) -> None:
         if character == "\0" or unicodedata.category(character) == "Cs":
             raise NotText(
                 f"The character U+{ord(character):04X} at position {place + 1} is no text; leave it out.",
-                fa=f"نویسهٔ U+{ord(character):04X} در جایگاه {place + 1} متن نیست؛ آن را بردارید.",
+                fa=f"نویسهٔ U+{ord(character):04X} در جایگاه {numeral(place + 1)} متن نیست؛ آن را بردارید.",
             )

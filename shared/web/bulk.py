@@ -11,6 +11,7 @@ import msgspec
 from fastapi import Request
 
 from shared.errors import FieldError, Invalid, PayloadTooLarge
+from shared.persian.digits import numeral
 from shared.web.deadlines import extend
 from shared.web.idempotency import keep_hash_only
 from shared.web.transactions import runtime_of
@@ -41,7 +42,7 @@ class TooManyItems(PayloadTooLarge):
     def __init__(self, count: int, most: int) -> None:
         super().__init__(
             f"{count} items are too many for one request; send at most {most} at a time.",
-            fa=f"شمار موارد ({count}) زیاد است؛ در هر درخواست بیش از {most} مورد نفرستید.",
+            fa=f"شمار موارد ({numeral(count)}) زیاد است؛ در هر درخواست بیش از {numeral(most)} مورد نفرستید.",
         )
 
 

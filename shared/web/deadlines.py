@@ -15,6 +15,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import PeyvandError, Unavailable
+from shared.persian.digits import numeral
 from shared.settings import ServiceSettings
 from shared.web.problems import render
 
@@ -58,7 +59,7 @@ class DeadlinePassed(Unavailable):
     def __init__(self, seconds: float) -> None:
         super().__init__(
             f"The request was broken off after {seconds:g} s. Send it again, with the Idempotency-Key that it had.",
-            fa=f"درخواست پس از {seconds:g} ثانیه متوقف شد. دوباره با همان Idempotency-Key بفرستید.",
+            fa=f"درخواست پس از {numeral(seconds)} ثانیه متوقف شد. دوباره با همان Idempotency-Key بفرستید.",
         )
 
 

@@ -15,6 +15,7 @@ from ipaddress import IPv6Address, ip_address
 from starlette.types import Scope
 
 from shared.errors import TooManyRequests
+from shared.persian.digits import numeral
 from shared.settings import ServiceSettings
 
 REMEMBERED = 20_000
@@ -34,7 +35,8 @@ class AskedTooOften(TooManyRequests):
         }
         super().__init__(
             f"More than {limit.per_s:g} requests a second came from you; go on in {self.retry_after_s} s.",
-            fa=f"بیش از {limit.per_s:g} درخواست در ثانیه فرستاده‌اید؛ {self.retry_after_s} ثانیهٔ دیگر ادامه دهید.",
+            fa=f"بیش از {numeral(limit.per_s)} درخواست در ثانیه فرستاده‌اید؛ "
+            f"{numeral(self.retry_after_s)} ثانیهٔ دیگر ادامه دهید.",
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 
 from shared.errors import FieldError, Invalid
+from shared.persian.digits import numeral
 from shared.web.validation_messages import message
 
 MOST_ERRORS = 50
@@ -43,7 +44,7 @@ def refusal(error: RequestValidationError, *, persian: bool) -> Invalid:
     count = len(faults)
     return Invalid(
         f"{count} {'field does' if count == 1 else 'fields do'} not fit: {_first(fields)}",
-        fa=f"{count} مورد درست نیست: {_first(fields)}",
+        fa=f"{numeral(count)} مورد درست نیست: {_first(fields)}",
         errors=fields,
     )
 

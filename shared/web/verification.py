@@ -14,6 +14,7 @@ from joserfc.errors import JoseError, SecurityWarning
 
 from shared.clock import utcnow
 from shared.errors import BadToken
+from shared.persian.digits import numeral
 from shared.settings import ServiceSettings
 from shared.web.keys import KeySource, UnknownKey, key_source
 
@@ -86,7 +87,7 @@ class Verifier(Generic[P]):
         if not _names_somebody(claims.get("sub")):
             raise BadToken(
                 f"The token names no subject (`sub`) of up to {LONGEST_SUBJECT} characters.",
-                fa=f"توکن نام دارنده (sub) با حداکثر {LONGEST_SUBJECT} نویسه ندارد.",
+                fa=f"توکن نام دارنده (sub) با حداکثر {numeral(LONGEST_SUBJECT)} نویسه ندارد.",
             )
         if self._issuer is not None and claims.get("iss") != self._issuer:
             raise BadToken("The token is of another issuer (`iss`).", fa="صادرکنندهٔ توکن (iss) پذیرفته نیست.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from shared.errors import Conflict, NotFound
+from shared.persian.digits import numeral
 
 
 class PurchaseNotFound(NotFound):
@@ -52,5 +53,6 @@ class RefundTooLarge(Conflict):
     def __init__(self, amount_minor: int, left_minor: int, currency: str) -> None:
         super().__init__(
             f"{amount_minor} {currency} cannot be given back: of what was paid {left_minor} {currency} is left.",
-            fa=f"بازپرداخت {amount_minor} {currency} شدنی نیست؛ از مبلغ پرداختی {left_minor} {currency} مانده است.",
+            fa=f"بازپرداخت {numeral(amount_minor)} {currency} شدنی نیست؛ "
+            f"از مبلغ پرداختی {numeral(left_minor)} {currency} مانده است.",
         )

@@ -18,7 +18,7 @@ from services.customers.fields import CLOCK_SKEW, EARLIEST, unknown_currency
 from shared.contracts.customers import DiscountOrigin, PurchaseLine, PurchaseRecorded
 from shared.errors import FieldError, Invalid
 from shared.ids import new_id
-from shared.persian.digits import to_latin
+from shared.persian.digits import numeral, to_latin
 from shared.persian.phone import any_phone
 from shared.web.fields import MOST_MONEY
 
@@ -214,7 +214,7 @@ def _wrong_time(occurred_at: datetime, now: datetime) -> Iterator[FieldError]:
             "/occurred_at",
             "too_early",
             f"Nothing before {EARLIEST.year} is taken.",
-            fa=f"پیش از سال {EARLIEST.year} پذیرفته نمی‌شود.",
+            fa=f"پیش از سال {numeral(EARLIEST.year)} پذیرفته نمی‌شود.",
         )
 
 
@@ -237,13 +237,15 @@ def _wrong_amounts(item: PurchaseItem) -> Iterator[FieldError]:
             fa="مبلغ را بفرستید، یا ردیف‌هایی را که مبلغ جمع آن‌هاست.",
         )
     if item.lines and amount != total:
-        yield FieldError("/amount_minor", "not_the_sum", f"The lines come to {total}.", fa=f"جمع ردیف‌ها {total} است.")
+        yield FieldError(
+            "/amount_minor", "not_the_sum", f"The lines come to {total}.", fa=f"جمع ردیف‌ها {numeral(total)} است."
+        )
     if amount > MOST_MONEY:
         yield FieldError(
             "/lines",
             "too_much",
             f"The lines come to {total}, above {MOST_MONEY}.",
-            fa=f"جمع ردیف‌ها {total} است، بیش از {MOST_MONEY}.",
+            fa=f"جمع ردیف‌ها {numeral(total)} است، بیش از {numeral(MOST_MONEY)}.",
         )
     yield from _wrong_discount(item, amount)
 
@@ -254,7 +256,7 @@ def _wrong_discount(item: PurchaseItem, amount: int) -> Iterator[FieldError]:
             "/discount_minor",
             "above_amount",
             f"The discount is at most the amount, {amount}.",
-            fa=f"تخفیف بیش از مبلغ ({amount}) نباشد.",
+            fa=f"تخفیف بیش از مبلغ ({numeral(amount)}) نباشد.",
         )
     if item.discount_origin is not None and item.discount_minor == 0:
         yield FieldError(

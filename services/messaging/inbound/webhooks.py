@@ -10,7 +10,7 @@ from services.messaging.providers.numbers import line_of, number_of
 from services.messaging.providers.protocol import InboundSms
 from services.messaging.providers.times import time_of
 from shared.errors import FieldError, Invalid
-from shared.persian.digits import to_latin
+from shared.persian.digits import numeral, to_latin
 
 USUAL_FIELDS: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
     "delivery": {
@@ -53,7 +53,7 @@ class WebhookFieldTooLong(Invalid):
     def __init__(self, field: str, length: int) -> None:
         super().__init__(
             f"The webhook's {field!r} has {length} characters; at most {LONGEST} are read.",
-            fa=f"فیلد {field} بیش از {LONGEST} نویسه دارد.",
+            fa=f"فیلد {field} بیش از {numeral(LONGEST)} نویسه دارد.",
             errors=[FieldError(f"/{field}", "too_long", f"At most {LONGEST} characters.")],
         )
 

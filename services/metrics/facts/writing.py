@@ -14,6 +14,7 @@ from services.metrics.facts import sql
 from shared.db import driver, savepoint
 from shared.errors import Invalid
 from shared.outbox.writing import MANY
+from shared.persian.digits import numeral
 
 YEARS = range(1801, 2241)
 """Years for which both calendars are computed, with room for activity that outlasts the last purchase."""
@@ -27,7 +28,8 @@ class OutsideTheCalendars(Invalid):
     def __init__(self, at: datetime) -> None:
         super().__init__(
             f"{at.isoformat()} lies outside the years {YEARS[0]} to {YEARS[-1]} that figures are counted for.",
-            fa=f"سال {at.year} بیرون از سال‌های {YEARS[0]} تا {YEARS[-1]} است که شاخص‌ها برای آن‌ها شمرده می‌شوند.",
+            fa=f"سال {numeral(at.year)} بیرون از سال‌های {numeral(YEARS[0])} تا {numeral(YEARS[-1])} است "
+            "که شاخص‌ها برای آن‌ها شمرده می‌شوند.",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shared.errors import FieldError, Invalid, NotFound, Unavailable
+from shared.persian.digits import numeral
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -47,7 +48,8 @@ class TooManyPeriods(Invalid):
         message = f"That is {count} periods, and one answer holds {most}; ask for a longer interval or a shorter span."
         super().__init__(
             message,
-            fa=f"این بازه {count} دوره دارد و گنجایش یک پاسخ {most} دوره است؛ بازه را کوتاه‌تر یا دوره را بلندتر کنید.",
+            fa=f"این بازه {numeral(count)} دوره دارد و "
+            f"گنجایش یک پاسخ {numeral(most)} دوره است؛ بازه را کوتاه‌تر یا دوره را بلندتر کنید.",
             errors=[FieldError("/query/interval", self.code, message)],
         )
 
@@ -78,5 +80,6 @@ class CountingTookTooLong(Unavailable):
         super().__init__(
             f"Counting this span on demand took over {limit_s:g} s; whole days, weeks, months, quarters and years "
             "of either calendar are kept and cost nothing.",
-            fa=f"شمارش این بازه بیش از {limit_s:g} ثانیه طول کشید؛ روز، هفته، ماه، فصل و سال کامل از پیش شمرده‌اند.",
+            fa=f"شمارش این بازه بیش از {numeral(limit_s)} ثانیه طول کشید؛ "
+            "روز، هفته، ماه، فصل و سال کامل از پیش شمرده‌اند.",
         )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.surveys.scales import Rule
 from shared.errors import FieldError, Invalid, NotFound
+from shared.persian.digits import numeral
 
 
 class AnswerNotFound(NotFound):
@@ -29,6 +30,6 @@ class OffScale(Invalid):
     def __init__(self, value: int, rule: Rule) -> None:
         super().__init__(
             f"{value} is not on the scale; {rule.low} to {rule.high} is.",
-            fa=f"{value} در مقیاس نیست؛ پاسخ عددی از {rule.low} تا {rule.high} است.",
+            fa=f"{numeral(value)} در مقیاس نیست؛ پاسخ عددی از {numeral(rule.low)} تا {numeral(rule.high)} است.",
             errors=[FieldError("/value", self.code, f"{rule.low} to {rule.high}.")],
         )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from shared.persian.digits import to_latin, to_persian
+from shared.persian.digits import numeral, to_latin, to_persian
 from shared.persian.fields import read_by
 from shared.persian.text import EmptyText, NotText, clean, fold, line, lines
 
@@ -110,3 +110,10 @@ def test_digits_go_to_persian_and_back(text: str) -> None:
 def test_digits_of_all_three_scripts_are_read() -> None:
     assert to_latin("۱۲۳ ٤٥٦ 789") == "123 456 789"
     assert to_persian("١٢٣ 456") == "۱۲۳ ۴۵۶"
+
+
+@pytest.mark.parametrize(
+    ("number", "written"), [(0, "۰"), (1405, "۱۴۰۵"), (10.0, "۱۰"), (0.5, "۰٫۵"), (2**53, "۹۰۰۷۱۹۹۲۵۴۷۴۰۹۹۲")]
+)
+def test_a_number_in_a_persian_sentence_has_persian_digits(number: float, written: str) -> None:
+    assert numeral(number) == written
