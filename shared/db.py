@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from itertools import count
 from typing import Any, Self, cast
 
@@ -44,7 +43,7 @@ REFUSAL_COUNTS_S = 5.0
 
 _NO_WRITES = {"53100": "the disk is full", "25006": "it takes no writes (read-only)"}
 
-_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, OSError)
 
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
 
@@ -97,13 +96,10 @@ class Database:
         event.listen(self.engine.sync_engine, "connect", self._count_connect)
 
     @asynccontextmanager
-    async def transaction(self, first: str = "") -> AsyncIterator[AsyncSession]:
-        """Open a transaction: committed at the end of the block, rolled back if the block raises.
-
-        `first` is a statement without parameters or results, which is sent along with the BEGIN (see `began_with`).
-        """
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction: committed at the end of the block, rolled back if the block raises."""
         async with self._lent() as connection:
-            async with _transaction_on(connection, first) as tx:
+            async with _transaction_on(connection) as tx:
                 yield tx
             if tx.info.get("wrote_events"):
                 self.events_written.set()
@@ -122,7 +118,7 @@ class Database:
             yield connection
         except BaseException as error:
             self._note_refusal(error)
-            if _cuts_off(error) and not connection.invalidated:
+            if cuts_off(error) and not connection.invalidated:
                 _driver_of(connection).terminate()
             raise
         finally:
@@ -172,19 +168,17 @@ async def part_of(tx: AsyncSession) -> AsyncIterator[AsyncSession]:
 
 
 @asynccontextmanager
-async def _transaction_on(connection: AsyncConnection, first: str = "") -> AsyncIterator[AsyncSession]:
+async def _transaction_on(connection: AsyncConnection) -> AsyncIterator[AsyncSession]:
     """Open a transaction on `connection`; inside an open one it is a savepoint."""
     raw = _driver_of(connection)
-    async with savepoint(raw) if raw.is_in_transaction() else _Transaction(raw, first=first):
+    async with savepoint(raw) if raw.is_in_transaction() else _Transaction(raw):
         tx = _LazySession(connection)
         tx.info["driver"] = raw
-        tx.info["first"] = first
         try:
             yield tx
             await flush(tx)
             for hook in tx.info.get("before_commit", ()):
                 await hook(tx)
-            await write_closing(tx)
         finally:
             await _close(tx)
 
@@ -221,22 +215,12 @@ class _Transaction:
 
     BEGIN, KEEP, UNDO = "BEGIN", "COMMIT", "ROLLBACK"
 
-    def __init__(self, connection: asyncpg.Connection, name: str = "", *, first: str = "") -> None:
+    def __init__(self, connection: asyncpg.Connection, name: str = "") -> None:
         self._connection = connection
         self._name = name
-        self._first = first
 
     async def start(self) -> None:
-        begin = self.BEGIN.format(self._name)
-        if not self._first:
-            await self._executed(begin)
-            return
-        try:
-            await self._executed(f"{begin}; {self._first}")
-        except Exception:
-            if not self._connection.is_closed():
-                await self.rollback()
-            raise
+        await self._executed(self.BEGIN.format(self._name))
 
     async def commit(self) -> None:
         await self._executed(self.KEEP.format(self._name))
@@ -248,7 +232,7 @@ class _Transaction:
         try:
             await self._connection.execute(statement)
         except BaseException as error:
-            if _cuts_off(error):
+            if cuts_off(error):
                 self._connection.terminate()
             raise
 
@@ -259,7 +243,7 @@ class _Transaction:
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error is None:
             await self.commit()
-        elif _cuts_off(error):
+        elif cuts_off(error):
             self._connection.terminate()
         elif not self._connection.is_closed():
             await self.rollback()
@@ -271,10 +255,11 @@ class Savepoint(_Transaction):
     BEGIN, KEEP, UNDO = "SAVEPOINT {}", "RELEASE SAVEPOINT {}", "ROLLBACK TO {}"
 
 
-def _cuts_off(error: BaseException) -> bool:
+def cuts_off(error: BaseException) -> bool:
     """Tell whether an error may leave a connection in the middle of something: it was cancelled, or lost.
 
-    A connection that the server is about to close does not know it yet when it says so.
+    Of a transaction that was being committed nobody knows then whether it is. A connection that the server is about to
+    close does not know it yet when it says so.
     """
     if not isinstance(error, Exception):
         return True
@@ -322,40 +307,11 @@ def driver(tx: AsyncSession) -> asyncpg.Connection:
     return cast("asyncpg.Connection", tx.info["driver"])
 
 
-def began_with(tx: AsyncSession, first: str) -> bool:
-    """Tell whether `first` was done as `tx` was opened."""
-    return bool(tx.info.get("first") == first)
-
-
 def before_commit(tx: AsyncSession, hook: BeforeCommit) -> None:
     """Run `hook` once, after the session's last flush and before the commit."""
     hooks = tx.info.setdefault("before_commit", [])
     if hook not in hooks:
         hooks.append(hook)
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """What the last statement of a transaction writes: `parts` of its `WITH`, and the values of their parameters."""
-
-    parts: str
-    values: tuple[Any, ...]
-
-
-def close_with(tx: AsyncSession, parts: str, values: tuple[Any, ...]) -> None:
-    """Write `parts` by the last statement before the commit; whoever else writes last takes it in (`closing`)."""
-    tx.info["closing"] = Closing(parts, values)
-
-
-def closing(tx: AsyncSession) -> Closing | None:
-    """Return what is still to be written last, for the one who does so."""
-    return cast("Closing | None", tx.info.pop("closing", None))
-
-
-async def write_closing(tx: AsyncSession) -> None:
-    """Write at once what was to be written last, if there is anything."""
-    if (writes := closing(tx)) is not None:
-        await driver(tx).execute(f"WITH {writes.parts} SELECT", *writes.values)
 
 
 def _driver_of(connection: AsyncConnection) -> asyncpg.Connection:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from services.leads.clocks import CLOCKS
 from services.leads.consumers import consumer
+from services.leads.leads.strangers import open_strangers
 from services.leads.persons.cards import read_cards
 from services.leads.persons.erasure import erase_again
 from services.leads.restating import restate_agents, restate_leads
@@ -35,6 +36,7 @@ SERVICE = Service(
     routers=routers,
     consumer=consumer,
     clocks=CLOCKS,
+    resources=open_strangers,
     card_readers={LEADS_CONTACTS: read_cards},
     relearners={LeadErased: erase_again},
     restaters=(restate_leads, restate_agents),

@@ -16,11 +16,12 @@ from pydantic import BaseModel
 
 from shared.errors import PeyvandError
 from shared.web.auth import authenticate
+from shared.web.idempotency import attempt_of
 from shared.web.transactions import SOLVED
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-KNOWN = SOLVED | {authenticate}
+KNOWN = SOLVED | {authenticate, attempt_of}
 """Dependencies that take the request and nothing else."""
 
 _ANSWERS = (Response, "Response")

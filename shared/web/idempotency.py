@@ -2,31 +2,29 @@
 
 Key and answer are stored in the transaction of the effect, by subject and route, last of all; nothing is looked up
 before. The primary key decides: of several transactions with one key the first to commit stays, and each other finds
-the key stored, is undone, and gives the answer of that one. So a new key costs one statement, or none of its own where
-the work ends with a write that takes it in (`close_with`), and only a repeat does its work in vain
-(docs/adr/0020). Repeats that come to this process while the first is at work are told so at once.
+the key stored, is undone, and gives the answer of that one. So a new key costs one statement, and only a repeat does
+its work in vain (docs/adr/0020). Repeats that come to this process while the first is at work are told so at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, partial
-from typing import Any
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 import orjson
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import utcnow
-from shared.db import Closing, before_commit, closing, driver
+from shared.db import before_commit, driver
 from shared.errors import Conflict, FieldError, Gone, Invalid, PeyvandError
 from shared.web.auth import Principal
 from shared.web.transactions import end_with, runtime_of, transaction_of
@@ -37,6 +35,7 @@ KEPT = timedelta(hours=24)
 LONGEST_KEY = 255
 OFF_LOOP_BYTES = 1024 * 1024
 
+_ATTEMPT = "peyvand.idempotency.attempt"
 _HASH_ONLY = "peyvand.idempotency.hash_only"
 _ABOUT = "idempotency.person_id"
 
@@ -53,7 +52,6 @@ SET request_hash = excluded.request_hash, status = excluded.status, headers = ex
 WHERE kept.created_at <= $10 OR (kept.status IS NULL AND kept.request_hash = excluded.request_hash)
 RETURNING true
 """
-NOTHING = Closing("", ())
 FORGET = "UPDATE idempotency_keys SET body = NULL, headers = NULL WHERE person_id = ANY($1::uuid[])"
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -107,14 +105,15 @@ class AnswerErased(Gone):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
-    """A request with a key: whose it is, where it goes, and the hash of what it asks for."""
+    """A request with a key: whose it is, where it goes, and the hash of what it asks for; `kept` once it is stored."""
 
     subject: str
     route: str
     key: str
     request_hash: bytes
+    kept: bool = False
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -122,8 +121,26 @@ class Attempt:
         return self.subject, self.route, self.key
 
 
+class Answered(NamedTuple):
+    """An answer to be stored, and whom it is about."""
+
+    attempt: Attempt
+    answer: Response
+    person_id: UUID | None
+
+
 class _Stored(Exception):
     """The key was stored already, so this transaction is to be undone."""
+
+
+async def attempt_of(request: Request) -> Attempt | None:
+    """Return what is attempted with a key; None where the request has none."""
+    attempt: Attempt | None = request.scope.get(_ATTEMPT)
+    return attempt
+
+
+AttemptDep = Annotated[Attempt | None, Depends(attempt_of)]
+"""For routes that store their answers themselves, by `keep`."""
 
 
 def about(tx: AsyncSession, person_id: UUID) -> None:
@@ -153,6 +170,7 @@ async def once(request: Request, route: str, principal: Principal | None, handle
     if attempt.name in in_flight:
         raise IdempotencyKeyInFlight
     in_flight.add(attempt.name)
+    request.scope[_ATTEMPT] = attempt
     try:
         return await _attempted(request, attempt, handler)
     finally:
@@ -166,9 +184,9 @@ async def _attempted(request: Request, attempt: Attempt, handler: Handler) -> Re
         async with AsyncExitStack() as endings:
             end_with(request, endings)
             answer = await handler(request)
-            if answer.status_code // 100 == 2:  # noqa: PLR2004
+            if answer.status_code // 100 == 2 and not attempt.kept:  # noqa: PLR2004
                 hash_only = bool(request.scope.get(_HASH_ONLY))
-                store = partial(_store, attempt=attempt, answer=answer, now=now, hash_only=hash_only)
+                store = partial(_store, attempt=attempt, answer=answer, hash_only=hash_only)
                 before_commit(await transaction_of(request), store)
             return answer
     except (_Stored, PeyvandError) as refusal:
@@ -217,34 +235,30 @@ async def _stored_answer(connection: asyncpg.Connection, attempt: Attempt, now: 
     return answer
 
 
-async def _store(tx: AsyncSession, *, attempt: Attempt, answer: Response, now: datetime, hash_only: bool) -> None:
+async def _store(tx: AsyncSession, *, attempt: Attempt, answer: Response, hash_only: bool) -> None:
     """Store the answer, after all else that is done before the commit: nobody waits for others with a key in hand."""
+    await keep(tx, [Answered(attempt, answer, tx.info.get(_ABOUT))], hash_only=hash_only)
+
+
+async def keep(tx: AsyncSession, answers: Sequence[Answered], *, hash_only: bool = False) -> None:
+    """Store answers, last thing before the commit; raises, and all is to be undone, if one was stored already.
+
+    They are stored in the order of their keys, so that no two transactions that store some wait for each other.
+    """
+    ordered = sorted(answers, key=lambda each: each.attempt.name)
+    stored = await driver(tx).fetchmany(STORE, [_row(each, utcnow(), hash_only=hash_only) for each in ordered])
+    if len(stored) < len(answers):
+        raise _Stored
+
+
+def _row(answered: Answered, now: datetime, *, hash_only: bool) -> tuple[Any, ...]:
+    """Return the parameters of `STORE`."""
+    attempt, answer, person_id = answered
     body = getattr(answer, "body", None)
     kept: tuple[Any, ...] = (None, None, None)
     if not hash_only and body is not None:
         kept = (answer.status_code, orjson.dumps(_headers(answer)).decode(), bytes(body))
-    writes = closing(tx) or NOTHING
-    stored = await driver(tx).fetchval(
-        _storing_with(writes.parts, len(writes.values)),
-        *writes.values,
-        attempt.subject,
-        attempt.route,
-        attempt.key,
-        attempt.request_hash,
-        *kept,
-        tx.info.get(_ABOUT),
-        now,
-        now - KEPT,
-    )
-    if not stored:
-        raise _Stored
-
-
-@cache
-def _storing_with(parts: str, parameters: int) -> str:
-    """Return `STORE` as the end of a statement with `parts` before it, which take the first `parameters`."""
-    store = re.sub(r"\$(\d+)", lambda number: f"${int(number[1]) + parameters}", STORE)
-    return f"WITH {parts} {store}" if parts else store
+    return *attempt.name, attempt.request_hash, *kept, person_id, now, now - KEPT
 
 
 def _headers(answer: Response) -> list[tuple[str, str]]:

@@ -31,16 +31,15 @@ async def _runtime(request: Request) -> Runtime:
     return runtime_of(request)
 
 
-async def transaction_of(request: Request, first: str = "") -> AsyncSession:
+async def transaction_of(request: Request) -> AsyncSession:
     """Return the request's transaction, opened at the first call and committed before the answer is sent.
 
-    What it is to begin with, `first`, is for who opens it. No generator with a scope of its own: FastAPI takes twice
-    as long to enter and leave one.
+    No generator with a scope of its own: FastAPI takes twice as long to enter and leave one.
     """
     tx: AsyncSession | None = request.scope.get(_OPENED)
     if tx is None:
         endings: AsyncExitStack = request.scope[_ENDINGS]
-        tx = await endings.enter_async_context(runtime_of(request).db.transaction(first))
+        tx = await endings.enter_async_context(runtime_of(request).db.transaction())
         request.scope[_OPENED] = tx
     return tx
 
@@ -49,7 +48,7 @@ async def _transaction(request: Request) -> AsyncSession:
     return await transaction_of(request)
 
 
-async def _opening(request: Request) -> Callable[[str], Awaitable[AsyncSession]]:
+async def _opening(request: Request) -> Callable[[], Awaitable[AsyncSession]]:
     return partial(transaction_of, request)
 
 
@@ -67,7 +66,7 @@ SOLVED = frozenset({_runtime, _transaction, _opening, _reading})
 
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 Tx = Annotated[AsyncSession, Depends(_transaction)]
-Opening = Annotated[Callable[[str], Awaitable[AsyncSession]], Depends(_opening)]
-"""For routes that know what their transaction begins with: opens it with that statement."""
+Opening = Annotated[Callable[[], Awaitable[AsyncSession]], Depends(_opening)]
+"""For routes that do not always need their transaction: opens it."""
 Reading = Annotated[asyncpg.Connection, Depends(_reading)]
 """For routes that only read, by written SQL."""

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from services.leads.app import SERVICE
-from services.leads.persons.identity import holding_known_by
+from services.leads.persons.identity import hold_known_by, locks_of
+from services.leads.persons.sql import LOCKS
 from shared.clock import utcnow
 from shared.contracts.leads import LeadCaptured, LeadRecaptured, LeadStageChanged
 from shared.persian.digits import to_latin, to_persian
@@ -310,10 +311,11 @@ async def test_an_unknown_lead_is_not_found(client: httpx.AsyncClient) -> None:
     assert (reply.status_code, reply.json()["code"]) == (404, "lead_not_found")
 
 
-async def test_a_capture_waits_for_whoever_began_with_its_address(runtime: Runtime, client: httpx.AsyncClient) -> None:
+async def test_a_capture_waits_for_whoever_holds_its_address(runtime: Runtime, client: httpx.AsyncClient) -> None:
     address = "o'neil@example.com"
 
-    async with runtime.db.transaction(holding_known_by(phone=None, email=address)):
+    async with runtime.db.transaction() as other:
+        await hold_known_by(other, phone=None, email=address)
         capture = asyncio.create_task(captured(client, phone=number(), email=address))
         await asyncio.wait([capture], timeout=0.2)
         assert not capture.done()
@@ -322,7 +324,7 @@ async def test_a_capture_waits_for_whoever_began_with_its_address(runtime: Runti
 
 
 def test_the_database_is_not_told_whom_a_capture_waits_for() -> None:
-    holding = {holding_known_by(phone=f"+98999000{each:04}", email=None) for each in range(3_000)}
+    locks = {lock for each in range(3_000) for lock in locks_of(f"+98999000{each:04}", None)}
 
-    assert len(holding) > 2_900
-    assert all("999000" not in statement and len(statement) < 50 for statement in holding)
+    assert len(locks) > 2_900
+    assert all(0 <= lock < LOCKS for lock in locks)

@@ -67,20 +67,6 @@ async def test_what_is_committed_after_another_was_cut_off_at_its_beginning_is_k
     await db.close()
 
 
-async def test_what_a_transaction_begins_with_leaves_no_transaction_behind_where_it_fails(
-    make_runtime: Callable[..., Awaitable[Runtime]],
-) -> None:
-    db = Database((await make_runtime(SERVICE)).settings.database_url, pool_size=1)
-
-    with pytest.raises(asyncpg.DivisionByZeroError):
-        async with db.transaction("SELECT 1 / 0"):
-            pass
-
-    async with db.connection() as connection:
-        assert not connection.is_in_transaction()
-    await db.close()
-
-
 @pytest.mark.parametrize("way", ["/no/such/folder", "no-such-host.invalid"])
 async def test_a_server_to_which_there_is_no_way_is_away_and_no_fault_of_ours(way: str) -> None:
     database = Database(f"postgresql:///peyvand?host={way}")

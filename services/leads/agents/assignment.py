@@ -9,7 +9,7 @@ next. A transaction that changes more than one agent's count does so in turn, so
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -28,37 +28,30 @@ AHEAD = 2
 """How many leads an agent may be ahead of the fewest and still be chosen, because whoever has the fewest is taken."""
 
 
-def choosing(besides: str, at: str, where: str = "true") -> str:
-    """Return the statement that gives a lead to an agent whom no other is choosing; `besides` and `at` name parameters.
+def _giving(*, order: str) -> str:
+    """Return the statement that gives a lead at $2 to the first, in an order, of those near the fewest, but for $1.
 
     Who is near the fewest is decided by the statement's snapshot, as a condition that a change meanwhile could undo
-    would leave the row locked and go on to the next.
+    would leave the row locked and go on to the next. One subselect that locks, no more: where an agent was changed
+    meanwhile, PostgreSQL runs all that have not run yet, and who holds one agent would wait for another.
     """
-    fewest = "open_leads::float8 / capacity, last_assigned_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
-    return _giving(besides, at, order=fewest, where=where)
-
-
-def _giving(besides: str, at: str, *, order: str, where: str = "true") -> str:
-    """Return the statement that gives a lead to the first, in an order, of those who are near the fewest.
-
-    One subselect that locks, no more: where an agent was changed meanwhile, PostgreSQL runs all that have not run yet,
-    and who holds one agent would wait for another.
-    """
-    on_duty = f"active AND on_duty AND role = 'agent' AND id <> ALL({besides})"
+    on_duty = "active AND on_duty AND role = 'agent' AND id <> ALL($1::uuid[])"
     near = f"""
     SELECT id FROM agents WHERE {on_duty} AND open_leads::float8 / capacity <= (
         SELECT min((open_leads + {AHEAD})::float8 / capacity) FROM agents WHERE {on_duty}
     )
     """
     return f"""
-    UPDATE agents SET open_leads = open_leads + 1, last_assigned_at = {at}
-    WHERE {where} AND id = (SELECT id FROM agents WHERE {on_duty} AND id = ANY(ARRAY({near})) ORDER BY {order})
+    UPDATE agents SET open_leads = open_leads + 1, last_assigned_at = $2
+    WHERE id = (SELECT id FROM agents WHERE {on_duty} AND id = ANY(ARRAY({near})) ORDER BY {order})
     RETURNING id
     """
 
 
-CHOOSE = choosing("$1::uuid[]", "$2")
-WAIT = _giving("$1::uuid[]", "$2", order="random() LIMIT 1 FOR NO KEY UPDATE")
+CHOOSE = _giving(
+    order="open_leads::float8 / capacity, last_assigned_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
+)
+WAIT = _giving(order="random() LIMIT 1 FOR NO KEY UPDATE")
 
 CHANGE = """
 UPDATE agents SET open_leads = open_leads + change.by
@@ -73,6 +66,23 @@ async def choose_agent(tx: AsyncSession, *, at: datetime, besides: Collection[UU
     """
     chosen = await driver(tx).fetchval(CHOOSE, list(besides), at) or await driver(tx).fetchval(WAIT, list(besides), at)
     return cast("UUID | None", chosen)
+
+
+async def choose_agents(tx: AsyncSession, times: Sequence[datetime]) -> list[UUID | None]:
+    """Give a lead of each of `times` to an agent, in that order, and return who they are, as far as some are free.
+
+    Whom this transaction has chosen it may choose again. It waits for somebody only as long as it holds nobody, so
+    that no two ever wait for each other. None stands for all where nobody is on duty.
+    """
+    chosen: list[UUID | None] = await _those_free(tx, times)
+    if chosen or not times:
+        return chosen
+    first = await driver(tx).fetchval(WAIT, [], times[0])
+    return [first, *await _those_free(tx, times[1:])] if first is not None else [None] * len(times)
+
+
+async def _those_free(tx: AsyncSession, times: Sequence[datetime]) -> list[UUID | None]:
+    return [row["id"] for row in await driver(tx).fetchmany(CHOOSE, [([], at) for at in times])]
 
 
 async def take_turn(tx: AsyncSession) -> None:

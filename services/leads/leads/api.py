@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from fastapi import Depends, Query, Request, Response
 from services.leads.agents.errors import UnknownAgent
 from services.leads.fields import CodeText, MobileAsTyped, Name
 from services.leads.leads.access import own_leads_of
-from services.leads.leads.capture import beginning, capture_lead
+from services.leads.leads.capture import Captured, capture_lead
 from services.leads.leads.erasing import erase_lead
 from services.leads.leads.errors import (
     LeadNotFound,
@@ -23,6 +24,7 @@ from services.leads.leads.queries import LeadFilters, find_lead, person_of
 from services.leads.leads.queries import list_leads as page_of_leads
 from services.leads.leads.rules import LeadStatus
 from services.leads.leads.schemas import CaptureOut, LeadCreate, LeadOut, LeadPage, LeadPatch, mask_listed, shown
+from services.leads.leads.strangers import Strangers
 from services.leads.leads.usecases import change_lead, lock_lead_of_person
 from shared.contracts.leads import LeadSource
 from shared.errors import PreconditionFailed
@@ -30,6 +32,7 @@ from shared.persian.phone import mobile
 from shared.web import (
     Opening,
     PageDep,
+    Principal,
     PrincipalDep,
     Reading,
     RuntimeDep,
@@ -43,7 +46,7 @@ from shared.web import (
 )
 from shared.web.auth import refuse_to_search
 from shared.web.fields import Instant
-from shared.web.idempotency import about
+from shared.web.idempotency import AttemptDep, about
 
 router = router_for("leads", prefix="/v1/leads", tags=["leads"])
 
@@ -89,16 +92,28 @@ async def _filters(
     operation_id="capture_lead",
     summary="Capture a lead",
 )
-async def capture(new: LeadCreate, opening: Opening, runtime: RuntimeDep, principal: PrincipalDep) -> Response:
+async def capture(
+    new: LeadCreate, opening: Opening, runtime: RuntimeDep, principal: PrincipalDep, attempt: AttemptDep
+) -> Response:
     """Record somebody who may buy. 201: a new lead. 200: another touch of the open lead that the person has already.
 
     The number may be typed in any usual way and in any digits. The lead is assigned, and where somebody has to
     answer it, `response_due_at` says by when. Of another agent's lead, an agent sees no personal data.
     """
     only_of = own_leads_of(principal)
-    tx = await opening(beginning(new))
+    answer = partial(_answer, principal, only_of)
+    if only_of is None:
+        strangers: Strangers = runtime.resources
+        answered = await strangers.capture(new, answer, attempt)
+        if answered is not None:
+            return answered
+    tx = await opening()
     captured = await capture_lead(tx, new, runtime.settings, by_agent=only_of)
     about(tx, captured.lead.person_id)
+    return answer(captured)
+
+
+def _answer(principal: Principal, only_of: UUID | None, captured: Captured) -> Response:
     values = shown(captured.lead, captured.person) | {"recaptured": captured.recaptured}
     others = only_of is not None and captured.lead.agent_id != only_of
     if others or not principal.sees_personal_data:

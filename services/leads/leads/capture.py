@@ -17,14 +17,14 @@ from services.leads.leads.models import IS_OPEN, Lead
 from services.leads.leads.records import NewLead
 from services.leads.leads.response import BORN_ANSWERED, Question, channel_of, waits_for_answer
 from services.leads.leads.schemas import LeadCreate
-from services.leads.leads.sql import Captures, look_up, store_known, store_stranger
+from services.leads.leads.sql import Captures, store_known, store_strangers
 from services.leads.leads.touches import Touch
 from services.leads.persons.identity import (
     Identity,
     hold_known_by,
     hold_person,
-    holding_known_by,
     identify,
+    look_up,
     same_persons,
 )
 from services.leads.persons.models import Person
@@ -57,11 +57,6 @@ class Ids(NamedTuple):
     touch: UUID
 
 
-def beginning(new: LeadCreate) -> str:
-    """Return the statement that a transaction which captures `new` may begin with: it saves a round trip."""
-    return holding_known_by(phone=mobile(new.phone) if new.phone is not None else None, email=new.email)
-
-
 async def capture_lead(
     tx: AsyncSession, new: LeadCreate, settings: Settings, *, by_agent: UUID | None = None
 ) -> Captured:
@@ -88,22 +83,22 @@ async def capture_at(
     One that is done again, for the touch `again` that it was, has the same ids however often it is. No agent is chosen
     for it, as more is locked after it: a lead without one is assigned by the clock.
     """
-    ids = _ids(again)
-    stranger = _person(ids.person, new, at)
+    ids = ids_of(again)
+    stranger = person_of(ids.person, new, at)
     await hold_known_by(tx, phone=stranger.phone, email=stranger.email)
-    matches, chosen = await look_up(
-        tx,
-        phone=stranger.phone,
-        email=stranger.email,
-        name=stranger.name_folded,
-        at=at if by_agent is None and again is None else None,
-    )
+    matches = await look_up(tx, phone=stranger.phone, email=stranger.email, name=stranger.name_folded)
     identity = identify(matches, phone_given=stranger.phone is not None)
     open_lead = await _lock_open_lead(tx, identity.person_id, slot_of(new.product, settings))
     if open_lead is not None:
         return await _recapture(tx, open_lead, new, stranger, at, settings, ids)
-    owner = chosen or await _owner(tx, by_agent, at, choose=again is None)
-    return await _capture(tx, new, stranger, identity, at, settings, owner, ids)
+    owner = await _owner(tx, by_agent, at, choose=again is None)
+    written = first_capture(new, stranger, identity, at, settings, owner, ids)
+    if identity.person_id is None:
+        await store_strangers(tx, [written])
+        return Captured(written.lead, stranger, recaptured=False)
+    known = await store_known(tx, written)
+    await tell(tx, ids.touch, known.id, at, new.model_dump_json(exclude_unset=True))
+    return Captured(written.lead, known, recaptured=False)
 
 
 def slot_of(product: str | None, settings: Settings) -> str:
@@ -137,8 +132,7 @@ async def _lock_open_lead(tx: AsyncSession, person_id: UUID | None, slot: str) -
     return await open_lead_of(tx, person_id, slot)
 
 
-async def _capture(
-    tx: AsyncSession,
+def first_capture(
     new: LeadCreate,
     person: NewPerson,
     identity: Identity,
@@ -146,7 +140,8 @@ async def _capture(
     settings: Settings,
     owner: UUID | None,
     ids: Ids,
-) -> Captured:
+) -> Captures:
+    """Return what is written of a capture of somebody who has no open lead."""
     person.id = identity.person_id or person.id
     person.phone_shared, person.identifies = identity.phone_shared, not identity.is_customer
     lead = _lead(ids.lead, new, person, identity, at, settings)
@@ -157,13 +152,7 @@ async def _capture(
     events: list[Event] = [lead.captured(person.province), *first, *assigned]
     rows = [outbox.card_row(LEADS_CONTACTS, person.id), *(outbox.row(event) for event in events)]
     touch = _touch(ids.touch, new, lead, at, recapture=False)
-    written = Captures(person, lead, touch, rows)
-    if identity.person_id is not None:
-        known = await store_known(tx, written)
-        await tell(tx, touch["id"], person.id, at, new.model_dump_json(exclude_unset=True))
-        return Captured(lead, known, recaptured=False)
-    store_stranger(tx, written)
-    return Captured(lead, person, recaptured=False)
+    return Captures(person, lead, touch, rows)
 
 
 async def _recapture(
@@ -188,13 +177,14 @@ async def _owner(tx: AsyncSession, by_agent: UUID | None, at: datetime, *, choos
     return await choose_agent(tx, at=at) if choose else None
 
 
-def _ids(again: UUID | None) -> Ids:
+def ids_of(again: UUID | None = None) -> Ids:
+    """Return new ids, or those of a capture that is done again."""
     if again is None:
         return Ids(new_id(), new_id(), new_id())
     return Ids(*(derived_id(again, what) for what in Ids._fields))
 
 
-def _person(person_id: UUID, new: LeadCreate, at: datetime) -> NewPerson:
+def person_of(person_id: UUID, new: LeadCreate, at: datetime) -> NewPerson:
     """Return who a capture speaks of, as if they were a stranger."""
     return NewPerson(
         id=person_id,

@@ -29,7 +29,6 @@ from services.leads.settings import Settings
 from shared import outbox
 from shared.clock import utcnow
 from shared.contracts import Event
-from shared.db import write_closing
 from shared.errors import Conflict
 from shared.persian.phone import mobile
 
@@ -106,7 +105,6 @@ async def _take_in(tx: AsyncSession, newcomer: Newcomer, settings: Settings) -> 
     for touch_id, at, what in newcomer.came:
         if isinstance(what, LeadCreate):
             captured = await capture_at(tx, what, settings, at, by_agent=newcomer.agent_id, again=touch_id)
-            await write_closing(tx)
             lead_id = captured.lead.id
         else:
             lead = await tx.get_one(Lead, lead_id, with_for_update=True)

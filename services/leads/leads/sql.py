@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.leads.agents.assignment import choosing
 from services.leads.leads.errors import ErasedMeanwhile
 from services.leads.leads.records import NewLead
-from services.leads.persons.identity import Match, match_of
 from services.leads.persons.records import NewPerson
-from services.leads.persons.sql import FIND
 from shared import outbox
-from shared.db import close_with, driver
+from shared.db import driver
 
 PERSON_COLUMNS = (
     "id", "first_name", "last_name", "name_folded", "phone", "phone_typed", "phone_shared", "email", "province", "city",
@@ -36,9 +31,6 @@ TOUCH_COLUMNS = (
     "id", "lead_id", "kind", "direction", "channel", "by", "agent_id", "source", "campaign", "asks", "occurred_at",
     "recorded_at",
 )  # fmt: skip
-
-CHOSEN = 0
-"""`how` of the row of a look-up that names no person, but the agent who was chosen."""
 
 
 def _values(columns: tuple[str, ...], *, after: int) -> str:
@@ -85,18 +77,6 @@ def writes(events: int, *, person: str) -> str:
     """
 
 
-LOOK_UP = f"""
-WITH found AS MATERIALIZED (
-    {FIND}
-), chosen AS (
-    {choosing("'{}'::uuid[]", "$4", where="(SELECT count(*) FROM found) = 0")}
-)
-SELECT how, has_phone, same_name, person_id, is_customer FROM found
-UNION ALL SELECT {CHOSEN}, false, false, id, false FROM chosen
-ORDER BY how, person_id
-"""
-"""Who is known by a number or an address, and where nobody is, which agent gets the lead of the stranger."""
-
 _of_person, _of_lead, _of_touch = attrgetter(*PERSON_COLUMNS), attrgetter(*LEAD_COLUMNS), itemgetter(*TOUCH_COLUMNS)
 
 
@@ -115,21 +95,11 @@ class Captures:
         return *_of_person(self.person), *_of_lead(self.lead), *_of_touch(self.touch), *chain.from_iterable(self.events)
 
 
-async def look_up(
-    tx: AsyncSession, *, phone: str | None, email: str | None, name: str, at: datetime | None
-) -> tuple[list[Match], UUID | None]:
-    """Return who has this number or address, held, and the agent of a stranger's lead; without `at` none is chosen."""
-    if at is None:
-        return [match_of(row) for row in await driver(tx).fetch(FIND, phone, email, name)], None
-    rows = await driver(tx).fetch(LOOK_UP, phone, email, name, at)
-    if rows and rows[0]["how"] == CHOSEN:
-        return [], rows[0]["person_id"]
-    return [match_of(row) for row in rows], None
-
-
-def store_stranger(tx: AsyncSession, new: Captures) -> None:
-    """Write the lead of a person whom nobody knew, by the last statement of the transaction."""
-    close_with(tx, writes(len(new.events), person=NEW_PERSON), new.values)
+async def store_strangers(tx: AsyncSession, new: Sequence[Captures]) -> None:
+    """Write the leads of people whom nobody knew."""
+    for events in {len(each.events) for each in new}:
+        alike = [each.values for each in new if len(each.events) == events]
+        await driver(tx).executemany(f"WITH {writes(events, person=NEW_PERSON)} SELECT", alike)
     outbox.written(tx)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.leads.persons import sql
-from shared.db import began_with, driver
+from shared.db import driver
 
 
 class How(IntEnum):
@@ -77,15 +77,33 @@ async def hold_known_by(tx: AsyncSession, *, phone: str | None, email: str | Non
 
     Look-ups are statements of their own, so that they see what the last holder of the lock did.
     """
-    first = holding_known_by(phone=phone, email=email)
-    if first and not began_with(tx, first):
-        await driver(tx).execute(first)
+    await driver(tx).execute(sql.LOCK, sorted(locks_of(phone, email)))
 
 
-def holding_known_by(*, phone: str | None, email: str | None) -> str:
-    """Return the statement of `hold_known_by`, for a transaction to begin with; none where nothing is given."""
+async def hold_those_free(tx: AsyncSession, known_by: Sequence[tuple[str | None, str | None]]) -> list[bool]:
+    """Do as `hold_known_by` for many without waiting; tell whose number and address are held, and by them alone."""
+    wanted, taken = [locks_of(*each) for each in known_by], Counter[int]()
+    for locks in wanted:
+        taken.update(locks)
+    got = dict(zip(taken, [row[0] for row in await driver(tx).fetch(sql.TRY_LOCK, list(taken))], strict=True))
+    return [all(got[lock] and taken[lock] == 1 for lock in locks) for locks in wanted]
+
+
+def locks_of(phone: str | None, email: str | None) -> set[int]:
+    """Return the locks of a number and an address."""
     known_by = {"phone": phone, "email": email}
-    return sql.locking(*(f"{kind}:{value}" for kind, value in known_by.items() if value is not None))
+    return {sql.lock_of(f"{kind}:{value}") for kind, value in known_by.items() if value is not None}
+
+
+async def are_known(tx: AsyncSession, known_by: Sequence[tuple[str | None, str | None]]) -> list[bool]:
+    """Tell of each number and address, held, whether anybody is known by them."""
+    phones, emails = [phone for phone, _ in known_by], [email for _, email in known_by]
+    return [row[0] for row in await driver(tx).fetch(sql.ARE_KNOWN, phones, emails)]
+
+
+async def look_up(tx: AsyncSession, *, phone: str | None, email: str | None, name: str) -> list[Match]:
+    """Return who is known by this number or address, held."""
+    return [match_of(row) for row in await driver(tx).fetch(sql.FIND, phone, email, name)]
 
 
 def match_of(row: asyncpg.Record) -> Match:

@@ -8,16 +8,23 @@ KNOWN_BY = 4_911
 """The first key of the locks of what people are known by; the second says which of a million it is."""
 
 
-def locking(*names: str) -> str:
-    """Return the statement that keeps two captures with one of these names in common apart.
+LOCKS = 1 << 20
 
-    The order keeps them from a deadlock. The locks stand in it as numbers, so that it can be sent along with a BEGIN,
-    which takes no parameters. They are so few that many people share one, and nobody can be told by theirs from a
-    statement in the database's log; two who happen to share one wait for each other.
+
+def lock_of(name: str) -> int:
+    """Return the lock that keeps two captures with this name in common apart.
+
+    There are so few that many people share one, and nobody can be told by theirs from the database's log; two who
+    happen to share one wait for each other.
     """
-    locks = sorted({int.from_bytes(blake2b(name.encode(), digest_size=4).digest()) & 0xFFFFF for name in names})
-    return f"SELECT {', '.join(f'pg_advisory_xact_lock({KNOWN_BY}, {lock})' for lock in locks)}" if locks else ""
+    return int.from_bytes(blake2b(name.encode(), digest_size=4).digest()) % LOCKS
 
+
+LOCK = f"SELECT pg_advisory_xact_lock({KNOWN_BY}, lock) FROM unnest($1::int[]) AS lock"
+"""Takes locks in the order given, which has to be that of their numbers, as this keeps two from a deadlock."""
+
+TRY_LOCK = f"SELECT pg_try_advisory_xact_lock({KNOWN_BY}, lock) FROM unnest($1::int[]) AS lock"
+"""Takes those locks that nobody has, and waits for none."""
 
 MEANT = "SELECT coalesce((SELECT person_id FROM aliases WHERE alias_id = $1), $1)"
 
@@ -25,29 +32,43 @@ HOLD = f"""
 SELECT meant.id, pg_advisory_xact_lock(hashtextextended('person:' || meant.id::text, 0)) FROM ({MEANT}) AS meant (id)
 """
 
-FIND = """
-SELECT match.how, match.has_phone, match.same_name, coalesce(alias.person_id, match.id) AS person_id,
-       coalesce(NOT customer.erased, false) AS is_customer
-FROM (
-    SELECT 1 AS how, id, true AS has_phone, name_folded = $3 AS same_name FROM persons WHERE phone = $1
-    UNION ALL
-    SELECT 2, person_id, true, false FROM contacts WHERE phones @> ARRAY[$1::text]
-    UNION ALL
-    SELECT 3, person_id, true, false FROM contacts WHERE shared_phones @> ARRAY[$1::text]
-    UNION ALL
-    SELECT 4, id, phone IS NOT NULL, false FROM persons WHERE email = $2
-    UNION ALL
-    SELECT 5, person_id, phones <> '{}' OR shared_phones <> '{}', false FROM contacts WHERE emails @> ARRAY[$2::text]
-) AS match
-LEFT JOIN aliases AS alias ON alias.alias_id = match.id
-LEFT JOIN contacts AS customer ON customer.person_id = coalesce(alias.person_id, match.id)
-WHERE coalesce(customer.version, 0) = 0
-   OR match.how IN (2, 3, 5)
-   OR match.how = 1 AND $1 = ANY(customer.phones || customer.shared_phones)
-   OR match.how = 4 AND $2 = ANY(customer.emails)
-ORDER BY match.how, person_id
+
+def finding(phone: str, email: str, name: str) -> str:
+    """Return the query for who is known by a number or an address, of which expressions are given.
+
+    Of customers their card decides. `how` is a `persons.identity.How`.
+    """
+    return f"""
+    SELECT match.how, match.has_phone, match.same_name, coalesce(alias.person_id, match.id) AS person_id,
+           coalesce(NOT customer.erased, false) AS is_customer
+    FROM (
+        SELECT 1 AS how, id, true AS has_phone, name_folded = {name} AS same_name FROM persons WHERE phone = {phone}
+        UNION ALL
+        SELECT 2, person_id, true, false FROM contacts WHERE phones @> ARRAY[{phone}]
+        UNION ALL
+        SELECT 3, person_id, true, false FROM contacts WHERE shared_phones @> ARRAY[{phone}]
+        UNION ALL
+        SELECT 4, id, phone IS NOT NULL, false FROM persons WHERE email = {email}
+        UNION ALL
+        SELECT 5, person_id, phones <> '{{}}' OR shared_phones <> '{{}}', false FROM contacts
+        WHERE emails @> ARRAY[{email}]
+    ) AS match
+    LEFT JOIN aliases AS alias ON alias.alias_id = match.id
+    LEFT JOIN contacts AS customer ON customer.person_id = coalesce(alias.person_id, match.id)
+    WHERE coalesce(customer.version, 0) = 0
+       OR match.how IN (2, 3, 5)
+       OR match.how = 1 AND {phone} = ANY(customer.phones || customer.shared_phones)
+       OR match.how = 4 AND {email} = ANY(customer.emails)
+    """
+
+
+FIND = f"{finding('$1::text', '$2::text', '$3::text')} ORDER BY match.how, person_id"
+
+ARE_KNOWN = f"""
+SELECT EXISTS ({finding("given.phone", "given.email", "''")})
+FROM unnest($1::text[], $2::text[]) AS given (phone, email)
 """
-"""Who is known by a number or an address; of customers their card decides. `how` is a `persons.identity.How`."""
+"""Of each number and address, whether anybody is known by them."""
 
 SAME_AS = """
 WITH asked AS (

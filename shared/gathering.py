@@ -1,0 +1,83 @@
+"""Doing at once what waits at the same time.
+
+Who comes first begins at once, and alone; who comes meanwhile waits, and is done together with all who wait by then. So
+work that costs little more for many than for one is shared the more the more there is of it, and nobody waits for
+company. What takes longer than `PATIENCE_S` no longer keeps the next from beginning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from typing import Any, Generic, TypeVar
+
+Work = TypeVar("Work")
+Done = TypeVar("Done")
+
+PATIENCE_S = 1.0
+"""For how long those who wait do so for what is under way: a connection that hangs holds up its own work alone."""
+
+
+class Gatherer(Generic[Work, Done]):
+    """Gives what comes to `together`, at most `most` at once, in the order in which it came.
+
+    `together` returns what came of each; what it raises, each of them is told. After `within_s` it is broken off.
+    """
+
+    def __init__(
+        self, together: Callable[[Sequence[Work]], Awaitable[Sequence[Done]]], *, most: int, within_s: float
+    ) -> None:
+        self._together, self._most, self._within_s = together, most, within_s
+        self._waiting: deque[tuple[Work, asyncio.Future[Done]]] = deque()
+        self._gathering = False
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def do(self, work: Work) -> Done:
+        """Return what came of `work`. Who is cancelled meanwhile harms nobody else, nor work that has begun."""
+        done: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, done))
+        if not self._gathering:
+            self._gathering = True
+            self._begin(self._gather())
+        return await done
+
+    async def close(self) -> None:
+        """Break off what is under way."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _begin(self, work: Any) -> asyncio.Task[None]:
+        """Run `work` as nobody's: it belongs to no request."""
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, context=Context())
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
+
+    async def _gather(self) -> None:
+        try:
+            while self._waiting:
+                first = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+                if taken := [each for each in first if not each[1].done()]:
+                    await asyncio.wait([self._begin(self._do(taken))], timeout=PATIENCE_S)
+        finally:
+            self._gathering = False
+
+    async def _do(self, taken: Sequence[tuple[Work, asyncio.Future[Done]]]) -> None:
+        """Do what was taken together, and tell those who still wait for it."""
+        waiting = [done for _, done in taken]
+        try:
+            async with asyncio.timeout(self._within_s):
+                results = await self._together([work for work, _ in taken])
+            for done, result in zip(waiting, results, strict=True):
+                if not done.done():
+                    done.set_result(result)
+        except Exception as error:  # noqa: BLE001  (told to whoever waits)
+            for done in waiting:
+                if not done.done():
+                    done.set_exception(error)
+        finally:
+            for done in waiting:
+                done.cancel()
