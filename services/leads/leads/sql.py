@@ -1,11 +1,9 @@
-"""Written SQL of the hot path: a capture is one statement, which writes person, lead, touch and events."""
+"""Written SQL of the hot path: what a capture writes, of one or of many."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -33,15 +31,13 @@ TOUCH_COLUMNS = (
 )  # fmt: skip
 
 
-def _values(columns: tuple[str, ...], *, after: int) -> str:
-    numbers = range(after + 1, after + 1 + len(columns))
-    return f"({', '.join(columns)}) VALUES ({', '.join(f'${number}' for number in numbers)})"
+def _inserting(table: str, columns: tuple[str, ...]) -> str:
+    values = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"
 
 
-TOUCH_FROM = len(PERSON_COLUMNS) + len(LEAD_COLUMNS)
-EVENTS_FROM = TOUCH_FROM + len(TOUCH_COLUMNS)
-
-NEW_PERSON = f"INSERT INTO persons AS kept {_values(PERSON_COLUMNS, after=0)}"
+NEW_LEAD, NEW_TOUCH = _inserting("leads", LEAD_COLUMNS), _inserting("touches", TOUCH_COLUMNS)
+NEW_PERSON = _inserting("persons AS kept", PERSON_COLUMNS)
 KNOWN_PERSON = f"""
 {NEW_PERSON}
 ON CONFLICT (id) DO UPDATE SET
@@ -63,20 +59,6 @@ RETURNING {", ".join(PERSON_COLUMNS)}
 they were looked up."""
 
 
-@cache
-def writes(events: int, *, person: str) -> str:
-    """Return the parts of the statement that writes a lead with so many events, and its person by `person`.
-
-    The constraints between the tables are checked when the statement ends.
-    """
-    return f"""
-    events AS ({outbox.inserting(events, after=EVENTS_FROM)}),
-    lead AS (INSERT INTO leads {_values(LEAD_COLUMNS, after=len(PERSON_COLUMNS))}),
-    touch AS (INSERT INTO touches {_values(TOUCH_COLUMNS, after=TOUCH_FROM)}),
-    person AS ({person})
-    """
-
-
 _of_person, _of_lead, _of_touch = attrgetter(*PERSON_COLUMNS), attrgetter(*LEAD_COLUMNS), itemgetter(*TOUCH_COLUMNS)
 
 
@@ -89,18 +71,11 @@ class Captures:
     touch: Mapping[str, Any]
     events: list[tuple[Any, ...]]
 
-    @property
-    def values(self) -> tuple[Any, ...]:
-        """Return the parameters of `writes`."""
-        return *_of_person(self.person), *_of_lead(self.lead), *_of_touch(self.touch), *chain.from_iterable(self.events)
-
 
 async def store_strangers(tx: AsyncSession, new: Sequence[Captures]) -> None:
     """Write the leads of people whom nobody knew."""
-    for events in {len(each.events) for each in new}:
-        alike = [each.values for each in new if len(each.events) == events]
-        await driver(tx).executemany(f"WITH {writes(events, person=NEW_PERSON)} SELECT", alike)
-    outbox.written(tx)
+    await driver(tx).executemany(NEW_PERSON, [_of_person(each.person) for each in new])
+    await _store_leads(tx, new)
 
 
 async def store_known(tx: AsyncSession, new: Captures) -> NewPerson:
@@ -108,9 +83,15 @@ async def store_known(tx: AsyncSession, new: Captures) -> NewPerson:
 
     Raises `ErasedMeanwhile`, and the transaction is to be given up.
     """
-    parts = writes(len(new.events), person=KNOWN_PERSON)
-    row = await driver(tx).fetchrow(f"WITH {parts} SELECT * FROM person", *new.values)
+    row = await driver(tx).fetchrow(KNOWN_PERSON, *_of_person(new.person))
     if row is None:
         raise ErasedMeanwhile
-    outbox.written(tx)
+    await _store_leads(tx, [new])
     return NewPerson(**row)
+
+
+async def _store_leads(tx: AsyncSession, new: Sequence[Captures]) -> None:
+    """Write leads and their touches, and then the events that speak of them."""
+    await driver(tx).executemany(NEW_LEAD, [_of_lead(each.lead) for each in new])
+    await driver(tx).executemany(NEW_TOUCH, [_of_touch(each.touch) for each in new])
+    await outbox.write(tx, [row for each in new for row in each.events])
