@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from services.leads.agents.assignment import AHEAD
 from services.leads.app import SERVICE
 from shared import db, gathering
 from shared.contracts.leads import LeadAssigned, LeadCaptured
@@ -118,6 +119,20 @@ async def test_leads_of_one_gathering_are_shared_out_one_by_one(runtime: Runtime
     await asyncio.gather(*capturing(client, *strangers(27)))
 
     assert await open_leads(client, *agents) == [9, 9, 9, 9]
+
+
+async def test_those_for_whom_no_agent_is_free_wait_for_one_apart(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    agents = [await agent(client) for _ in range(3)]
+    async with runtime.db.transaction() as other:
+        await driver(other).execute("SELECT FROM agents WHERE id <> $1 FOR NO KEY UPDATE", agents[0])
+        captures = capturing(client, *strangers(AHEAD + 3))
+        await eventually(lambda: sum(each.done() for each in captures) == AHEAD + 1)
+        await eventually(lambda: waits_for_lock(runtime))
+    answers = await asyncio.gather(*captures)
+    owners = Counter(answer.json()["agent_id"] for answer in answers)
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert await open_leads(client, *agents) == [owners[each] for each in agents]
 
 
 async def test_two_with_one_number_among_strangers_are_one_person(runtime: Runtime, client: httpx.AsyncClient) -> None:

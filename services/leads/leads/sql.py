@@ -31,13 +31,12 @@ TOUCH_COLUMNS = (
 )  # fmt: skip
 
 
-def _inserting(table: str, columns: tuple[str, ...]) -> str:
-    values = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"
+def _values(columns: tuple[str, ...], *, after: int = 0) -> str:
+    numbers = range(after + 1, after + 1 + len(columns))
+    return f"({', '.join(columns)}) VALUES ({', '.join(f'${number}' for number in numbers)})"
 
 
-NEW_LEAD, NEW_TOUCH = _inserting("leads", LEAD_COLUMNS), _inserting("touches", TOUCH_COLUMNS)
-NEW_PERSON = _inserting("persons AS kept", PERSON_COLUMNS)
+NEW_PERSON = f"INSERT INTO persons AS kept {_values(PERSON_COLUMNS)}"
 KNOWN_PERSON = f"""
 {NEW_PERSON}
 ON CONFLICT (id) DO UPDATE SET
@@ -59,6 +58,13 @@ RETURNING {", ".join(PERSON_COLUMNS)}
 they were looked up."""
 
 
+_LEAD_AND_TOUCH = f"""
+lead AS (INSERT INTO leads {_values(LEAD_COLUMNS, after=len(PERSON_COLUMNS))}),
+touch AS (INSERT INTO touches {_values(TOUCH_COLUMNS, after=len(PERSON_COLUMNS) + len(LEAD_COLUMNS))})
+"""
+STORE_STRANGER = f"WITH person AS ({NEW_PERSON}), {_LEAD_AND_TOUCH} SELECT"
+STORE_KNOWN = f"WITH person AS ({KNOWN_PERSON}), {_LEAD_AND_TOUCH} SELECT * FROM person"
+
 _of_person, _of_lead, _of_touch = attrgetter(*PERSON_COLUMNS), attrgetter(*LEAD_COLUMNS), itemgetter(*TOUCH_COLUMNS)
 
 
@@ -71,11 +77,16 @@ class Captures:
     touch: Mapping[str, Any]
     events: list[tuple[Any, ...]]
 
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Return the parameters of `STORE_STRANGER` and `STORE_KNOWN`."""
+        return *_of_person(self.person), *_of_lead(self.lead), *_of_touch(self.touch)
+
 
 async def store_strangers(tx: AsyncSession, new: Sequence[Captures]) -> None:
-    """Write the leads of people whom nobody knew."""
-    await driver(tx).executemany(NEW_PERSON, [_of_person(each.person) for each in new])
-    await _store_leads(tx, new)
+    """Write the leads of people whom nobody knew, and then the events that speak of them."""
+    await driver(tx).executemany(STORE_STRANGER, [each.values for each in new])
+    await outbox.write(tx, [row for each in new for row in each.events])
 
 
 async def store_known(tx: AsyncSession, new: Captures) -> NewPerson:
@@ -83,15 +94,8 @@ async def store_known(tx: AsyncSession, new: Captures) -> NewPerson:
 
     Raises `ErasedMeanwhile`, and the transaction is to be given up.
     """
-    row = await driver(tx).fetchrow(KNOWN_PERSON, *_of_person(new.person))
+    row = await driver(tx).fetchrow(STORE_KNOWN, *new.values)
     if row is None:
         raise ErasedMeanwhile
-    await _store_leads(tx, [new])
+    await outbox.write(tx, new.events)
     return NewPerson(**row)
-
-
-async def _store_leads(tx: AsyncSession, new: Sequence[Captures]) -> None:
-    """Write leads and their touches, and then the events that speak of them."""
-    await driver(tx).executemany(NEW_LEAD, [_of_lead(each.lead) for each in new])
-    await driver(tx).executemany(NEW_TOUCH, [_of_touch(each.touch) for each in new])
-    await outbox.write(tx, [row for each in new for row in each.events])
