@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
@@ -49,9 +49,9 @@ class Gatherer(Generic[Work, Done]):
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    def _begin(self, work: Any) -> asyncio.Task[None]:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` as nobody's: it belongs to no request."""
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, context=Context())
+        task = asyncio.get_running_loop().create_task(work, context=Context())
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return task

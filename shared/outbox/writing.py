@@ -126,9 +126,9 @@ async def flush(tx: AsyncSession) -> None:
 
 
 @cache
-def _inserting(rows: int) -> str:
-    """Return the statement that writes so many rows of `COLUMNS`."""
-    of_row = [range(first, first + WIDTH) for first in range(1, 1 + rows * WIDTH, WIDTH)]
+def inserting(rows: int, after: int = 0) -> str:
+    """Return the statement that writes so many rows; their values are its parameters from the one `after` on."""
+    of_row = [range(first, first + WIDTH) for first in range(after + 1, after + 1 + rows * WIDTH, WIDTH)]
     values = ", ".join(f"({', '.join(f'${number}' for number in numbers)})" for numbers in of_row)
     return f"INSERT INTO outbox ({COLUMNS}) VALUES {values}"
 
@@ -136,7 +136,7 @@ def _inserting(rows: int) -> str:
 async def write(tx: AsyncSession, rows: Sequence[tuple[Any, ...]]) -> None:
     """Write rows of `COLUMNS` at once, in their order, for hot paths that have locked or written what they speak of."""
     if len(rows) <= FEW:
-        await driver(tx).execute(_inserting(len(rows)), *chain.from_iterable(rows))
+        await driver(tx).execute(inserting(len(rows)), *chain.from_iterable(rows))
     elif len(rows) < MANY:
         await driver(tx).execute(INSERT, *(list(column) for column in zip(*rows, strict=True)))
     else:

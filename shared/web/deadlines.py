@@ -1,6 +1,6 @@
 """How long a request may take: to send its body, and to be answered.
 
-What runs longer is broken off, which rolls its transaction back, and answered: 408 where the caller was slow, 503
+What runs longer is broken off, which rolls its own transaction back, and answered: 408 where the caller was slow, 503
 where we were. A deadline ends where the answer begins, so streams live on. Pure ASGI, and one timer for all requests.
 """
 

@@ -1,9 +1,11 @@
-"""Written SQL of the hot path: what a capture writes, of one or of many."""
+"""Written SQL of the hot path: a capture is one statement, which writes person, lead, touch and events."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -31,12 +33,15 @@ TOUCH_COLUMNS = (
 )  # fmt: skip
 
 
-def _values(columns: tuple[str, ...], *, after: int = 0) -> str:
+def _values(columns: tuple[str, ...], *, after: int) -> str:
     numbers = range(after + 1, after + 1 + len(columns))
     return f"({', '.join(columns)}) VALUES ({', '.join(f'${number}' for number in numbers)})"
 
 
-NEW_PERSON = f"INSERT INTO persons AS kept {_values(PERSON_COLUMNS)}"
+TOUCH_FROM = len(PERSON_COLUMNS) + len(LEAD_COLUMNS)
+EVENTS_FROM = TOUCH_FROM + len(TOUCH_COLUMNS)
+
+NEW_PERSON = f"INSERT INTO persons AS kept {_values(PERSON_COLUMNS, after=0)}"
 KNOWN_PERSON = f"""
 {NEW_PERSON}
 ON CONFLICT (id) DO UPDATE SET
@@ -58,12 +63,20 @@ RETURNING {", ".join(PERSON_COLUMNS)}
 they were looked up."""
 
 
-_LEAD_AND_TOUCH = f"""
-lead AS (INSERT INTO leads {_values(LEAD_COLUMNS, after=len(PERSON_COLUMNS))}),
-touch AS (INSERT INTO touches {_values(TOUCH_COLUMNS, after=len(PERSON_COLUMNS) + len(LEAD_COLUMNS))})
-"""
-STORE_STRANGER = f"WITH person AS ({NEW_PERSON}), {_LEAD_AND_TOUCH} SELECT"
-STORE_KNOWN = f"WITH person AS ({KNOWN_PERSON}), {_LEAD_AND_TOUCH} SELECT * FROM person"
+@cache
+def writing(events: int, *, person: str, gives: str = "") -> str:
+    """Return the statement that writes a lead with so many events, and its person by `person`; it gives `gives`.
+
+    The constraints between the tables are checked when the statement ends.
+    """
+    return f"""
+    WITH events AS ({outbox.inserting(events, after=EVENTS_FROM)}),
+    lead AS (INSERT INTO leads {_values(LEAD_COLUMNS, after=len(PERSON_COLUMNS))}),
+    touch AS (INSERT INTO touches {_values(TOUCH_COLUMNS, after=TOUCH_FROM)}),
+    person AS ({person})
+    SELECT {gives}
+    """
+
 
 _of_person, _of_lead, _of_touch = attrgetter(*PERSON_COLUMNS), attrgetter(*LEAD_COLUMNS), itemgetter(*TOUCH_COLUMNS)
 
@@ -79,14 +92,16 @@ class Captures:
 
     @property
     def values(self) -> tuple[Any, ...]:
-        """Return the parameters of `STORE_STRANGER` and `STORE_KNOWN`."""
-        return *_of_person(self.person), *_of_lead(self.lead), *_of_touch(self.touch)
+        """Return the parameters of `writing`."""
+        return *_of_person(self.person), *_of_lead(self.lead), *_of_touch(self.touch), *chain.from_iterable(self.events)
 
 
 async def store_strangers(tx: AsyncSession, new: Sequence[Captures]) -> None:
-    """Write the leads of people whom nobody knew, and then the events that speak of them."""
-    await driver(tx).executemany(STORE_STRANGER, [each.values for each in new])
-    await outbox.write(tx, [row for each in new for row in each.events])
+    """Write the leads of people whom nobody knew."""
+    for events in {len(each.events) for each in new}:
+        alike = [each.values for each in new if len(each.events) == events]
+        await driver(tx).executemany(writing(events, person=NEW_PERSON), alike)
+    outbox.written(tx)
 
 
 async def store_known(tx: AsyncSession, new: Captures) -> NewPerson:
@@ -94,8 +109,9 @@ async def store_known(tx: AsyncSession, new: Captures) -> NewPerson:
 
     Raises `ErasedMeanwhile`, and the transaction is to be given up.
     """
-    row = await driver(tx).fetchrow(STORE_KNOWN, *new.values)
+    statement = writing(len(new.events), person=KNOWN_PERSON, gives="* FROM person")
+    row = await driver(tx).fetchrow(statement, *new.values)
     if row is None:
         raise ErasedMeanwhile
-    await outbox.write(tx, new.events)
+    outbox.written(tx)
     return NewPerson(**row)

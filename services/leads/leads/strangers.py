@@ -86,7 +86,7 @@ class Strangers:
         except Exception as error:
             if cuts_off(error):
                 raise
-            log.info("captured_apart", captures=len(waiting), error=type(error).__name__)
+            log.warning("captured_apart", captures=len(waiting), error=type(error).__name__)
             return [None] * len(waiting)
         return [answers.get(each) for each in waiting]
 
