@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 Work = TypeVar("Work")
 Done = TypeVar("Done")
@@ -31,16 +31,15 @@ class Gatherer(Generic[Work, Done]):
     ) -> None:
         self._together, self._most, self._within_s = together, most, within_s
         self._waiting: deque[tuple[Work, asyncio.Future[Done]]] = deque()
-        self._gathering = False
+        self._awaited: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def do(self, work: Work) -> Done:
         """Return what came of `work`. Who is cancelled meanwhile harms nobody else, nor work that has begun."""
         done: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, done))
-        if not self._gathering:
-            self._gathering = True
-            self._begin(self._gather())
+        if self._awaited is None:
+            self._begin()
         return await done
 
     async def close(self) -> None:
@@ -49,35 +48,45 @@ class Gatherer(Generic[Work, Done]):
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` as nobody's: it belongs to no request."""
-        task = asyncio.get_running_loop().create_task(work, context=Context())
+    def _begin(self) -> None:
+        """Begin with those who wait, on behalf of nobody: what they do together belongs to no request."""
+        taken: list[tuple[Work, asyncio.Future[Done]]] = []
+        while self._waiting and len(taken) < self._most:
+            work, done = self._waiting.popleft()
+            if not done.done():
+                taken.append((work, done))
+        if not taken:
+            return
+        loop = asyncio.get_running_loop()
+        task = self._awaited = loop.create_task(self._do(taken), context=Context())
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return task
+        patience = loop.call_later(PATIENCE_S, self._go_on, task)
+        task.add_done_callback(lambda _: patience.cancel())
 
-    async def _gather(self) -> None:
-        try:
-            while self._waiting:
-                first = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-                if taken := [each for each in first if not each[1].done()]:
-                    await asyncio.wait([self._begin(self._do(taken))], timeout=PATIENCE_S)
-        finally:
-            self._gathering = False
+    def _go_on(self, after: asyncio.Task[None] | None) -> None:
+        """Begin the next, if it is `after` that those who wait are waiting for."""
+        if self._awaited is after:
+            self._awaited = None
+            self._begin()
 
     async def _do(self, taken: Sequence[tuple[Work, asyncio.Future[Done]]]) -> None:
-        """Do what was taken together, and tell those who still wait for it."""
+        """Do what was taken together, and begin the next before those who still wait for this are told."""
         waiting = [done for _, done in taken]
         try:
             async with asyncio.timeout(self._within_s):
                 results = await self._together([work for work, _ in taken])
-            for done, result in zip(waiting, results, strict=True):
-                if not done.done():
-                    done.set_result(result)
         except Exception as error:  # noqa: BLE001  (told to whoever waits)
+            self._go_on(asyncio.current_task())
             for done in waiting:
                 if not done.done():
                     done.set_exception(error)
-        finally:
+        except asyncio.CancelledError:
             for done in waiting:
                 done.cancel()
+            raise
+        else:
+            self._go_on(asyncio.current_task())
+            for done, result in zip(waiting, results, strict=True):
+                if not done.done():
+                    done.set_result(result)

@@ -97,8 +97,7 @@ def locks_of(phone: str | None, email: str | None) -> set[int]:
 
 async def are_known(tx: AsyncSession, known_by: Sequence[tuple[str | None, str | None]]) -> list[bool]:
     """Tell of each number and address, held, whether anybody is known by them."""
-    phones, emails = [phone for phone, _ in known_by], [email for _, email in known_by]
-    return [row[0] for row in await driver(tx).fetch(sql.ARE_KNOWN, phones, emails)]
+    return [row[0] for row in await driver(tx).fetchmany(sql.IS_KNOWN, known_by)]
 
 
 async def look_up(tx: AsyncSession, *, phone: str | None, email: str | None, name: str) -> list[Match]:

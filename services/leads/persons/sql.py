@@ -64,11 +64,7 @@ def finding(phone: str, email: str, name: str) -> str:
 
 FIND = f"{finding('$1::text', '$2::text', '$3::text')} ORDER BY match.how, person_id"
 
-ARE_KNOWN = f"""
-SELECT EXISTS ({finding("given.phone", "given.email", "''")})
-FROM unnest($1::text[], $2::text[]) AS given (phone, email)
-"""
-"""Of each number and address, whether anybody is known by them."""
+IS_KNOWN = f"SELECT EXISTS ({finding('$1::text', '$2::text', 'NULL')})"
 
 SAME_AS = """
 WITH asked AS (
