@@ -153,7 +153,7 @@ async def test_a_value_that_is_not_on_the_scale_is_refused_and_changes_nothing(
 async def test_the_refusal_says_in_persian_what_would_be_right(client: httpx.AsyncClient) -> None:
     refused = await answer(client, (await ask(client))["id"], 9, **{"Accept-Language": "fa"})
 
-    assert refused.json()["detail"] == "9 در مقیاس نیست؛ پاسخ عددی از 1 تا 5 است."
+    assert refused.json()["detail"] == "۹ در مقیاس نیست؛ پاسخ عددی از ۱ تا ۵ است."
 
 
 async def test_two_answers_at_once_are_an_answer_and_its_revision(runtime: Runtime, client: httpx.AsyncClient) -> None:
