@@ -37,7 +37,9 @@ LISTED = 500
 PROFILED = 500
 TYPED = {"content-type": "application/json"}
 NUMBERS = 10_000
-"""Numbers of the range that nobody has; a round captures fewer leads than that."""
+"""Numbers of the range that nobody has; a round captures fewer leads of ours than that."""
+MADE = 30_000
+"""Requests that are made for a round: more than anybody answers in it."""
 
 EMPTY = "TRUNCATE leads, persons, touches, outbox, idempotency_keys, bare_leads; UPDATE agents SET open_leads = 0"
 PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
@@ -67,7 +69,7 @@ class Servers:
 
     async def _captured(self, port: int, requests: Iterator[bytes]) -> float:
         """Send requests that are made before the clock runs: who makes them shares the machine with who answers."""
-        made = list(islice(requests, NUMBERS))
+        made = list(islice(requests, MADE))
         await self.database.execute(EMPTY)
         return await self._rate(port, iter(made))
 

@@ -68,8 +68,13 @@ class Connection(asyncio.Protocol):
             self.ended.set_result(None)
             self._transport.close()
             return
+        request = next(self._requests, None)
+        if request is None:
+            self.ended.set_exception(RuntimeError("All requests were answered before the time was over; make more."))
+            self._transport.close()
+            return
         self._sent_at = time.perf_counter()
-        self._transport.write(next(self._requests))
+        self._transport.write(request)
 
 
 async def put_load(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Load:
