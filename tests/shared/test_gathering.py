@@ -39,6 +39,12 @@ class Kitchen:
     def order(self, *orders: str) -> list[asyncio.Task[str]]:
         return [asyncio.create_task(self.gatherer.do(each)) for each in orders]
 
+    async def queue(self, *orders: str) -> list[asyncio.Task[str]]:
+        """Order what has to wait, as the kitchen is busy; return once all of it does."""
+        tasks = self.order(*orders)
+        await eventually(lambda: len(self.gatherer._waiting) == len(orders))
+        return tasks
+
     async def busy_with(self, order: str) -> asyncio.Task[str]:
         """Begin `order`, and be at work on it until `open` is set."""
         self.open.clear()
@@ -56,8 +62,7 @@ async def kitchen() -> AsyncIterator[Kitchen]:
 
 async def test_who_comes_first_is_alone_and_who_comes_meanwhile_is_done_together(kitchen: Kitchen) -> None:
     first = await kitchen.busy_with("a")
-    others = kitchen.order("b", "c")
-    await asyncio.sleep(0)
+    others = await kitchen.queue("b", "c")
     assert kitchen.done == [["a"]]
     kitchen.open.set()
 
@@ -67,8 +72,7 @@ async def test_who_comes_first_is_alone_and_who_comes_meanwhile_is_done_together
 
 async def test_no_more_are_done_together_than_may_be(kitchen: Kitchen) -> None:
     first = await kitchen.busy_with("a")
-    others = kitchen.order("b", "c", "d", "e")
-    await asyncio.sleep(0)
+    others = await kitchen.queue("b", "c", "d", "e")
     kitchen.open.set()
     await asyncio.gather(first, *others)
 
@@ -77,8 +81,7 @@ async def test_no_more_are_done_together_than_may_be(kitchen: Kitchen) -> None:
 
 async def test_what_fails_is_told_to_those_who_were_done_together_and_nobody_else(kitchen: Kitchen) -> None:
     first = await kitchen.busy_with("a")
-    others = kitchen.order("b", "burn", "c", "d")
-    await asyncio.sleep(0)
+    others = await kitchen.queue("b", "burn", "c", "d")
     kitchen.open.set()
     told = await asyncio.gather(first, *others, return_exceptions=True)
 
@@ -88,8 +91,7 @@ async def test_what_fails_is_told_to_those_who_were_done_together_and_nobody_els
 
 async def test_who_is_cancelled_before_is_left_out_and_who_is_cancelled_amid_harms_nobody(kitchen: Kitchen) -> None:
     first = await kitchen.busy_with("a")
-    left, second, third = kitchen.order("b", "c", "d")
-    await asyncio.sleep(0)
+    left, second, third = await kitchen.queue("b", "c", "d")
     left.cancel()
     first.cancel()
     kitchen.open.set()
@@ -128,8 +130,7 @@ async def test_work_is_done_on_behalf_of_nobody(kitchen: Kitchen) -> None:
 
 async def test_what_is_under_way_is_broken_off_where_it_is_closed(kitchen: Kitchen) -> None:
     hanging = await kitchen.busy_with("hang")
-    (waiting,) = kitchen.order("a")
-    await asyncio.sleep(0)
+    (waiting,) = await kitchen.queue("a")
     await kitchen.gatherer.close()
 
     assert await asyncio.gather(hanging, return_exceptions=True)
