@@ -25,7 +25,7 @@ RETURNING consumer, topic, partition, key
 """
 _BEFORE = """
 DELETE FROM parked USING unnest($1::text[], $2::uuid[], $3::bigint[]) AS gone (topic, key, version)
-WHERE parked.topic = gone.topic AND parked.key = gone.key AND body IS NOT NULL
+WHERE parked.topic = gone.topic AND parked.topic LIKE '%.contacts.%' AND parked.key = gone.key AND body IS NOT NULL
     AND (headers ->> 'version')::bigint < gone.version
 RETURNING consumer, parked.topic, partition, parked.key
 """
@@ -48,8 +48,13 @@ async def forget(tx: AsyncSession, records: Sequence[Record]) -> None:
     erased = [_decoder.decode(record.body or b"") for record in records]
     ids = [person for fact in erased for person in (fact.person_id, *fact.alias_ids)]
     if ids:
-        await _empty_parked(driver(tx), _PARKED, ids)
+        await forget_cards(driver(tx), ids)
         await driver(tx).execute(_ANSWERS, ids)
+
+
+async def forget_cards(connection: asyncpg.Connection, person_ids: Sequence[UUID]) -> None:
+    """Delete people's cards that are parked or dead, and let what waits behind them be tried; tombstones stay."""
+    await _empty_parked(connection, _PARKED, person_ids)
 
 
 async def forget_before(tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:

@@ -6,9 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from shared.bus import EventBus, Record, TopicPartition
 from shared.outbox import wire
-from shared.outbox.tails import LEAST, WIDER, Tail
-
-PAGE = 5_000
+from shared.outbox.tails import LEAST, PAGE, WIDER, Tail
 
 
 async def facts_after(

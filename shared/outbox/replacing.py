@@ -11,7 +11,7 @@ import structlog
 from shared.bus import BusUnavailable, Subscription, TopicPartition
 from shared.db import driver
 from shared.outbox import wire
-from shared.outbox.tails import Tail, read_tails, widened
+from shared.outbox.tails import Tail, facts_about, read_tails
 from shared.service import Runtime
 
 _ROW = "SELECT next_offset, position FROM inbox WHERE consumer = $1 AND topic = $2 AND partition = $3"
@@ -72,10 +72,11 @@ async def _commit(runtime: Runtime, subscription: Subscription, partition: Topic
 
 async def _place_of(runtime: Runtime, partition: TopicPartition, tail: Tail, position: int) -> int | None:
     """Return the offset of the first record after a position; None where no gap record leads over that position."""
-    tail = await widened(
-        runtime.bus, partition, tail, lambda seen: any(wire.missing_from(each) <= position for each in seen.records)
-    )
-    gaps = [record for record in tail.records if wire.is_gap(record)]
-    if not any(wire.missing_from(gap) - 1 <= position <= wire.position_of(gap) for gap in gaps):
-        return None
-    return next((each.offset for each in tail.records if wire.position_of(each) > position), tail.end)
+    is_led_over = False
+    async for records in facts_about(runtime.bus, partition, tail, position):
+        for record in records:
+            after = wire.position_of(record)
+            is_led_over = is_led_over or (wire.is_gap(record) and wire.missing_from(record) - 1 <= position <= after)
+            if after > position:
+                return record.offset if is_led_over else None
+    return tail.end if is_led_over else None

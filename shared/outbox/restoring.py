@@ -19,7 +19,7 @@ from shared.clock import utcnow
 from shared.contracts import registry
 from shared.outbox import wire
 from shared.outbox.history import cards_above, facts_after
-from shared.outbox.tails import MOST, Tail, widened
+from shared.outbox.tails import Tail, widened
 from shared.outbox.writing import CARD_TYPE
 from shared.service import Service
 
@@ -150,7 +150,7 @@ async def surely_behind(bus: EventBus, standings: Standings, found: Mapping[Topi
 
     async def look_back(partition: TopicPartition, tail: Tail) -> Tail:
         wanted = standings[partition].acknowledged
-        return await widened(bus, partition, tail, lambda seen: seen.position >= wanted, most=MOST)
+        return await widened(bus, partition, tail, lambda seen: seen.position >= wanted)
 
     return {partition: await look_back(partition, tail) for partition, tail in found.items()}
 

@@ -29,6 +29,7 @@ RESTORED_UNTIL = "offset up to which a database that is gone had handled the par
 UNKNOWN = "written by newer code than read it: waits, without tries, until the contracts know it"
 BEHIND = "waits behind another event of its key, and is not due before it"
 
+CARDS = "body IS NOT NULL AND topic LIKE '%.contacts.%'"
 READY = "state = 'parked' AND NOT behind AND NOT unknown"
 LEFT = "restated_at IS NULL AND remade_at IS NULL"
 
@@ -180,6 +181,7 @@ def _declare_parked(metadata: MetaData) -> None:
             postgresql_include=["behind"],
             postgresql_where="state = 'parked'",
         ),
+        Index("ix_parked_cards", "key", postgresql_where=CARDS),
         Index("ix_parked_ready", "consumer", "next_attempt_at", postgresql_where=READY),
         Index("ix_parked_state", "consumer", "state", "unknown", "type", "next_attempt_at"),
     )

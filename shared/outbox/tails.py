@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from shared.bus import EventBus, Record, TopicPartition
@@ -13,6 +13,9 @@ LEAST = 200
 
 WIDER = 8
 MOST = 50_000
+"""Offsets within which records may stand out of their order: late doubles come while old sends have not expired."""
+
+PAGE = 5_000
 
 
 @dataclass(slots=True)
@@ -50,19 +53,38 @@ async def read_tails(bus: EventBus, topics: Collection[str]) -> dict[TopicPartit
     return tails
 
 
-async def widened(
-    bus: EventBus, partition: TopicPartition, tail: Tail, enough: Callable[[Tail], bool], *, most: int | None = None
-) -> Tail:
-    """Look back ever further until `enough` is seen, or all that there is, or `most` offsets."""
-    while not (tail.whole or enough(tail) or (most is not None and tail.end - tail.begin >= most)):
+async def widened(bus: EventBus, partition: TopicPartition, tail: Tail, enough: Callable[[Tail], bool]) -> Tail:
+    """Look back ever further until `enough` is seen, or all that there is, or `MOST` offsets."""
+    while not (tail.whole or enough(tail) or tail.end - tail.begin >= MOST):
         begin = max(tail.first, tail.end - (tail.end - tail.begin) * WIDER)
         tail = Tail(tail.first, tail.end, begin, [*await _between(bus, partition, begin, tail.begin), *tail.records])
     return tail
 
 
+async def facts_about(
+    bus: EventBus, partition: TopicPartition, tail: Tail, position: int
+) -> AsyncIterator[Sequence[Record]]:
+    """Yield a topic's facts from before a position on, in pages, however far back it is on the log.
+
+    Positions rise with the offsets, but for late doubles, so the place is found by halving.
+    """
+    low, high = tail.first, tail.end
+    while low < high:
+        middle = (low + high) // 2
+        records = await bus.read(partition, middle, most=1)
+        if records and wire.position_of(records[0]) < position:
+            low = middle + 1
+        else:
+            high = middle
+    begin = max(tail.first, low - MOST)
+    while begin < tail.end and (records := await bus.read(partition, begin, most=PAGE)):
+        yield records
+        begin = records[-1].offset + 1
+
+
 async def _between(bus: EventBus, partition: TopicPartition, begin: int, end: int) -> list[Record]:
     found: list[Record] = []
-    while begin < end and (records := await bus.read(partition, begin, most=5_000)):
+    while begin < end and (records := await bus.read(partition, begin, most=PAGE)):
         found += [record for record in records if record.offset < end]
         begin = records[-1].offset + 1
     return found

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import httpx
 
+from shared.contracts.cards import LEADS_CONTACTS
 from shared.contracts.customers import CouponRefused, CustomerCreated, CustomerErased
 from shared.contracts.leads import LeadErased
 from shared.contracts.messaging import CouponRequested
@@ -73,6 +74,26 @@ async def test_an_erasure_names_every_id_and_leaves_a_tombstone_for_each(
     assert (str(event.person_id), [str(each) for each in event.alias_ids]) == (one["id"], [two["id"]])
     cards = await published_cards(runtime)
     assert {cards[UUID(one["id"])], cards[UUID(two["id"])]} == {None}
+
+
+PARK = """
+INSERT INTO parked (consumer, topic, partition, "offset", position, key, type, headers, body, error, behind)
+VALUES ('customers', $1, 0, 1, 0, $2, 'card', '{}', '{}', 'No.', false),
+       ('customers', $1, 0, 2, 0, $2, 'card', '{}', NULL, NULL, true)
+"""
+
+
+async def test_a_tombstone_that_waits_behind_a_parked_card_is_due_once_that_is_erased(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    person_id = UUID((await opened(client))["id"])
+    async with runtime.db.connection() as connection:
+        await connection.execute(PARK, LEADS_CONTACTS, person_id)
+
+        await client.delete(f"/v1/customers/{person_id}")
+
+        left = await connection.fetch("SELECT body, behind FROM parked")
+    assert [tuple(row) for row in left] == [(None, False)]
 
 
 async def test_an_erased_id_is_gone_for_ever(runtime: Runtime, client: httpx.AsyncClient) -> None:

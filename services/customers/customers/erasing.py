@@ -16,10 +16,10 @@ from shared.contracts import Received
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.contracts.customers import CustomerErased
 from shared.db import driver
+from shared.outbox.erasure import forget_cards
 from shared.web.idempotency import forget_person
 
 FORGET: Final = (
-    "DELETE FROM parked WHERE key = ANY($1::uuid[]) AND topic LIKE '%.contacts.%' AND body IS NOT NULL",
     "DELETE FROM phone_numbers WHERE person_id = ANY($1::uuid[])",
     "DELETE FROM external_ids WHERE person_id = ANY($1::uuid[])",
     "DELETE FROM classifications WHERE person_id = ANY($1::uuid[])",
@@ -60,6 +60,7 @@ async def _erase(tx: AsyncSession, connection: asyncpg.Connection, person_id: UU
 
 
 async def _forget(tx: AsyncSession, connection: asyncpg.Connection, ids: Sequence[UUID], at: datetime) -> None:
+    await forget_cards(connection, ids)
     for statement in FORGET:
         await connection.execute(statement, list(ids))
     await remember_erased(connection, ids, at=at)

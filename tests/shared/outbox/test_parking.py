@@ -5,11 +5,11 @@ from __future__ import annotations
 from shared.bus import Record, TopicPartition
 from shared.clock import utcnow
 from shared.ids import new_id
-from shared.outbox import drain, status, wire
+from shared.outbox import drain, erasure, status, wire
 from shared.outbox.parking import names, open_parking
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
-from tests.shared.outbox.echo import FACTS, echo, fetch
+from tests.shared.outbox.echo import CONTACTS, FACTS, echo, fetch
 
 PARTITION = TopicPartition(FACTS, 0)
 FIRST = 5_000
@@ -60,6 +60,21 @@ async def test_the_drain_and_who_counts_do_not_read_what_only_waits(make_runtime
     assert await blocks_read(runtime, status._UNKNOWN, names("echo"), 100) < 60
     assert await status.parked_counts(runtime.db, "echo") == {"parked": 4_000, "unknown": 1_000}
     assert "1000 of echo.of_tomorrow" in (await status.waiting_for_code(runtime.db, "echo") or "")
+
+
+async def test_an_erasure_looks_at_their_own_parked_cards_alone(make_runtime: MakeRuntime) -> None:
+    runtime = await make_runtime(echo())
+    theirs, others = new_id(), [new_id() for _ in range(500)]
+    await fetch(runtime, _PARK_MANY, FACTS, 0, others, "echo.of_tomorrow", 2_000)
+    await fetch(runtime, _PARK_MANY, CONTACTS, 0, others, "echo.of_tomorrow", 2_000)
+    await fetch(runtime, _PARK_MANY, CONTACTS, 10_000, [theirs], "echo.of_tomorrow", 3)
+    await fetch(runtime, "UPDATE parked SET body = 'card', headers = '{\"version\": \"1\"}'")
+    await fetch(runtime, "VACUUM ANALYZE parked")
+
+    assert await blocks_read(runtime, erasure._PARKED, [others[0]]) < 60
+    assert await blocks_read(runtime, erasure._BEFORE, [CONTACTS], [theirs], [2]) < 60
+    left = await fetch(runtime, "SELECT topic FROM parked WHERE key = ANY($1)", [theirs, others[0]])
+    assert [row["topic"] for row in left] == [FACTS] * 4
 
 
 async def blocks_read(runtime: Runtime, query: str, *values: object) -> int:
