@@ -19,7 +19,7 @@ from shared.persian.text import clean
 from shared.web.fields import MOST_MONEY, Instant
 
 CLOCK_SKEW: Final = timedelta(seconds=5)
-"""How far a caller's clock may be ahead of ours before what it says lies in the future."""
+"""How far a caller's clock may be off ours: so much ahead is no future, so much behind is not before what led to it."""
 
 EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 

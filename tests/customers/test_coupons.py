@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -143,6 +143,53 @@ async def test_an_expired_coupon_is_refused_unless_the_purchase_was_in_time(
 
     assert (late.status_code, late.json()["code"]) == (409, "coupon_expired")
     assert in_time.status_code == 201
+
+
+async def test_a_coupon_is_refused_for_a_purchase_from_before_it_was_issued(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    person_id = (await opened(client))["id"]
+    code = (await issued(client, person_id))["code"]
+    body = {"person_id": person_id, "amount_minor": 500, "coupon_code": code}
+    early = body | {"occurred_at": "2026-01-01T00:00:00Z"}
+
+    refused = await client.post("/v1/purchases", json=early)
+    in_bulk = (await client.post("/v1/purchases/bulk", json=[early, body])).json()["results"]
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "coupon_not_yet_issued")
+    assert [each["code"] for each in in_bulk[0]["errors"]] == ["coupon_not_yet_issued"]
+    assert in_bulk[1]["status"] == "created"
+    [event] = await published(runtime, CouponRedeemed)
+    assert str(event.purchase_id) == in_bulk[1]["id"]
+
+
+async def test_a_till_whose_clock_is_a_little_behind_redeems_what_was_issued_just_now(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    coupon = await issued(client, (await opened(client))["id"])
+    behind = datetime.fromisoformat(coupon["issued_at"]) - timedelta(seconds=1)
+
+    await bought(client, phone=PHONE, coupon_code=coupon["code"], occurred_at=behind.isoformat())
+
+    [issue], [redemption] = await published(runtime, CouponIssued), await published(runtime, CouponRedeemed)
+    assert redemption.occurred_at == issue.occurred_at
+
+
+async def test_a_coupon_that_is_made_again_after_a_restore_is_good_for_what_was_bought_since_it_was_asked_for(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    person_id = (await opened(client))["id"]
+    with moved(timedelta(days=-2)):
+        request = requested(person_id, valid_days=7)
+    await deliver(runtime, request)
+    [coupon] = await published(runtime, CouponIssued)
+
+    yesterday = (utcnow() - timedelta(days=1)).isoformat()
+    purchase = await bought(
+        client, person_id=person_id, amount_minor=1_000, coupon_code=coupon.code, occurred_at=yesterday
+    )
+
+    assert (purchase["discount_minor"], coupon.occurred_at) == (100, request.occurred_at)
 
 
 async def test_a_purchase_that_is_refused_leaves_the_coupon_good(client: httpx.AsyncClient) -> None:

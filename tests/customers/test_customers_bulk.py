@@ -109,6 +109,7 @@ async def test_each_item_that_does_not_fit_says_where_and_why_and_the_others_go_
             item(14, consent_at="0001-01-01T00:00:00+14:00"),
             item(15, locale="fa\n"),
             item(16, province="fars\n"),
+            item(17, birth_date="1990-05-13", birth_date_jalali="1369-02-22"),
         ],
     )
 
@@ -134,6 +135,7 @@ async def test_each_item_that_does_not_fit_says_where_and_why_and_the_others_go_
         14: ("/items/14/consent_at", "too_early"),
         15: ("/items/15/locale", "wrong_value"),
         16: ("/items/16/province", "wrong_value"),
+        17: ("/items/17/birth_date_jalali", "given_twice"),
     }
     assert len(await published(runtime, CustomerCreated)) == 2
 

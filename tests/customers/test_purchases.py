@@ -192,6 +192,20 @@ async def test_a_refund_that_cannot_have_been_given_then_is_refused(client: http
         assert [(each["pointer"], each["code"]) for each in reply.json()["errors"]] == [("/occurred_at", code)]
 
 
+async def test_a_refund_from_before_the_purchase_is_refused(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    purchase = await bought(client, phone=PHONE, amount_minor=100, occurred_at="2026-02-01T09:00:00Z")
+    refunds = f"/v1/purchases/{purchase['id']}/refunds"
+
+    early = await client.post(refunds, json={"amount_minor": 1, "occurred_at": "2026-01-31T09:00:00Z"})
+    by_a_slow_clock = await client.post(refunds, json={"amount_minor": 2, "occurred_at": "2026-02-01T08:59:58Z"})
+
+    assert (early.status_code, early.json()["code"]) == (409, "refund_before_purchase")
+    assert "2026-02-01T09:00:00" in early.json()["detail"]
+    assert [each["occurred_at"] for each in by_a_slow_clock.json()["refunds"]] == ["2026-02-01T09:00:00Z"]
+    [event] = await published(runtime, PurchaseRefunded)
+    assert (event.amount_minor, event.occurred_at) == (2, event.purchased_at)
+
+
 async def test_a_purchase_that_does_not_fit_is_told_so_in_persian_too(client: httpx.AsyncClient) -> None:
     for change, _, _ in MISFITS:
         reply = await client.post("/v1/purchases", json=GOOD | change, headers={"Accept-Language": "fa"})

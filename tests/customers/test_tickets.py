@@ -18,7 +18,7 @@ from shared.contracts.leads import AgentAdded, AgentUpdated
 from shared.contracts.surveys import SurveyAnswered
 from shared.ids import new_id
 from shared.service import Runtime
-from tests.customers.people import OTHER_PHONE, opened
+from tests.customers.people import OTHER_PHONE, bought, opened
 from tests.support import api
 from tests.support.events import deliver, published
 
@@ -198,6 +198,19 @@ async def test_a_ticket_that_does_not_fit_is_refused(client: httpx.AsyncClient) 
         reply = await client.post("/v1/tickets", json={"person_id": person_id, "kind": "problem"} | body)
 
         assert reply.status_code == 422, (body, reply.text)
+
+
+async def test_a_ticket_is_about_a_purchase_that_was_made_by_whomever(client: httpx.AsyncClient) -> None:
+    user = (await opened(client))["id"]
+    present = await bought(client, phone=OTHER_PHONE)
+
+    ticket = await ticket_of(client, user, purchase_id=present["id"])
+    refused = await client.post(
+        "/v1/tickets", json={"person_id": user, "kind": "problem", "purchase_id": str(new_id())}
+    )
+
+    assert ticket["purchase_id"] == present["id"]
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_purchase")
 
 
 async def test_tickets_are_listed_by_customer_status_and_product(client: httpx.AsyncClient) -> None:

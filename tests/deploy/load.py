@@ -30,6 +30,7 @@ REQUESTS: dict[str, list[Request]] = {
         ("POST", "/v1/coupons", {"person_id": "{customers}", "discount_percent": 10}),
         ("GET", "/v1/customers/{customers}", None),
         ("GET", "/v1/purchases?limit=5", None),
+        ("GET", "/v1/purchases?product=kilim&limit=5", None),
     ],
     "surveys": [
         (

@@ -47,6 +47,24 @@ class CouponExpired(Conflict):
         )
 
 
+class CouponNotYetIssued(Conflict):
+    code = "coupon_not_yet_issued"
+    title = "The coupon was issued after the purchase"
+    title_fa = "کد تخفیف پس از این خرید صادر شده است"
+
+    def __init__(self, code: str, issued_at: datetime) -> None:
+        said = (
+            f"was issued at {issued_at.isoformat()}, after the purchase; correct occurred_at, or leave coupon_code out "
+            "and give what was taken off as discount_minor"
+        )
+        super().__init__(
+            f"Coupon {code} {said}.",
+            fa=f"کد {code} پس از این خرید صادر شده است؛ occurred_at را درست کنید، "
+            "یا coupon_code را نفرستید و مبلغ کاسته‌شده را در discount_minor بنویسید.",
+            errors=[FieldError(_POINTER, self.code, said)],
+        )
+
+
 class CouponOfAnother(Conflict):
     code = "coupon_of_another"
     title = "The coupon is another person's"

@@ -8,7 +8,13 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.customers.coupons.errors import CouponAlreadyUsed, CouponExpired, CouponOfAnotherCurrency
+from services.customers.coupons.errors import (
+    CouponAlreadyUsed,
+    CouponExpired,
+    CouponNotYetIssued,
+    CouponOfAnotherCurrency,
+)
+from services.customers.fields import CLOCK_SKEW
 from services.customers.orm import Base
 from shared.contracts.customers import CouponIssued, CouponRedeemed
 
@@ -16,7 +22,8 @@ from shared.contracts.customers import CouponIssued, CouponRedeemed
 class Coupon(Base):
     """A code worth a discount. `person_id` stays as it was published when people are merged.
 
-    A coupon that was redeemed stays so when the purchase is cancelled: what was shown at a till is known.
+    It is good for purchases in `[issued_at, valid_until)`. One that was redeemed stays so when the purchase is
+    cancelled: what was shown at a till is known.
     """
 
     __tablename__ = "coupons"
@@ -74,18 +81,23 @@ class Coupon(Base):
         """Raise unless a purchase `at` that instant in `currency` may use the coupon."""
         if self.redeemed_at is not None:
             raise CouponAlreadyUsed(self.code)
+        if at < self.issued_at - CLOCK_SKEW:
+            raise CouponNotYetIssued(self.code, self.issued_at)
         if at >= self.valid_until:
             raise CouponExpired(self.code, self.valid_until)
         if self.discount_minor is not None and currency != self.currency:
             raise CouponOfAnotherCurrency(self.code, self.currency)
 
     def redeem(self, purchase_id: UUID, *, at: datetime) -> CouponRedeemed:
-        """Use the coupon up with a purchase that occurred `at`; it has to be good for that."""
-        self.redeemed_at, self.purchase_id = at, purchase_id
+        """Use the coupon up with a purchase that occurred `at`; it has to be good for that.
+
+        A till whose clock is a little behind ours redeems it at the instant of its issue.
+        """
+        self.redeemed_at, self.purchase_id = max(at, self.issued_at), purchase_id
         return CouponRedeemed(
             coupon_id=self.id,
             person_id=self.person_id,
             purchase_id=purchase_id,
             request_id=self.request_id,
-            occurred_at=at,
+            occurred_at=self.redeemed_at,
         )

@@ -39,12 +39,13 @@ async def issue_coupon(
     discount_minor: int | None = None,
     currency: str = "IRR",
     request_id: UUID | None = None,
+    requested_at: datetime | None = None,
     secret: str | None = None,
 ) -> Coupon | None:
     """Make a coupon and publish it; None where this request has one already.
 
     What a request leads to has the same id, and with a `secret` the same code, when it is answered again after a
-    restore: the person has the code, and it has to be good.
+    restore: the person has the code, and it has to be good, for what they bought since they were first given it too.
     """
     codes = codes_for(request_id, secret) if request_id and secret else iter(new_code, None)
     fields = {
@@ -55,7 +56,7 @@ async def issue_coupon(
         "currency": currency,
         "reason": reason,
         "request_id": request_id,
-        "issued_at": now,
+        "issued_at": min(requested_at or now, now),
         "valid_until": now + timedelta(days=valid_days),
     }
     for code in codes:
@@ -90,6 +91,7 @@ async def answer_request(
         discount_percent=request.discount_percent,
         discount_minor=request.discount_minor,
         request_id=request.request_id,
+        requested_at=request.occurred_at,
         secret=secret,
     )
 

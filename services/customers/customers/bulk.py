@@ -119,8 +119,16 @@ def _faults(item: CustomerItem) -> Iterator[FieldError]:
         yield FieldError("/source", "missing", "Say which system calls the customer so, such as shop.")
     if item.external_id is None and not item.phones:
         yield FieldError("/external_id", "missing", "Give an external id or a number, so that a repeat is harmless.")
-    if item.birth_date is not None and item.birth_date_jalali is not None:
-        yield FieldError("/birth_date_jalali", "given_twice", "Give the birth date in one calendar.")
+    if item.birth_date is not None and item.birth_date_jalali is not None and _differ(item):
+        yield FieldError("/birth_date_jalali", "given_twice", "It is not the day in birth_date; give one of the two.")
+
+
+def _differ(item: CustomerItem) -> bool:
+    """Tell whether the birth dates of both calendars are two days; one that is none is refused by itself."""
+    try:
+        return from_jalali(item.birth_date_jalali or "") != item.birth_date
+    except Invalid:
+        return False
 
 
 def _fields(item: CustomerItem, faults: list[FieldError]) -> Fields:

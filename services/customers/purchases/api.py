@@ -11,6 +11,7 @@ from services.customers.coupons.errors import (
     CouponAlreadyUsed,
     CouponExpired,
     CouponNotFound,
+    CouponNotYetIssued,
     CouponOfAnother,
     CouponOfAnotherCurrency,
 )
@@ -21,6 +22,7 @@ from services.customers.purchases.errors import (
     ExternalIdTaken,
     PurchaseAlreadyCancelled,
     PurchaseNotFound,
+    RefundBeforePurchase,
     RefundTooLarge,
 )
 from services.customers.purchases.items import past, prepare
@@ -46,6 +48,7 @@ router = router_for("customers", prefix="/v1/purchases", tags=["purchases"])
         ExternalIdTaken,
         CouponNotFound,
         CouponAlreadyUsed,
+        CouponNotYetIssued,
         CouponExpired,
         CouponOfAnother,
         CouponOfAnotherCurrency,
@@ -56,7 +59,7 @@ async def record_purchase(body: PurchaseCreate, tx: Tx, runtime: RuntimeDep, res
     """Record a purchase, and open its customer if they are not known.
 
     A repeat of an external id with the same content answers 200 with the purchase as it is. A coupon is redeemed
-    with the purchase, exactly once; it stays used when the purchase is cancelled later.
+    with the purchase, exactly once; it has to be issued by then, and stays used when the purchase is cancelled later.
     """
     now = utcnow()
     purchase = prepare(body.item(), now=now, currencies=runtime.settings.currencies)
@@ -123,10 +126,10 @@ async def read_purchase(purchase_id: UUID, tx: Tx) -> PurchaseOut:
     summary="Give back part of a purchase's value",
     response_model=PurchaseOut,
     dependencies=[requires("customers:write")],
-    responses=problems(PurchaseNotFound, PurchaseAlreadyCancelled, RefundTooLarge),
+    responses=problems(PurchaseNotFound, PurchaseAlreadyCancelled, RefundBeforePurchase, RefundTooLarge),
 )
 async def refund_purchase(purchase_id: UUID, body: RefundCreate, tx: Tx) -> PurchaseOut:
-    """Record a refund. All refunds of a purchase together never exceed what was paid."""
+    """Record a refund. All refunds of a purchase together never exceed what was paid, and none is before it."""
     now = utcnow()
     occurred_at = past(body.occurred_at, now=now)
     purchase = await usecases.refund_purchase(tx, purchase_id, body.amount_minor, occurred_at=occurred_at, now=now)

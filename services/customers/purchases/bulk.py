@@ -223,7 +223,9 @@ async def _settle_repeats(tx: AsyncSession, batch: Batch) -> None:
 def _lines(purchases: Iterable[Prepared]) -> Iterator[tuple[Any, ...]]:
     for purchase in purchases:
         for place, line in enumerate(purchase.lines, start=1):
-            yield purchase.id, place, line.product, line.category, line.quantity, line.amount_minor
+            yield (
+                purchase.id, place, line.product, line.category, line.quantity, line.amount_minor, purchase.occurred_at
+            )  # fmt: skip
 
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:

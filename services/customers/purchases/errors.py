@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, FieldError, NotFound
 from shared.persian.digits import numeral
 
 
@@ -42,6 +43,21 @@ class PurchaseAlreadyCancelled(Conflict):
         super().__init__(
             f"Purchase {purchase_id} is cancelled: there is nothing of it to give back.",
             fa="این خرید لغو شده است و چیزی برای بازپرداخت ندارد.",
+        )
+
+
+class RefundBeforePurchase(Conflict):
+    code = "refund_before_purchase"
+    title = "Given back before it was bought"
+    title_fa = "بازپرداخت پیش از خرید"
+
+    def __init__(self, refunded_at: datetime, purchased_at: datetime) -> None:
+        super().__init__(
+            f"A refund at {refunded_at.isoformat()} lies before the purchase, which was at {purchased_at.isoformat()}; "
+            "say when it was given back, or leave occurred_at out if it is now.",
+            fa=f"زمان بازپرداخت ({refunded_at.isoformat()}) پیش از خرید ({purchased_at.isoformat()}) است؛ "
+            "زمان درست را بنویسید، یا اگر همین اکنون است occurred_at را نفرستید.",
+            errors=[FieldError("/occurred_at", self.code, f"the purchase was at {purchased_at.isoformat()}")],
         )
 
 

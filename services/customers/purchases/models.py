@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from services.customers.fields import CLOCK_SKEW
 from services.customers.orm import Base
-from services.customers.purchases.errors import PurchaseAlreadyCancelled, RefundTooLarge
+from services.customers.purchases.errors import PurchaseAlreadyCancelled, RefundBeforePurchase, RefundTooLarge
 from shared.contracts.customers import PurchaseCancelled, PurchaseRefunded
 from shared.ids import new_id
 
@@ -72,9 +73,15 @@ class Purchase(Base):
         return self.amount_minor - self.discount_minor - self.refunded_minor
 
     def refund(self, amount_minor: int, *, at: datetime, recorded_at: datetime) -> tuple[Refund, PurchaseRefunded]:
-        """Give back part of the value; all refunds together never exceed what was paid."""
+        """Give back part of the value; all refunds together never exceed what was paid.
+
+        One by a clock a little behind ours is given at the instant of the purchase; one before that is refused.
+        """
         if self.cancelled_at is not None:
             raise PurchaseAlreadyCancelled(self.id)
+        if at < self.occurred_at - CLOCK_SKEW:
+            raise RefundBeforePurchase(at, self.occurred_at)
+        at = max(at, self.occurred_at)
         if amount_minor > self.value_minor:
             raise RefundTooLarge(amount_minor, self.value_minor, self.currency)
         self.refunded_minor += amount_minor
@@ -104,6 +111,7 @@ class Purchase(Base):
 class Line(Base):
     """One product of a purchase; `amount_minor` is before discount.
 
+    `occurred_at` is the purchase's: the purchases of a product are read in that order.
     Lines are written with their purchase and never without, so no foreign key has each of ten thousand looked up.
     """
 
@@ -111,7 +119,7 @@ class Line(Base):
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("amount_minor >= 0", name="amount_minor"),
-        Index("ix_purchase_lines_product_purchase_id", "product", "purchase_id"),
+        Index("ix_purchase_lines_product_occurred_at_purchase_id", "product", "occurred_at", "purchase_id"),
     )
 
     purchase_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -120,6 +128,7 @@ class Line(Base):
     category: Mapped[str | None]
     quantity: Mapped[Decimal] = mapped_column(Numeric(18, 6))
     amount_minor: Mapped[int]
+    occurred_at: Mapped[datetime | None]
 
 
 class Refund(Base):

@@ -160,7 +160,7 @@ class RefundCreate(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=shown({"amount_minor": 500_000}))
 
     amount_minor: PositiveMoney = Field(examples=[500_000])
-    occurred_at: Instant | None = Field(None, description="When it was; now unless given, never in the future.")
+    occurred_at: Instant | None = Field(None, description="When it was; now unless given, not before the purchase.")
 
 
 BULK_EXAMPLE: Final = {

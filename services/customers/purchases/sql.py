@@ -11,17 +11,18 @@ NAMES: Final = (
     "coupon_id, intermediary_id, agent_id, channel, occurred_at, recorded_at"
 )
 
-LINE_NAMES: Final = "purchase_id, place, product, category, quantity, amount_minor"
+LINE_NAMES: Final = "purchase_id, place, product, category, quantity, amount_minor, occurred_at"
 
 RECORD: Final = f"""
 WITH purchase AS (
     INSERT INTO purchases ({NAMES})
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
     ON CONFLICT (source, external_id) WHERE external_id IS NOT NULL DO NOTHING
-    RETURNING id, person_id
+    RETURNING id, person_id, occurred_at
 ), lines AS (
     INSERT INTO purchase_lines ({LINE_NAMES})
-    SELECT purchase.id, line.place, line.product, line.category, line.quantity::numeric, line.amount_minor
+    SELECT purchase.id, line.place, line.product, line.category, line.quantity::numeric, line.amount_minor,
+           purchase.occurred_at
     FROM purchase, unnest($16::text[], $17::text[], $18::text[], $19::bigint[])
          WITH ORDINALITY AS line(product, category, quantity, amount_minor, place)
 ), marked AS (

@@ -12,7 +12,13 @@ from sqlalchemy.orm import selectinload
 from services.customers.people.errors import CustomerNotFound, PersonErased
 from services.customers.people.identity import ids_of, resolve
 from services.customers.tickets import usecases
-from services.customers.tickets.errors import TicketIsNotResolved, TicketIsResolved, TicketNotFound, UnknownAgent
+from services.customers.tickets.errors import (
+    TicketIsNotResolved,
+    TicketIsResolved,
+    TicketNotFound,
+    UnknownAgent,
+    UnknownPurchase,
+)
 from services.customers.tickets.models import Ticket
 from services.customers.tickets.schemas import (
     AnswerIn,
@@ -56,7 +62,7 @@ USUAL: Final = frozenset({"resolved", "normal"})
     summary="Open a ticket",
     response_model=TicketOut,
     dependencies=[requires("customers:write")],
-    responses=problems(CustomerNotFound, PersonErased, UnknownAgent),
+    responses=problems(CustomerNotFound, PersonErased, UnknownPurchase, UnknownAgent),
 )
 async def open_ticket(body: TicketCreate, tx: Tx, principal: PrincipalDep) -> TicketOut:
     """Open a ticket. A complaint goes to a manager at once unless an agent is named."""

@@ -40,6 +40,19 @@ class TicketIsNotResolved(Conflict):
         )
 
 
+class UnknownPurchase(Invalid):
+    code = "unknown_purchase"
+    title = "No such purchase"
+    title_fa = "چنین خریدی نیست"
+
+    def __init__(self, purchase_id: UUID) -> None:
+        super().__init__(
+            f"There is no purchase {purchase_id}; name the one that the ticket is about, or leave purchase_id out.",
+            fa=f"خریدی با شناسهٔ {purchase_id} نیست؛ خرید درست را بنویسید یا purchase_id را نفرستید.",
+            errors=[FieldError("/purchase_id", self.code, "is no purchase that was recorded; leave it out")],
+        )
+
+
 class UnknownAgent(Invalid):
     code = "unknown_agent"
     title = "No such agent"

@@ -31,7 +31,7 @@ class TicketCreate(BaseModel):
     text: LongText | None = Field(None, examples=["سفارش من سه روز دیرتر از موعد رسید."])
     product: Code | None = Field(None, examples=["saffron-1g"])
     channel: Code | None = Field(None, examples=["call"])
-    purchase_id: UUID | None = None
+    purchase_id: UUID | None = Field(None, description="Which purchase it is about, whoever bought.")
     agent_id: UUID | None = Field(None, description="Who shall see to it; a complaint goes to a manager unless given.")
 
 

@@ -15,13 +15,16 @@ from services.customers.people.errors import PersonErased
 from services.customers.people.holding import hold_customer
 from services.customers.people.identity import resolve_many
 from services.customers.tickets.agents import manager_for, refuse_unknown
-from services.customers.tickets.errors import TicketNotFound
+from services.customers.tickets.errors import TicketNotFound, UnknownPurchase
 from services.customers.tickets.models import Cause, Ticket
 from services.customers.tickets.schemas import AnswerIn, TicketCreate
 from shared import outbox
 from shared.contracts.surveys import SurveyAnswered
 from shared.db import driver
 from shared.ids import derived_id, new_id
+
+PURCHASE: Final = "SELECT true FROM purchases WHERE id = $1"
+"""Whose it is does not matter: who uses a thing need not have bought it."""
 
 BAD_ANSWERS: Final = frozenset({"unsatisfied", "detractor"})
 
@@ -31,6 +34,8 @@ async def open_ticket(tx: AsyncSession, body: TicketCreate, *, now: datetime) ->
     connection = driver(tx)
     person_id = await hold_customer(tx, body.person_id)
     fields = body.model_dump(exclude={"person_id"})
+    if body.purchase_id is not None and not await connection.fetchval(PURCHASE, body.purchase_id):
+        raise UnknownPurchase(body.purchase_id)
     if body.agent_id is not None:
         await refuse_unknown(connection, body.agent_id)
     elif body.kind == "complaint":
