@@ -78,8 +78,9 @@ CUSTOMERS: Final = (
     SELECT {id_of("i")}, {someone()}, 'shop', i::text, '', 1000000, 'IRR', {AT}, {AT} {ROWS}
     """,
     f"""
-    INSERT INTO purchase_lines (purchase_id, place, product, quantity, amount_minor)
-    SELECT {id_of("i")}, 1, {skewed("product", 300)}, 1, 1000000 {ROWS}
+    INSERT INTO purchase_lines (purchase_id, place, product, quantity, amount_minor, occurred_at)
+    SELECT {id_of("i")}, 1, {skewed("product", 300)}, 1, 1000000, bought.occurred_at {ROWS}
+    JOIN purchases AS bought ON bought.id = {id_of("i")}
     """,
     f"""
     INSERT INTO coupons (id, person_id, code, discount_percent, currency, reason, issued_at, valid_until)
