@@ -19,7 +19,6 @@ FROM relay_lease WHERE service = $1 FOR UPDATE
 """
 _TAKE = "UPDATE relay_lease SET owner = $2, until = clock_timestamp() + $3 * interval '1 second' WHERE service = $1"
 _RELEASE = "UPDATE relay_lease SET until = clock_timestamp() - interval '1 second' WHERE service = $1 AND owner = $2"
-_OWNED = "SELECT EXISTS (SELECT FROM relay_lease WHERE service = $1 AND owner = $2 AND until >= clock_timestamp())"
 _SAY = "UPDATE relay_lease SET stopped = $2 WHERE service = $1"
 
 
@@ -59,11 +58,6 @@ async def _made(connection: asyncpg.Connection, service: str, idle_ms: str) -> a
 async def release(connection: asyncpg.Connection, service: str, owner: UUID) -> None:
     """Give the lease up, so that another need not wait for its end."""
     await connection.execute(_RELEASE, service, owner)
-
-
-async def owned(connection: asyncpg.Connection, service: str, owner: UUID) -> bool:
-    """Tell whether `owner` holds the lease at present."""
-    return bool(await connection.fetchval(_OWNED, service, owner))
 
 
 async def say_why(connection: asyncpg.Connection, service: str, stopped: str | None) -> None:

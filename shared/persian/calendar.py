@@ -1,11 +1,10 @@
-"""Dates in the Jalali and the Gregorian calendar, and the periods that figures are counted in."""
+"""Dates in the Jalali and the Gregorian calendar, and where the periods that figures are counted in begin."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import jdatetime
@@ -40,14 +39,6 @@ class InvalidDate(Invalid):
     """A text that is no day of the calendar it is read in."""
 
     code = "not_a_date"
-
-
-class Period(NamedTuple):
-    """The instants `[start, end)`, in UTC, and what the period is called in its calendar."""
-
-    start: datetime
-    end: datetime
-    label: str
 
 
 def parse_date(text: str, calendar: Calendar | None = None) -> CalendarDate:
@@ -112,49 +103,6 @@ def next_start(day: date, interval: Interval, calendar: Calendar = "gregorian") 
 def instant(day: date, zone: ZoneInfo) -> datetime:
     """Return when `day` begins in `zone`, in UTC."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
-
-
-def period_of(at: datetime, interval: Interval, calendar: Calendar, zone: ZoneInfo) -> Period:
-    """Return the whole period that an instant lies in."""
-    first = start_of(at.astimezone(zone).date(), interval, calendar)
-    after = next_start(first, interval, calendar)
-    return Period(instant(first, zone), instant(after, zone), _label(first, interval, calendar))
-
-
-def periods(
-    start: date | datetime, end: date | datetime, interval: Interval, calendar: Calendar, zone: ZoneInfo
-) -> list[Period]:
-    """Return the periods of `[start, end)` in order, the first and the last cut off where it begins and ends.
-
-    Days stand for their beginning in `zone`; instants carry their own zone.
-    """
-    return list(_periods(_instant(start, zone), _instant(end, zone), interval, calendar, zone))
-
-
-def _periods(
-    start: datetime, end: datetime, interval: Interval, calendar: Calendar, zone: ZoneInfo
-) -> Iterator[Period]:
-    while start < end:
-        whole = period_of(start, interval, calendar, zone)
-        yield Period(start, min(whole.end, end), whole.label)
-        start = whole.end
-
-
-def _instant(moment: date | datetime, zone: ZoneInfo) -> datetime:
-    return moment.astimezone(UTC) if isinstance(moment, datetime) else instant(moment, zone)
-
-
-def _label(first: date, interval: Interval, calendar: Calendar) -> str:
-    year, month, day = _parts(first, calendar)
-    match interval:
-        case "year":
-            return f"{year:04}"
-        case "quarter":
-            return f"{year:04}-Q{(month + 2) // 3}"
-        case "month":
-            return f"{year:04}-{month:02}"
-        case _:
-            return f"{year:04}-{month:02}-{day:02}"
 
 
 def _parts(day: date, calendar: Calendar) -> tuple[int, int, int]:

@@ -1,7 +1,7 @@
 """A second opinion: figures of random histories against plain loops over the facts, by DOMAIN.md's wording.
 
 The loops know nothing of spans, grids or counts: they ask of each instant and each person whether a purchase lies in
-the window, and take periods from `shared.persian.calendar`.
+the window.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from itertools import pairwise
+from statistics import median
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
 from shared.contracts.customers import PurchaseRecorded
-from shared.persian.calendar import Calendar, Interval, Period, periods
+from shared.persian.calendar import Calendar, Interval, instant, next_start, start_of, to_jalali
 from shared.service import Runtime
 from tests.metrics.facts import TEHRAN, ask, points, purchase
 from tests.support.events import deliver, turn
@@ -24,6 +26,14 @@ from tests.support.events import deliver, turn
 WINDOW = timedelta(days=90)
 FIRST, AFTER = date(2024, 3, 20), date(2026, 3, 21)
 Bought = dict[str, list[datetime]]
+
+
+class Period(NamedTuple):
+    """The instants `[start, end)`, and the first day in the period's calendar."""
+
+    start: datetime
+    end: datetime
+    first: str
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +51,15 @@ def history() -> list[tuple[str, PurchaseRecorded]]:
     return told
 
 
-def _periods(interval: Interval, calendar: Calendar) -> list[Period]:
-    return periods(FIRST, AFTER, interval, calendar, TEHRAN)
+def _periods(interval: Interval, calendar: Calendar, first: date = FIRST, after: date = AFTER) -> list[Period]:
+    """Return the periods of the days `[first, after)`, the first and the last cut off there."""
+    found = []
+    while first < after:
+        end = min(next_start(start_of(first, interval, calendar), interval, calendar), after)
+        called = to_jalali(first) if calendar == "jalali" else str(first)
+        found.append(Period(instant(first, TEHRAN), instant(end, TEHRAN), called))
+        first = end
+    return found
 
 
 def _bought(history: list[tuple[str, PurchaseRecorded]]) -> Bought:
@@ -127,18 +144,53 @@ async def test_purchase_retention_agrees_with_the_plain_count(
         assert point["parts"] == {"bought_before": len(earlier), "bought_again": len(earlier.keys() & later.keys())}
 
 
+def _odd_spans() -> Iterator[tuple[date, date]]:
+    """Yield spans that are no periods; of most an end is a border at which somebody bought, or 90 days after."""
+    chance = random.Random(1)
+    borders = [each.start.astimezone(TEHRAN).date() for each in _periods("month", "jalali")]
+    for number in range(18):
+        first = chance.choice(borders[:-4]) if number % 3 else FIRST + timedelta(days=chance.randrange(500))
+        later = [border for border in borders if border > first + timedelta(days=45)]
+        yield first, chance.choice(later) if number % 2 else first + timedelta(days=chance.randrange(2, 200))
+
+
 async def test_odd_spans_agree_with_the_plain_count(
     told: Runtime, client: httpx.AsyncClient, history: list[tuple[str, PurchaseRecorded]]
 ) -> None:
     bought = _bought(history)
-    chance = random.Random(1)
-    for _ in range(12):
-        first = FIRST + timedelta(days=chance.randrange(600))
-        after = first + timedelta(days=chance.randrange(2, 120))
-        [period] = periods(first, after, "year", "gregorian", TEHRAN)[:1]
-        whole = Period(period.start, periods(first, after, "day", "gregorian", TEHRAN)[-1].end, "")
-        answered = await ask(client, "retention", from_=str(first), to=str(after))
-        assert answered["points"][0]["parts"] == _retention(bought, whole)
+    for first, after in _odd_spans():
+        span = Period(instant(first, TEHRAN), instant(after, TEHRAN), "")
+        before = Period(instant(first - (after - first), TEHRAN), span.start, "")
+        asked = {"from_": str(first), "to": str(after), "calendar": "gregorian"}
+
+        assert await _on_demand(client, "retention", **asked) == _retention(bought, span)
+        assert await _on_demand(client, "repeat_purchase_rate", **asked) == next(_repeaters(bought, [span]))
+        earlier, later = _within(bought, before), _within(bought, span)
+        assert await _on_demand(client, "purchase_retention", **asked) == {
+            "bought_before": len(earlier),
+            "bought_again": len(earlier.keys() & later.keys()),
+        }
+        [point] = await points(client, "time_between_purchases", **asked)
+        gaps = _gaps(bought, span)
+        assert (point["value"], point["count"]) == (pytest.approx(median(gaps)), len(gaps))
+        [point] = await points(client, "purchases", **asked)
+        assert point["value"] == sum(later.values())
+
+
+async def _on_demand(client: httpx.AsyncClient, figure: str, **asked: str) -> Any:
+    answered = await ask(client, figure, **asked)
+    assert answered["computed"] == "on_demand", asked
+    return answered["points"][0]["parts"]
+
+
+def _gaps(bought: Bought, span: Period) -> list[float]:
+    """Return the days between a person's consecutive purchases of which the later lies in the span."""
+    return [
+        (time - previous) / timedelta(days=1)
+        for times in map(sorted, bought.values())
+        for previous, time in pairwise(times)
+        if span.start <= time < span.end
+    ]
 
 
 @pytest.mark.parametrize("calendar", ["gregorian", "jalali"])
@@ -146,19 +198,15 @@ async def test_cohorts_agree_with_the_plain_count(
     told: Runtime, client: httpx.AsyncClient, history: list[tuple[str, PurchaseRecorded]], calendar: Calendar
 ) -> None:
     bought = _bought(history)
-    months = periods(date(2024, 3, 20), date(2026, 3, 20), "month", calendar, TEHRAN)
+    months = _periods("month", calendar, after=date(2026, 3, 20))
     months = months[1:] if calendar == "gregorian" else months
-    answered = await ask(client, "cohorts", from_=_written(months[0], calendar), to="2026-03-21", calendar=calendar)
+    answered = await ask(client, "cohorts", from_=months[0].first, to="2026-03-21", calendar=calendar)
 
     found = {cohort["cohort"]: cohort for cohort in answered["cohorts"]}
     for place, month in enumerate(months[:-1]):
         people = {who: times for who, times in bought.items() if month.start <= min(times) < month.end}
-        cohort: Any = found.get(month.label, {"size": 0, "months": []})
+        cohort: Any = found.get(month.first[:7], {"size": 0, "months": []})
         assert cohort["size"] == len(people)
         for later, cell in zip(months[place:-1], cohort["months"], strict=False):
-            assert cell["bought"] == len(_within(people, later)), (month.label, later.label)
-            assert cell["active"] == len(_active(people, later.end)), (month.label, later.label)
-
-
-def _written(month: Period, calendar: Calendar) -> str:
-    return f"{month.label}-01" if calendar == "jalali" else str(month.start.astimezone(TEHRAN).date())
+            assert cell["bought"] == len(_within(people, later)), (month.first, later.first)
+            assert cell["active"] == len(_active(people, later.end)), (month.first, later.first)

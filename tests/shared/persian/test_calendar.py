@@ -1,9 +1,8 @@
-"""Jalali and Gregorian dates, and the periods of both, against the published calendar and `jdatetime`."""
+"""Jalali and Gregorian dates, and where the periods of both begin, against the published calendar and `jdatetime`."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import jdatetime
@@ -20,10 +19,10 @@ from shared.persian.calendar import (
     JalaliDate,
     days_in_month,
     from_jalali,
+    instant,
     next_month,
+    next_start,
     parse_date,
-    period_of,
-    periods,
     start_of,
     to_gregorian,
     to_jalali,
@@ -149,60 +148,30 @@ def test_a_period_starts_where_its_calendar_says(
     assert start_of(day, interval, calendar) == first
 
 
-def test_the_months_of_a_span_are_cut_off_at_its_ends() -> None:
-    given_periods = periods(date(2026, 11, 20), date(2026, 12, 25), "month", "jalali", TEHRAN)
-
-    assert [(p.start.isoformat(), p.end.isoformat(), p.label) for p in given_periods] == [
-        ("2026-11-19T20:30:00+00:00", "2026-11-21T20:30:00+00:00", "1405-08"),
-        ("2026-11-21T20:30:00+00:00", "2026-12-21T20:30:00+00:00", "1405-09"),
-        ("2026-12-21T20:30:00+00:00", "2026-12-24T20:30:00+00:00", "1405-10"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("interval", "calendar", "label"),
-    [
-        ("day", "jalali", "1405-09-01"),
-        ("week", "jalali", "1405-08-30"),
-        ("quarter", "jalali", "1405-Q3"),
-        ("year", "jalali", "1405"),
-        ("month", "gregorian", "2026-11"),
-        ("quarter", "gregorian", "2026-Q4"),
-    ],
-)
-def test_a_period_is_called_as_in_its_calendar(interval: Interval, calendar: Calendar, label: str) -> None:
-    assert period_of(datetime(2026, 11, 22, 9, tzinfo=UTC), interval, calendar, TEHRAN).label == label
-
-
-def test_a_day_of_the_zone_and_not_of_utc_is_meant() -> None:
-    late = datetime(2026, 11, 21, 21, 0, tzinfo=UTC)
-
-    assert period_of(late, "day", "gregorian", TEHRAN).label == "2026-11-22"
+def test_a_day_begins_at_midnight_of_its_zone() -> None:
+    assert instant(date(2026, 11, 22), TEHRAN) == datetime(2026, 11, 21, 20, 30, tzinfo=UTC)
 
 
 def test_the_day_that_summer_time_took_an_hour_from_has_23_hours() -> None:
-    (day,) = periods(date(2022, 3, 22), date(2022, 3, 23), "day", "gregorian", TEHRAN)
+    begins, ends = (instant(date(2022, 3, day), TEHRAN) for day in (22, 23))
 
-    assert day.end - day.start == timedelta(hours=23)
+    assert ends - begins == timedelta(hours=23)
 
 
 @given(
     st.dates(date(1990, 1, 1), date(2100, 1, 1)),
-    st.integers(0, 800),
     st.sampled_from(("day", "week", "month", "quarter", "year")),
     st.sampled_from(("gregorian", "jalali")),
 )
-def test_periods_cover_a_span_without_gap_or_overlap(
-    start: date, length: int, interval: Interval, calendar: Calendar
+def test_every_day_lies_in_one_period_and_the_next_begins_where_it_ends(
+    day: date, interval: Interval, calendar: Calendar
 ) -> None:
-    end = start + timedelta(days=length)
-    found = periods(start, end, interval, calendar, TEHRAN)
+    first = start_of(day, interval, calendar)
+    after = next_start(first, interval, calendar)
 
-    assert bool(found) == (length > 0)
-    assert all(one.end == other.start for one, other in pairwise(found))
-    if found:
-        assert found[0].start == datetime.combine(start, datetime.min.time(), TEHRAN).astimezone(UTC)
-        assert found[-1].end == datetime.combine(end, datetime.min.time(), TEHRAN).astimezone(UTC)
+    assert first <= day < after
+    assert start_of(after - timedelta(days=1), interval, calendar) == first
+    assert start_of(after, interval, calendar) == after
 
 
 def test_months_are_counted_over_the_end_of_a_year() -> None:
