@@ -150,7 +150,7 @@ class Database:
         return why if time.monotonic() - at < REFUSAL_COUNTS_S else None
 
     def _note_refusal(self, error: BaseException) -> None:
-        for seen in _chain(error):
+        for seen in causes(error):
             if why := _NO_WRITES.get(getattr(seen, "sqlstate", None) or ""):
                 self._refused = time.monotonic(), why
 
@@ -263,10 +263,10 @@ def cuts_off(error: BaseException) -> bool:
     """
     if not isinstance(error, Exception):
         return True
-    return any(isinstance(e, _LOST) or getattr(e, "severity", None) in {"FATAL", "PANIC"} for e in _chain(error))
+    return any(isinstance(e, _LOST) or getattr(e, "severity", None) in {"FATAL", "PANIC"} for e in causes(error))
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and what it came of, out of SQLAlchemy's wrapping."""
     while error is not None:
         yield error

@@ -68,7 +68,7 @@ def z_quantile(confidence: float) -> float:
 def t_quantile(p: float, df: int) -> float:
     """Return the value that Student's t with `df` degrees of freedom stays below with probability `p`.
 
-    The distribution is halved in by bisection to the last bit, its value taken from the incomplete beta function.
+    Found by bisection, to the last bit.
     """
     if not 0 < p < 1 or df < 1:
         raise ValueError(f"No t quantile for p={p} and df={df}; p lies between 0 and 1, df is 1 or more.")

@@ -6,6 +6,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from shared.db import causes
 from shared.errors import Unavailable
 
 EVENT_CLASSES = ("22", "23")
@@ -25,12 +26,8 @@ TRANSPORT = (
 
 def sqlstate(error: BaseException | None) -> str | None:
     """Return the SQLSTATE of a database error, also under SQLAlchemy's wrapping."""
-    while error is not None:
-        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-        if isinstance(state, str):
-            return state
-        error = getattr(error, "orig", None) or error.__cause__
-    return None
+    states = (getattr(each, "sqlstate", None) or getattr(each, "pgcode", None) for each in causes(error))
+    return next((state for state in states if isinstance(state, str)), None)
 
 
 def is_events_fault(error: Exception) -> bool:
