@@ -31,8 +31,6 @@ TAKING = ("open", "answered")
 COARSENESS = timedelta(minutes=2)
 """How far before the truth a reply's time may lie: panels cut it to the minute, and their clocks differ from ours."""
 
-_LONGEST_NUMBER = 40
-
 
 async def answer_invitation(tx: AsyncSession, invitation_id: UUID, value: int, *, at: datetime) -> Answer:
     """Take an answer given through the API.
@@ -59,8 +57,10 @@ async def answer_by_reply(tx: AsyncSession, reply: ReplyReceived) -> Answer | No
     A number that answers none of them, comes too late, or was sent before the answer that is there, is ignored and
     recorded with the newest question. A reply of somebody who was never asked is none of ours.
     """
-    person = await lock_known_person(tx, reply.person_id) if reply.number is not None else None
-    if person is None or reply.number is None or await tx.get(Reply, reply.reply_id) is not None:
+    if reply.number is None:
+        return None
+    person = await lock_known_person(tx, reply.person_id)
+    if person is None or await tx.get(Reply, reply.reply_id) is not None:
         return None
     asked = await _sms_questions(tx, person.ids, reply.occurred_at)
     in_time = [one for one in asked if one.expires_at is not None and reply.occurred_at < one.expires_at]
@@ -102,8 +102,15 @@ def _take(
 
 
 def _record(tx: AsyncSession, reply: ReplyReceived, invitation: Invitation, outcome: str) -> None:
-    number, at = str(reply.number)[:_LONGEST_NUMBER], reply.occurred_at
-    tx.add(Reply(reply_id=reply.reply_id, invitation_id=invitation.id, number=number, outcome=outcome, received_at=at))
+    tx.add(
+        Reply(
+            reply_id=reply.reply_id,
+            invitation_id=invitation.id,
+            number=str(reply.number),
+            outcome=outcome,
+            received_at=reply.occurred_at,
+        )
+    )
 
 
 async def _sms_questions(tx: AsyncSession, person_ids: tuple[UUID, ...], at: datetime) -> list[Invitation]:

@@ -41,20 +41,15 @@ def figure(kind: str, scale: str, tallies: Sequence[Tally]) -> Figure:
     n = counted.total()
     good, bad = counted[rule.good], counted[rule.bad]
     parts: dict[str, int] = {category: counted[category] for category in (rule.good, rule.middle, rule.bad)}
-    share, interval = _percent(good, n), _in_percent(wilson(good, n))
+    share, interval = percent(good, n), _in_percent(wilson(good, n))
     match kind:
         case "nps":
-            return Figure(_percent(good - bad, n), _in_percent(nps_interval(good, bad, n)), n, parts)
+            return Figure(percent(good - bad, n), _in_percent(nps_interval(good, bad, n)), n, parts)
         case "ces":
             mean, mean_range = _mean(tallies, n)
             return Figure(mean, mean_range, n, parts, share, interval)
         case _:
             return Figure(share, interval, n, parts)
-
-
-def rate(part: int, whole: int) -> float | None:
-    """Return a share in percent, None of nothing."""
-    return _percent(part, whole)
 
 
 def _mean(tallies: Sequence[Tally], n: int) -> tuple[float | None, Interval | None]:
@@ -65,7 +60,8 @@ def _mean(tallies: Sequence[Tally], n: int) -> tuple[float | None, Interval | No
     return mean, mean_interval(mean, sqrt(squares / (n - 1)), n) if n > 1 else None
 
 
-def _percent(part: int, whole: int) -> float | None:
+def percent(part: int, whole: int) -> float | None:
+    """Return a share in percent, None of nothing."""
     return 100 * part / whole if whole else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.surveys.results.figures import figure, rate
+from services.surveys.results.figures import figure, percent
 from services.surveys.results.queries import Counted
 from services.surveys.scales import Kind, Scale
 from services.surveys.surveys.models import Survey
@@ -64,7 +64,7 @@ class ResultPoint(BaseModel):
             easy_confidence_interval=ConfidenceIntervalOut.of(found.easy_interval),
             delivered=counted.delivered,
             responded=counted.responded,
-            response_rate=rate(counted.responded, counted.delivered),
+            response_rate=percent(counted.responded, counted.delivered),
         )
 
 
