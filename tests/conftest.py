@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from services.kafka import missing
 from shared.service import Runtime, Service
-from tests.support import kafka
+from tests.support import api, kafka
 from tests.support.postgres import TestServer
 from tests.support.runtimes import open_test_runtime
 
@@ -86,3 +87,10 @@ async def make_runtime(server: TestServer) -> AsyncIterator[MakeRuntime]:
             return await stack.enter_async_context(open_test_runtime(server, service, **settings))
 
         yield make
+
+
+@pytest.fixture
+async def client(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
+    """Lend a client of the service that the folder's `runtime` is, with every scope."""
+    async with api.client(runtime) as http:
+        yield http

@@ -17,7 +17,6 @@ from services.messaging.providers.usecases import SandboxAccounts, ensure_sandbo
 from services.sandbox.app import open_sandbox
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
-from tests.support import api
 from tests.support.postgres import TestServer
 
 LINE = "30007732000000"
@@ -74,12 +73,6 @@ async def panel(server: TestServer) -> AsyncIterator[Panel]:
 async def runtime(make_runtime: MakeRuntime) -> Runtime:
     """Lend the service with a short patience, and no account."""
     return await make_runtime(SERVICE, request_timeout_s=0.5, reconcile_after_s=0, reconcile_for_s=0.3, pool_size=8)
-
-
-@pytest.fixture
-async def client(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
-    async with api.client(runtime) as http:
-        yield http
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
-"""The surveys service on a database of its own, a client with every scope, and the shipped survey."""
+"""The surveys service on a database of its own, and what its tests ask with."""
 
 from __future__ import annotations
-
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -10,19 +8,12 @@ import pytest
 from services.surveys.app import SERVICE
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
-from tests.support import api
 from tests.surveys.story import new_survey
 
 
 @pytest.fixture
 async def runtime(make_runtime: MakeRuntime) -> Runtime:
     return await make_runtime(SERVICE)
-
-
-@pytest.fixture
-async def client(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
-    async with api.client(runtime) as http:
-        yield http
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from shared.outbox.writing import encode
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
 from tests.shared.outbox.conftest import MakeEcho
-from tests.shared.outbox.echo import CONTACTS, TOPICS, copy_cards, echo, fetch, name
+from tests.shared.outbox.echo import CONTACTS, TOPICS, Refusing, copy_cards, echo, fetch, name
 from tests.shared.outbox.machinery import hear_all, log_of, relay_all
 from tests.support.eventually import eventually
 
@@ -32,16 +32,8 @@ from tests.support.eventually import eventually
 async def test_an_erased_persons_parked_card_and_stored_answers_go_and_the_tombstone_stays(
     make_echo: MakeEcho,
 ) -> None:
-    refusing = [True]
-
-    async def copy(tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:
-        if refusing:
-            raise Conflict("Not now.")
-        await copy_cards(tx, cards)
-
-    consumer = Consumer("echo")
-    consumer.cards(CONTACTS)(copy)
-    runtime = await make_echo(consumer)
+    refusing = Refusing()
+    runtime = await make_echo(refusing.consumer())
     person, alias, other = new_id(), new_id(), new_id()
     for key, first_name in ((person, "سارا"), (alias, "سارا"), (other, "نازنین"), (person, None)):
         await name(runtime, key, first_name)
@@ -63,7 +55,7 @@ async def test_an_erased_persons_parked_card_and_stored_answers_go_and_the_tombs
     assert {tuple(row) for row in rows} == {(person, True), (other, False)}
     answers = await fetch(runtime, "SELECT person_id FROM idempotency_keys WHERE body IS NULL")
     assert [row["person_id"] for row in answers] == [person]
-    refusing.clear()
+    refusing.refuses = False
     await drain(runtime)
     copies = await fetch(runtime, "SELECT key, first_name FROM state.copies")
     assert {tuple(row) for row in copies} == {(person, None), (other, "نازنین")}
@@ -76,29 +68,27 @@ async def erase(runtime: Runtime, person: UUID, *aliases: UUID) -> None:
         await apply_batch(tx, runtime, [record_of(event)])
 
 
-class Copying:
+class Copying(Refusing):
     """A handler of cards that refuses all, then waits amid a batch until it is told to end."""
 
     def __init__(self) -> None:
-        self.refusing, self.amid, self.ending = True, asyncio.Event(), asyncio.Event()
-        self.consumer = Consumer("echo")
-        self.consumer.cards(CONTACTS)(self.copy)
+        super().__init__()
+        self.amid, self.ending = asyncio.Event(), asyncio.Event()
 
     async def copy(self, tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:
-        if self.refusing:
-            raise Conflict("Not now.")
-        self.amid.set()
-        await self.ending.wait()
-        await copy_cards(tx, cards)
+        if not self.refuses:
+            self.amid.set()
+            await self.ending.wait()
+        await super().copy(tx, cards)
 
     async def opened(self, make_runtime: MakeRuntime, person: UUID) -> Runtime:
         """Open the service, with a card of somebody parked and another one of theirs, and of somebody else, sent."""
-        runtime = await make_runtime(echo(self.consumer), partitions=1)
+        runtime = await make_runtime(echo(self.consumer()), partitions=1)
         await runtime.bus.create_topics(TOPICS, partitions=1)
         await name(runtime, person, "سارا")
         await relay_all(runtime)
         await hear_all(runtime)
-        self.refusing = False
+        self.refuses = False
         for each in (person, new_id()):
             await name(runtime, each, "نازنین")
         await relay_all(runtime)

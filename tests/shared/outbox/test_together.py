@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.bus import Record, TopicPartition
 from shared.clock import utcnow
 from shared.contracts import Received
-from shared.contracts.cards import ReceivedCard
 from shared.contracts.customers import CustomerErased
 from shared.db import driver
 from shared.errors import Conflict, Unavailable
@@ -25,11 +24,10 @@ from shared.outbox.together import LONG
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
 from tests.shared.outbox.echo import (
-    CONTACTS,
     FACTS,
     TOPICS,
+    Refusing,
     Said,
-    copy_cards,
     echo,
     fetch,
     hear,
@@ -187,25 +185,18 @@ async def test_an_attempt_together_that_an_event_fails_counts_as_no_death(make_e
 async def test_an_erasure_reaches_the_cards_that_come_with_it_and_stay_behind_one_that_failed(
     make_echo: MakeEcho,
 ) -> None:
-    refusing = [True]
-
-    async def copy(tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:
-        if refusing:
-            raise Conflict("Not now.")
-        await copy_cards(tx, cards)
-
     async def erase(tx: AsyncSession, batch: Sequence[Received[CustomerErased]]) -> None:
         pass
 
-    consumer = Consumer("echo")
-    consumer.cards(CONTACTS)(copy)
+    refusing = Refusing()
+    consumer = refusing.consumer()
     consumer.own(CustomerErased, batch=True)(erase)
     runtime = await make_echo(consumer)
     await runtime.bus.create_topics({CustomerErased.topic: False}, partitions=3)
     person, alias = new_id(), new_id()
     await name_and_send(runtime, {person: "سارا", alias: "سارا"})
     await hear_all(runtime)
-    refusing.clear()
+    refusing.refuses = False
     await name_and_send(runtime, {person: None, alias: "نازنین"})
     await say(runtime, CustomerErased(person_id=person, alias_ids=(alias,), occurred_at=utcnow()))
     await relay_all(runtime)

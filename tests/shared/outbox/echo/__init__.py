@@ -18,6 +18,7 @@ from shared.clock import utcnow
 from shared.contracts import Event, Received
 from shared.contracts.cards import ContactCard, ReceivedCard
 from shared.db import driver, new_metadata
+from shared.errors import Conflict
 from shared.ids import new_id
 from shared.outbox.consumer import Consumer
 from shared.outbox.tables import declare
@@ -99,6 +100,23 @@ async def copy_cards(tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:
         """,
         [(card.key, card.card.first_name if card.card else None, card.version) for card in cards],
     )
+
+
+class Refusing:
+    """A handler of cards that refuses all of them while it `refuses`, and then copies them."""
+
+    def __init__(self) -> None:
+        self.refuses = True
+
+    async def copy(self, tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:
+        if self.refuses:
+            raise Conflict("Not now.")
+        await copy_cards(tx, cards)
+
+    def consumer(self) -> Consumer:
+        consumer = Consumer("echo")
+        consumer.cards(CONTACTS)(self.copy)
+        return consumer
 
 
 async def open_one(tx: AsyncSession, said: Received[Said]) -> None:
