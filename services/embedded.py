@@ -27,9 +27,10 @@ from services.messaging.providers.usecases import SANDBOX_LINE, ensure_sandbox_a
 from services.metrics.app import SERVICE as METRICS
 from services.postgres import EmbeddedPostgres, PostgresFailed
 from services.sandbox.app import hook_line, open_sandbox
+from services.sandbox.settings import Settings as SandboxSettings
 from services.surveys.app import SERVICE as SURVEYS
 from shared.garbage import settle_collector
-from shared.main import Server, prepare, stop_on_signals, until_stopped, uvicorn_config
+from shared.main import Server, prepare, stop_on_signals, tell_unread, until_stopped, uvicorn_config
 from shared.routes import OPERATIONAL, service_for
 from shared.runtime import open_runtime
 from shared.service import Runtime, Service
@@ -109,6 +110,7 @@ async def open_embedded(server: EmbeddedPostgres, data: Path, address: str, say:
     async with AsyncExitStack() as stack:
         settings = [settings_of(service, data) for service in SERVICES]
         configure_logging(settings[0])
+        tell_unread(*(service.settings for service in SERVICES), SandboxSettings)
         await _prepare(settings, say)
         say("Starting the services")
         runtimes = [

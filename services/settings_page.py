@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
@@ -14,7 +15,8 @@ HEAD = """\
 # Settings
 
 Every setting is an environment variable. A process that starts names all that are missing or wrong, a sentence each,
-and ends. `peyvand run` (embedded mode) sets what it needs by itself. Made from the code by `make settings`.
+and ends; what is named like a setting of its own and is none, it names in its log (`settings_not_read`). `peyvand run`
+(embedded mode) sets what it needs by itself. Made from the code by `make settings`.
 """
 
 
@@ -39,7 +41,7 @@ def _section(title: str, settings: type[BaseSettings], *, common: bool) -> Itera
     yield "| variable | default | meaning |\n|---|---|---|"
     for name, field in settings.model_fields.items():
         if variable(settings, name).startswith("PEYVAND_") == common:
-            yield f"| `{variable(settings, name)}` | {_default(field)} | {_cell(field.description or '')} |"
+            yield f"| `{variable(settings, name)}` | {_default(field)} | {_meaning(field)} |"
     yield ""
 
 
@@ -63,6 +65,14 @@ def _default(field: FieldInfo) -> str:
         return "**required**"
     written = written_default(field)
     return f"`{_cell(written)}`" if written else ""
+
+
+def _meaning(field: FieldInfo) -> str:
+    """Return a field's description, with the values that there are where it does not name them itself."""
+    text = field.description or ""
+    values = [f"`{value}`" for value in get_args(field.annotation) if get_origin(field.annotation) is Literal]
+    named = all(value in text for value in values)
+    return _cell(text if named else f"{text} One of {', '.join(values)}.")
 
 
 def _cell(text: str) -> str:

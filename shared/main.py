@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from pydantic_settings import BaseSettings
 
 from shared.bus import open_bus
 from shared.garbage import settle_collector
 from shared.outbox.topics import make_topics
 from shared.runtime import open_runtime
 from shared.service import Runtime, Service
-from shared.settings import ServiceSettings, SettingsError, load
+from shared.settings import ServiceSettings, SettingsError, load, unread
 from shared.telemetry import configure_logging
 from shared.web.app import create_app, create_operational_app
 from shared.web.sse import end_streams
@@ -42,6 +45,8 @@ SETTLE_S = 0.3
 
 CLOSE = (b"connection", b"close")
 
+log = structlog.get_logger(__name__)
+
 
 def main(service: Service, arguments: list[str] | None = None) -> None:
     """Run `service` in the role that the command line names; settings come from the environment."""
@@ -50,13 +55,20 @@ def main(service: Service, arguments: list[str] | None = None) -> None:
     role = parser.parse_args(arguments).role
     try:
         settings = load(service.settings)
+        configure_logging(settings)
+        tell_unread(service.settings)
+        if role == "migrate":
+            asyncio.run(prepare(service, settings))
+        else:
+            uvloop.run(run(service, settings, role))
     except SettingsError as error:
         sys.exit(str(error))
-    configure_logging(settings)
-    if role == "migrate":
-        asyncio.run(prepare(service, settings))
-    else:
-        uvloop.run(run(service, settings, role))
+
+
+def tell_unread(*settings: type[BaseSettings]) -> None:
+    """Log which variables are named as settings are and change nothing; nobody would else find out."""
+    if names := unread(os.environ, *settings):
+        log.warning("settings_not_read", names=names)
 
 
 async def prepare(service: Service, settings: ServiceSettings) -> None:

@@ -5,11 +5,14 @@ Every missing or wrong variable is named at start, in a sentence each.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 
 def common(name: str) -> AliasChoices:
@@ -27,6 +30,7 @@ COMMA_SEPARATED = BeforeValidator(split_words)
 
 Words = Annotated[tuple[str, ...], NoDecode, COMMA_SEPARATED]
 
+POSTGRESQL = "postgresql"
 SECRET_LENGTH = 32
 
 LONGEST_DEADLINE_S = 70
@@ -192,6 +196,17 @@ class ServiceSettings(BaseSettings):
         "json", validation_alias=common("log_format"), description="One JSON object a line, or text for people."
     )
 
+    @field_validator("database_url", "migration_database_url", "bus_database_url")
+    @classmethod
+    def _some_address(cls, value: str | None) -> str | None:
+        try:
+            driver = make_url(value).drivername if value is not None else POSTGRESQL
+        except (ArgumentError, ValueError):
+            driver = ""
+        if driver != POSTGRESQL:
+            raise ValueError("it is no address of a database; one is postgresql://user:password@host/database.")
+        return value
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -247,6 +262,13 @@ def variable(settings: type[BaseSettings], field: str) -> str:
     if isinstance(alias, AliasChoices):
         return str(alias.choices[0])
     return f"{settings.model_config.get('env_prefix', '')}{field}".upper()
+
+
+def unread(environment: Iterable[str], *settings: type[BaseSettings]) -> list[str]:
+    """Return the variables that are named as settings are, and are none: mistyped, or of another release."""
+    known = {variable(each, field) for each in settings for field in each.model_fields}
+    prefixes = ("PEYVAND_", *filter(None, (each.model_config.get("env_prefix") for each in settings)))
+    return sorted(name for name in environment if name.upper().startswith(prefixes) and name.upper() not in known)
 
 
 def _sentence(settings: type[ServiceSettings], fault: Any) -> str:

@@ -62,7 +62,6 @@ class Machine:
             "PEYVAND_SECRET_KEY": secret_in(self.data),
             "PEYVAND_TRUSTED_PROXIES": HOST,
             "PEYVAND_DRAIN_S": str(DRAIN_S if self._is_replicated() else 0),
-            "PEYVAND_SANDBOX": "1",
             "MESSAGING_PRIVATE_NETWORKS": f"{HOST}/32",
             "MESSAGING_UNSUBSCRIBE_URL": self.address,
         }

@@ -23,7 +23,7 @@ class Settings(ServiceSettings):
     concurrent_calls: int = Field(4, ge=1, le=64, description="Calls to providers that one sender makes at once.")
     request_timeout_s: float = Field(10, gt=0, description="How long a provider may take to answer a request.")
     lease_s: float = Field(
-        60, gt=0, description="After this long a message still being sent counts as unknown; above the time-out."
+        60, gt=0, description="After this long a message still being sent counts as unknown; three time-outs at least."
     )
     card_wait_s: float = Field(600, ge=0, description="How long a message waits for the contact card that it needs.")
     coupon_wait_s: float = Field(

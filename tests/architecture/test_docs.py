@@ -81,3 +81,21 @@ def test_every_setting_that_operators_are_told_of_exists() -> None:
 
     assert [name for name in told if not re.search(rf"\b{name}\b", known)] == []
     assert told
+
+
+PREFIXES = "PEYVAND|LEADS|CUSTOMERS|SURVEYS|MESSAGING|METRICS|SANDBOX"
+
+
+def test_every_variable_that_the_code_names_is_told_of() -> None:
+    code = "".join(file.read_text() for folder in ("services", "shared") for file in (ROOT / folder).rglob("*.py"))
+    told = (ROOT / "docs" / "settings.md").read_text()
+
+    assert [name for name in set(re.findall(rf'"((?:{PREFIXES})_[A-Z_]+)"', code)) if f"`{name}`" not in told] == []
+
+
+def test_every_variable_that_compose_takes_stands_in_the_example() -> None:
+    taken = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
+    example = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    assert sorted(taken - example) == []
+    assert taken
