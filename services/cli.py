@@ -31,6 +31,8 @@ app.command("rebuild")(cli_events.rebuild)
 app.command("restate")(cli_events.restate)
 app.command("demo")(demo_cli.demo)
 
+SCOPES = {f"{name}:{reach}" for name in SERVICE_NAMES for reach in ("read", "write", "admin")} | {"pii:read"}
+
 DataOption = Annotated[Path, typer.Option(help="Folder that keeps the databases, the keys and the token.")]
 
 
@@ -87,20 +89,32 @@ def migrate() -> None:
 
 @app.command()
 def token(
-    private_key: Annotated[Path, typer.Option(help="Private key in PEM that the services know the public half of.")],
+    private_key: Annotated[
+        Path,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="Private key in PEM that the services know the public half of.",
+        ),
+    ],
     subject: Annotated[str, typer.Option(help="Whom the token is for.")],
     scope: Annotated[list[str], typer.Option(help="Such as leads:read or pii:read; may be given again.")],
     agent_id: Annotated[UUID | None, typer.Option(help="The agent's id, for a token of a member of staff.")] = None,
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is valid.")] = 30,
+    issuer: Annotated[str | None, typer.Option(envvar="PEYVAND_JWT_ISSUER", help="What services want as iss.")] = None,
+    audience: Annotated[str | None, typer.Option(envvar="PEYVAND_JWT_AUDIENCE", help="And as aud.")] = None,
 ) -> None:
-    """Sign a token for the API."""
-    from shared.web.tokens import sign_token  # noqa: PLC0415
+    """Sign a token for the API, as the services of this environment want it."""
+    from shared.web.tokens import NoSigningKey, sign_token  # noqa: PLC0415
 
-    print(
-        sign_token(
-            private_key.read_text(), subject=subject, scopes=scope, agent_id=agent_id, lifetime=timedelta(days=days)
-        )
-    )
+    if unknown := sorted(set(scope) - SCOPES):
+        sys.exit(f"There is no scope {', '.join(unknown)}; one of {', '.join(sorted(SCOPES))} is.")
+    pem, lifetime = private_key.read_text(errors="replace"), timedelta(days=days)
+    try:
+        print(sign_token(pem, subject, scope, agent_id, lifetime, issuer=issuer, audience=audience))
+    except NoSigningKey as refusal:
+        sys.exit(f"{private_key}: {refusal}")
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -26,7 +27,7 @@ from shared.outbox.topics import all_topics, make_topics
 from shared.routes import SERVICE_NAMES
 from shared.runtime import open_runtime
 from shared.service import Runtime, Service
-from shared.settings import ServiceSettings, SettingsError, load
+from shared.settings import ServiceSettings, SettingsError, load, variable
 
 dlq = typer.Typer(no_args_is_help=True, help="Events that could not be handled: look, try again, give up.")
 topics = typer.Typer(no_args_is_help=True, help="The topics that the services speak over.")
@@ -210,12 +211,9 @@ def _any_service() -> str:
 
 
 def _settings(service: Service, data: Path) -> ServiceSettings:
-    """Read the environment's settings, or those of the deployment that runs on the data folder."""
-    try:
+    """Read the environment's settings; where it names no database, those of what `peyvand run` keeps in the folder."""
+    if variable(service.settings, "database_url") in os.environ or not (data / "postgres").exists():
         return load(service.settings)
-    except SettingsError:
-        if not (data / "postgres").exists():
-            raise
     from services.embedded import settings_of  # noqa: PLC0415  (imports every service)
 
     return settings_of(service, data)

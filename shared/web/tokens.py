@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from shared.clock import utcnow
@@ -17,6 +18,10 @@ from shared.ids import new_id
 
 ALGORITHM = "ES256"
 LIFETIME = timedelta(days=30)
+
+
+class NoSigningKey(Exception):
+    """Tokens cannot be signed with what was given; the message says with what they can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def sign_token(
     issuer: str | None = None,
     audience: str | None = None,
 ) -> str:
-    """Return a token for `subject` that ends after `lifetime`."""
+    """Return a token for `subject` that ends after `lifetime`; raises `NoSigningKey`."""
     now = int(utcnow().timestamp())
     claims = {
         "sub": subject,
@@ -70,4 +75,7 @@ def sign_token(
         "aud": audience,
     }
     said = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode({"alg": ALGORITHM}, said, ECKey.import_key(private_pem))
+    try:
+        return jwt.encode({"alg": ALGORITHM}, said, ECKey.import_key(private_pem))
+    except (JoseError, ValueError, TypeError) as error:
+        raise NoSigningKey("this is no private key of the curve P-256 in PEM.") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import typer
@@ -104,6 +105,17 @@ async def test_a_service_that_has_lost_nothing_has_nothing_to_restate(type_in: T
 
     assert (await type_in("restate", "leads", "--dry-run")).output == "leads: 0 lost facts would be withdrawn\n"
     assert (await type_in("restate", "leads")).output == "leads: 0 lost facts are withdrawn\n"
+
+
+async def test_a_wrong_setting_is_said_although_another_deployment_lies_in_the_data_folder(
+    type_in: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "postgres").mkdir()
+    monkeypatch.setenv("PEYVAND_TIME_ZONE", "Teheran")
+    refused = await type_in("dlq", "list", "leads", "--data", str(tmp_path))
+
+    assert refused.exit_code == 1
+    assert "PEYVAND_TIME_ZONE is wrong: 'Teheran' is no time zone" in refused.output
 
 
 async def test_an_unknown_service_is_refused_with_the_names_there_are(type_in: Type) -> None:
