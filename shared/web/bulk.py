@@ -14,14 +14,18 @@ from shared.errors import FieldError, Invalid, PayloadTooLarge
 from shared.persian.digits import numeral
 from shared.web.deadlines import extend
 from shared.web.idempotency import keep_hash_only
+from shared.web.item_messages import in_persian
 from shared.web.transactions import runtime_of
-from shared.web.validation import NO_NUL, Unreadable, unkeepable
+from shared.web.validation import Unreadable, unkeepable, unkeepable_text
 
 MOST = 10_000
 OFF_LOOP_BYTES = 256 * 1024
 """A body of more than this holds a thousand items or so, and is read in a thread."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+OF_A_KEY = {"Object missing required field": "missing", "Object contains unknown field": "extra_forbidden"}
+"""What msgspec begins to say where a key is the fault, and the code of that."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -108,7 +112,8 @@ def _read(index: int, raw: bytes | msgspec.Raw, decode: Callable[[Any], S]) -> S
     except msgspec.ValidationError as error:
         return ItemError(index, (_field(index, str(error)),))
     except UNREADABLE as error:
-        return ItemError(index, (FieldError(f"/items/{index}", "unreadable", f"This is not JSON: {error}"),))
+        fault = Unreadable.json(str(error).rstrip("."))
+        return ItemError(index, (FieldError(f"/items/{index}", fault.code, fault.detail, fa=fault.detail_fa),))
     return _kept(index, bytes(raw)) or read
 
 
@@ -117,7 +122,7 @@ def _kept(index: int, raw: bytes) -> ItemError | None:
     if b"\\u0000" not in raw:
         return None
     places = unkeepable(msgspec.json.decode(raw))
-    faults = tuple(FieldError(f"/items/{index}{place}", "unkeepable_text", NO_NUL) for place in places)
+    faults = tuple(unkeepable_text(f"/items/{index}{place}") for place in places)
     return ItemError(index, faults) if faults else None
 
 
@@ -126,7 +131,7 @@ def _field(index: int, said: str) -> FieldError:
     text, _, path = said.partition(" - at `$")
     steps = path.rstrip("`").replace("[", ".").replace("]", "").split(".")
     place = "".join(f"/{step}" for step in steps if step)
-    missing = text.startswith("Object missing required field `")
-    if missing:
+    code = next((code for begin, code in OF_A_KEY.items() if text.startswith(begin)), None)
+    if code is not None:
         place += "/" + text.split("`")[1]
-    return FieldError(f"/items/{index}{place}", "missing" if missing else "wrong_value", f"{text}.")
+    return FieldError(f"/items/{index}{place}", code or "wrong_value", f"{text}.", fa=in_persian(text))

@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.clock import utcnow
 from shared.db import before_commit, driver
 from shared.errors import Conflict, FieldError, Gone, Invalid, PeyvandError
+from shared.persian.digits import numeral
 from shared.web.auth import Principal
 from shared.web.transactions import end_with, runtime_of, transaction_of
 
@@ -63,7 +64,7 @@ class BadIdempotencyKey(Invalid):
     def __init__(self) -> None:
         super().__init__(
             f"Idempotency-Key must be 1 to {LONGEST_KEY} visible ASCII characters; a UUID is a good one.",
-            fa=f"سرآیند Idempotency-Key باید ۱ تا {LONGEST_KEY} نویسهٔ اسکی باشد؛ یک UUID مناسب است.",
+            fa=f"سرآیند Idempotency-Key باید ۱ تا {numeral(LONGEST_KEY)} نویسهٔ اسکی باشد؛ یک UUID مناسب است.",
             errors=[FieldError("/header/idempotency-key", self.code, "A UUID is a good key.")],
         )
 

@@ -22,6 +22,11 @@ def language(request: Request) -> str:
     return PERSIAN if wishes[PERSIAN] > max(wishes[ENGLISH], 0.0) else ENGLISH
 
 
+def said_in(request: Request) -> dict[str, str]:
+    """Return the headers of an answer that says something in the request's language."""
+    return {"Content-Language": language(request), "Vary": "Accept-Language"}
+
+
 def _quality(parameter: str) -> float:
     name, _, value = parameter.strip().partition("=")
     if name.strip() != "q":

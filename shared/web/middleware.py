@@ -19,6 +19,7 @@ from shared.errors import PayloadTooLarge, PeyvandError
 from shared.ids import new_id
 from shared.outbox import caused_by
 from shared.outbox.writing import Cause
+from shared.persian.digits import numeral
 from shared.telemetry import looks_personal
 from shared.web.metrics import RequestMetrics, template
 from shared.web.problems import REQUEST_ID, render
@@ -137,7 +138,7 @@ class SizeLimit:
     def _refusal(self) -> PayloadTooLarge:
         return PayloadTooLarge(
             f"The body is larger than {self._most} bytes; send it in parts.",
-            fa=f"بدنهٔ درخواست از {self._most} بایت بزرگ‌تر است؛ آن را در چند بخش بفرستید.",
+            fa=f"بدنهٔ درخواست از {numeral(self._most)} بایت بزرگ‌تر است؛ آن را در چند بخش بفرستید.",
         )
 
 

@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import FieldError, PeyvandError
-from shared.web.languages import PERSIAN, language
+from shared.web.languages import PERSIAN, language, said_in
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "peyvand.request_id"
@@ -95,7 +95,7 @@ def render(request: Request, error: PeyvandError) -> Response:
         code=error.code,
         title=error.title_fa if persian else error.title,
         detail=(persian and error.detail_fa) or error.detail,
-        errors=[_as_json(field, _persian_of(field, error) if persian else None) for field in error.errors],
+        errors=[_as_json(field, persian_of(field, error) if persian else None) for field in error.errors],
         headers=_headers(error),
     )
 
@@ -120,7 +120,7 @@ def problem(
         "errors": errors,
         "request_id": request.scope.get(REQUEST_ID),
     }
-    said = {"Content-Language": language(request), "Vary": "Accept-Language", **(headers or {})}
+    said = {**said_in(request), **(headers or {})}
     return Response(orjson.dumps(body), status_code=status, headers=said, media_type=MEDIA_TYPE)
 
 
@@ -129,7 +129,7 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _persian_of(field: FieldError, error: PeyvandError) -> str | None:
+def persian_of(field: FieldError, error: PeyvandError) -> str | None:
     """Return what is said of a field in Persian: its own text, or the refusal's where that is about nothing else."""
     about_one = len({each.message for each in error.errors}) == 1
     return field.fa or (error.detail_fa if about_one else None)

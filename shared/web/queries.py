@@ -18,10 +18,11 @@ class UnknownParameter(Invalid):
     def __init__(self, names: list[str], known: frozenset[str]) -> None:
         said = ", ".join(repr(name) for name in names)
         there_are = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+        would_be_right = f"One of: {', '.join(sorted(known))}." if known else "Leave it out."
         super().__init__(
             f"The path has no query parameter {said}; {there_are}.",
             fa=f"این نشانی پارامتری به نام {said} ندارد؛ پارامترها: {'، '.join(sorted(known)) or 'هیچ'}.",
-            errors=[FieldError(f"/query/{name}", self.code, f"One of: {', '.join(sorted(known))}.") for name in names],
+            errors=[FieldError(f"/query/{name}", self.code, would_be_right) for name in names],
         )
 
 

@@ -12,7 +12,6 @@ from shared.persian.digits import numeral
 from shared.web.validation_messages import message
 
 MOST_ERRORS = 50
-NO_NUL = "This text holds a NUL character or half a surrogate pair; leave it out."
 
 
 class Unreadable(Invalid):
@@ -105,8 +104,18 @@ def unkeepable(value: object, place: tuple[str | int, ...] = ()) -> Iterator[str
             yield from unkeepable(inner, (*place, number))
 
 
+def unkeepable_text(place: str) -> FieldError:
+    """Return what is said of a text that cannot be kept."""
+    return FieldError(
+        place,
+        "unkeepable_text",
+        "This text holds a NUL character or half a surrogate pair; leave it out.",
+        fa="این متن نویسهٔ NUL یا نیمی از یک جفت جانشین دارد؛ آن را بردارید.",
+    )
+
+
 def refuse_unkeepable(value: object) -> None:
     """Raise `Unreadable` where `value` holds text that cannot be kept."""
     places = list(unkeepable(value))[:MOST_ERRORS]
     if places:
-        raise Unreadable.text([FieldError(place, "unkeepable_text", NO_NUL) for place in places])
+        raise Unreadable.text([unkeepable_text(place) for place in places])

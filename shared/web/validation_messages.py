@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from string import Formatter
-from typing import Any
+from typing import Any, Final
+
+from shared.persian.digits import numeral, to_persian
 
 MESSAGES: Mapping[str, tuple[str, str]] = {
     "missing": ("This field is missing; it is required.", "این فیلد نیامده است؛ باید فرستاده شود."),
@@ -95,6 +97,9 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 
 LONGEST_QUOTE = 60
 
+COMPARED: Final = frozenset({"gt", "ge", "lt", "le"})
+"""What a value is compared with; it is a number then, also where the query's text says it."""
+
 
 def message(fault: Mapping[str, Any], *, persian: bool) -> str:
     """Return what to say of a fault that pydantic reports."""
@@ -108,7 +113,11 @@ def message(fault: Mapping[str, Any], *, persian: bool) -> str:
     known = MESSAGES.get(kind) or FAMILIES.get(kind.partition("_")[0])
     if known is None:
         return str(fault["msg"]) if not persian else f"مقدار این فیلد درست نیست ({fault['msg']})."
-    return _fill(known[1 if persian else 0], {**context, "input": _quote(fault.get("input"))})
+    if persian:
+        compared = not COMPARED.isdisjoint(context)
+        said = {name: _in_persian(value) for name, value in context.items()}
+        return _fill(known[1], {**said, "input": _quote(fault.get("input"), persian=True, compared=compared)})
+    return _fill(known[0], {**context, "input": _quote(fault.get("input"))})
 
 
 def _fill(template: str, values: Mapping[str, Any]) -> str:
@@ -121,6 +130,32 @@ def _fill(template: str, values: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
-def _quote(value: object) -> str:
-    text = f"«{value}»" if isinstance(value, str) else repr(value)
+def _in_persian(value: object) -> object:
+    """Return what pydantic says of a limit, or of what it would take, as a Persian sentence has it."""
+    if isinstance(value, int | float):
+        return numeral(value)
+    return value.replace(", ", "، ").replace(" or ", " یا ") if isinstance(value, str) else value
+
+
+def _quote(value: object, *, persian: bool = False, compared: bool = False) -> str:
+    """Quote what was given: a text as it was typed, anything else as JSON has it; numbers in the sentence's digits."""
+    text = _written(value)
+    if persian and (compared or (isinstance(value, int | float) and not isinstance(value, bool))):
+        text = to_persian(text).replace(".", "٫")
     return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+
+
+def _written(value: object) -> str:
+    match value:
+        case str():
+            return f"«{value}»"
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "{ … }"
+        case list():
+            return "[ … ]"
+        case _:
+            return repr(value)

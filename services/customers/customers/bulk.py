@@ -11,7 +11,7 @@ import msgspec
 from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.customers.bulk_answers import Outcome, answer, refused
+from services.customers.bulk_answers import Outcome, answer, refused, refused_by
 from services.customers.customers.opening import Draft, admit
 from services.customers.customers.profile import Fields
 from services.customers.fields import birth_day, past_instant
@@ -79,7 +79,7 @@ async def import_customers(request: Request, tx: AsyncSession) -> Response:
     items = await read_items(request, CustomerItem)
     drafts = await asyncio.to_thread(_drafts, items)
     await admit(tx, [draft for draft in drafts if isinstance(draft, Draft)], at=utcnow())
-    return answer([_outcome(index, draft) for index, draft in enumerate(drafts)])
+    return answer(request, [_outcome(index, draft) for index, draft in enumerate(drafts)])
 
 
 def _drafts(items: list[CustomerItem | ItemError]) -> list[Draft | ItemError]:
@@ -90,7 +90,7 @@ def _outcome(index: int, draft: Draft | ItemError) -> Outcome:
     if isinstance(draft, ItemError):
         return refused(index, draft.errors)
     if draft.refusal is not None:
-        return refused(index, draft.refusal.errors)
+        return refused_by(index, draft.refusal)
     return Outcome(index, draft.status or "unchanged", draft.person_id)
 
 
@@ -116,11 +116,26 @@ def _draft(index: int, item: CustomerItem) -> Draft | ItemError:
 
 def _faults(item: CustomerItem) -> Iterator[FieldError]:
     if item.external_id is not None and item.source is None:
-        yield FieldError("/source", "missing", "Say which system calls the customer so, such as shop.")
+        yield FieldError(
+            "/source",
+            "missing",
+            "Say which system calls the customer so, such as shop.",
+            fa="بنویسید کدام سامانه مشتری را چنین می‌نامد؛ مانند shop.",
+        )
     if item.external_id is None and not item.phones:
-        yield FieldError("/external_id", "missing", "Give an external id or a number, so that a repeat is harmless.")
+        yield FieldError(
+            "/external_id",
+            "missing",
+            "Give an external id or a number, so that a repeat is harmless.",
+            fa="شناسهٔ بیرونی یا شماره‌ای بدهید تا تکرار درخواست بی‌زیان باشد.",
+        )
     if item.birth_date is not None and item.birth_date_jalali is not None and _differ(item):
-        yield FieldError("/birth_date_jalali", "given_twice", "It is not the day in birth_date; give one of the two.")
+        yield FieldError(
+            "/birth_date_jalali",
+            "given_twice",
+            "It is not the day in birth_date; give one of the two.",
+            fa="این همان روز birth_date نیست؛ تنها یکی از دو را بفرستید.",
+        )
 
 
 def _differ(item: CustomerItem) -> bool:
@@ -156,5 +171,5 @@ def _read(faults: list[FieldError], pointer: str, reader: Callable[[T], Any], gi
     try:
         return reader(given)
     except Invalid as error:
-        faults.append(FieldError(pointer, error.code, error.detail))
+        faults.append(FieldError(pointer, error.code, error.detail, fa=error.detail_fa))
         return None

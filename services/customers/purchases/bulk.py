@@ -13,7 +13,7 @@ import asyncpg
 from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.customers.bulk_answers import Outcome, answer, refused
+from services.customers.bulk_answers import Outcome, answer, refused, refused_by
 from services.customers.classification.marking import mark
 from services.customers.coupons.models import Coupon
 from services.customers.coupons.usecases import lock_coupons
@@ -29,6 +29,7 @@ from shared import outbox
 from shared.clock import utcnow
 from shared.db import driver, savepoint
 from shared.errors import FieldError, Invalid, PeyvandError
+from shared.persian.digits import numeral
 from shared.web.bulk import ItemError, read_items
 
 ExternalKey = tuple[str, str]
@@ -47,7 +48,7 @@ class Batch:
     def refuse(self, index: int, error: PeyvandError, pointer: str) -> None:
         """Refuse an item, and let the others go through."""
         self.waiting.pop(index, None)
-        self.outcomes[index] = refused(index, error.errors or (FieldError(pointer, error.code, error.detail),))
+        self.outcomes[index] = refused_by(index, error, pointer)
 
     def settle(self, index: int, status: Any, purchase_id: UUID) -> None:
         """Note what came of an item."""
@@ -64,7 +65,7 @@ async def import_purchases(request: Request, tx: AsyncSession, currencies: Mappi
     await _apply_coupons(tx, batch)
     await _record(tx, batch)
     await _settle_repeats(tx, batch)
-    return answer([batch.outcomes[index] for index in range(len(items))])
+    return answer(request, [batch.outcomes[index] for index in range(len(items))])
 
 
 def _read(items: list[PurchaseItem | ItemError], now: datetime, currencies: Mapping[str, int]) -> Batch:
@@ -216,8 +217,16 @@ async def _settle_repeats(tx: AsyncSession, batch: Batch) -> None:
     await _settle_known(tx, batch)
     for index in list(batch.waiting):
         batch.waiting.pop(index)
-        message = f"Item {batch.repeats[index]} has the same external id, and was refused."
-        batch.outcomes[index] = refused(index, [FieldError("/external_id", "repeat_of_refused", message)])
+        batch.outcomes[index] = refused(index, [_repeats_refused(batch.repeats[index])])
+
+
+def _repeats_refused(first: int) -> FieldError:
+    return FieldError(
+        "/external_id",
+        "repeat_of_refused",
+        f"Item {first} has the same external id, and was refused.",
+        fa=f"مورد {numeral(first)} همین شناسهٔ بیرونی را دارد و پذیرفته نشد.",
+    )
 
 
 def _lines(purchases: Iterable[Prepared]) -> Iterator[tuple[Any, ...]]:

@@ -134,11 +134,11 @@ class WrongSpeaker(Invalid):
     code = "wrong_speaker"
 
     def __init__(self, by: str, direction: str) -> None:
-        right = "`person`" if direction == "inbound" else "`human` or `automatic`"
-        message = f"An {direction} touch is not by {by!r}; it is by {right}."
+        right = ["person"] if direction == "inbound" else ["human", "automatic"]
+        message = f"An {direction} touch is not by {by!r}; it is by {' or '.join(right)}."
         super().__init__(
             message,
-            fa=f"تماس {direction} نمی‌تواند از سوی {by} باشد؛ مقدار درست {right} است.",
+            fa=f"تماس {direction} از سوی {by} نیست؛ مقدار درست {' یا '.join(right)} است.",
             errors=[FieldError("/by", self.code, message)],
         )
 

@@ -276,6 +276,8 @@ async def test_a_key_that_is_none_is_refused(client: httpx.AsyncClient, runtime:
         answer = await client.post("/v1/notes", json=NOTE, headers=headers)
 
         assert (answer.status_code, answer.json()["code"]) == (422, "bad_idempotency_key")
+    persian = await client.post("/v1/notes", json=NOTE, headers={"Idempotency-Key": "", "Accept-Language": "fa"})
+    assert "۱ تا ۲۵۵ نویسه" in persian.json()["detail"]
     assert await count(runtime, "notes") == 0
 
 

@@ -47,6 +47,8 @@ async def test_a_body_above_the_limit_is_refused_with_and_without_its_length(
         assert "2048 bytes" in answer.json()["detail"]
         assert answer.headers["x-request-id"]
     assert "transfer-encoding" in chunked.request.headers
+    persian = await narrow.post(path, content=b"x" * (LIMIT + 1), headers=headers | {"Accept-Language": "fa"})
+    assert "۲۰۴۸ بایت" in persian.json()["detail"]
 
 
 async def test_a_body_at_the_limit_is_taken(narrow: httpx.AsyncClient) -> None:

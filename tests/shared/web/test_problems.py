@@ -118,7 +118,7 @@ async def test_the_language_is_the_one_preferred(client: httpx.AsyncClient) -> N
             "/text",
             "string_type",
             "5 is not a text; write it in quotes.",
-            "5 متن نیست؛ متنی میان گیومه بفرستید.",
+            "۵ متن نیست؛ متنی میان گیومه بفرستید.",
         ),
         (
             {"text": "a", "rank": "many"},
@@ -132,14 +132,42 @@ async def test_the_language_is_the_one_preferred(client: httpx.AsyncClient) -> N
             "/rank",
             "greater_than_equal",
             "-1 is too small; it must be at least 0.",
-            "-1 کوچک است؛ دست‌کم 0 باشد.",
+            "-۱ کوچک است؛ دست‌کم ۰ باشد.",
+        ),
+        (
+            {"text": None},
+            "/text",
+            "string_type",
+            "null is not a text; write it in quotes.",
+            "null متن نیست؛ متنی میان گیومه بفرستید.",
+        ),
+        (
+            {"text": {"fa": "سلام"}},
+            "/text",
+            "string_type",
+            "{ … } is not a text; write it in quotes.",
+            "{ … } متن نیست؛ متنی میان گیومه بفرستید.",
+        ),
+        (
+            {"text": "a", "rank": 1.5},
+            "/rank",
+            "int_from_float",
+            "1.5 has a fraction; write a whole number such as 42.",
+            "۱٫۵ اعشار دارد؛ عدد صحیح مانند 42 بفرستید.",
+        ),
+        (
+            {"text": "a" * 101},
+            "/text",
+            "string_too_long",
+            "The text is too long; it may have at most 100 characters.",
+            "متن بلند است؛ بیش از ۱۰۰ نویسه نباشد.",
         ),
         (
             {"text": "a", "kind": "blue"},
             "/kind",
             "literal_error",
             "«blue» is not one of 'plain' or 'urgent'.",
-            "«blue» هیچ‌یک از 'plain' or 'urgent' نیست.",
+            "«blue» هیچ‌یک از 'plain' یا 'urgent' نیست.",
         ),
         (
             {"text": "a", "written_at": "yesterday"},
@@ -171,7 +199,7 @@ async def test_a_field_that_does_not_fit_is_named_with_what_would_be_right(
 
 
 async def test_a_wrong_query_or_path_is_named_too(client: httpx.AsyncClient) -> None:
-    listed = await client.get("/v1/notes?limit=201")
+    listed, persian = await client.get("/v1/notes?limit=201"), await client.get("/v1/notes?limit=201", headers=FA)
     changed = await client.patch("/v1/notes/17", json={"text": "a"})
 
     assert listed.json()["errors"][0] == {
@@ -179,6 +207,7 @@ async def test_a_wrong_query_or_path_is_named_too(client: httpx.AsyncClient) -> 
         "code": "less_than_equal",
         "message": "«201» is too large; it may be at most 200.",
     }
+    assert persian.json()["errors"][0]["message"] == "«۲۰۱» بزرگ است؛ بیش از ۲۰۰ نباشد."
     assert changed.json()["errors"][0]["pointer"] == "/path/note_id"
     assert "ids look like" in changed.json()["errors"][0]["message"]
 
