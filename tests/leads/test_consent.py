@@ -43,10 +43,15 @@ async def test_who_stands_in_an_imported_list_is_not_written_to(
 
 async def test_who_is_imported_again_is_not_written_to_either(runtime: Runtime, client: httpx.AsyncClient) -> None:
     lead = await captured(client, source="import", phone=(phone := number()))
+    await captured(client, source="import", phone=phone)
     await captured(client, source="import", phone=phone, product="club")
     await touched(client, lead, direction="outbound")
 
     assert await accepts_service(runtime, lead) is False
+
+
+async def came(_runtime: Runtime, client: httpx.AsyncClient, lead: Lead) -> None:
+    assert (await captured(client, phone=lead["phone"]))["recaptured"]
 
 
 async def came_for_another_product(_runtime: Runtime, client: httpx.AsyncClient, lead: Lead) -> None:
@@ -65,7 +70,7 @@ async def agreed_to_buy(_runtime: Runtime, client: httpx.AsyncClient, lead: Lead
     await done(client, lead, "convert")
 
 
-@pytest.mark.parametrize("happens", [came_for_another_product, wrote, replied, agreed_to_buy])
+@pytest.mark.parametrize("happens", [came, came_for_another_product, wrote, replied, agreed_to_buy])
 async def test_who_was_imported_and_comes_to_us_is_written_to(
     happens: Callable[[Runtime, httpx.AsyncClient, Lead], Awaitable[None]], runtime: Runtime, client: httpx.AsyncClient
 ) -> None:

@@ -51,6 +51,23 @@ async def test_its_owner_and_their_manager_are_named(runtime: Runtime, client: h
     assert (event.agent_id, event.manager_id) == (UUID(owner), UUID(manager))
 
 
+async def test_who_has_left_is_not_told(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    manager, gone = await agent(client, role="manager"), await agent(client, role="manager")
+    left, still_here = await agent(client, manager_id=manager), await agent(client, manager_id=gone)
+    leads = [await captured(client) for _ in range(2)]
+    for staff in (left, gone):
+        assert (await client.patch(f"/v1/agents/{staff}", json={"active": False})).status_code == 200
+    with moved(5 * MINUTE):
+        await turn(runtime, CLOCK)
+
+    told = {
+        str(event.lead_id): (event.agent_id, event.manager_id)
+        for event in await published(runtime, LeadResponseOverdue)
+    }
+    owned = {lead["agent_id"]: told[lead["id"]] for lead in leads}
+    assert owned == {left: (None, UUID(manager)), still_here: (UUID(still_here), None)}
+
+
 async def test_a_question_is_overdue_once(runtime: Runtime, client: httpx.AsyncClient) -> None:
     await captured(client)
     for minutes in (5, 6, 600):

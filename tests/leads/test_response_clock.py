@@ -11,14 +11,14 @@ import pytest
 
 from services.leads.app import SERVICE
 from shared.clock import moved, utcnow
-from shared.contracts.leads import LeadRecaptured, LeadStageChanged, LeadTouched
+from shared.contracts.leads import LeadRecaptured, LeadResponseOverdue, LeadStageChanged, LeadTouched
 from shared.contracts.messaging import ReplyReceived
 from shared.ids import new_id
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
 from tests.leads.story import captured, done, person_of, read, touched
 from tests.support import api
-from tests.support.events import deliver, published
+from tests.support.events import deliver, published, turn
 
 MINUTE = timedelta(minutes=1)
 
@@ -142,6 +142,39 @@ async def test_a_recapture_after_the_answer_starts_the_clock_anew(runtime: Runti
     assert due - asked == 5 * MINUTE
     [event] = await published(runtime, LeadRecaptured)
     assert event.response_due_at == due
+
+
+@pytest.mark.parametrize(("minutes", "in_time"), [(3, True), (6, False)])
+async def test_who_waits_for_an_answer_and_comes_in_is_answered(
+    runtime: Runtime, client: httpx.AsyncClient, minutes: int, in_time: bool
+) -> None:
+    lead = await captured(client)
+    with moved(minutes * MINUTE):
+        await turn(runtime, "overdue responses")
+        met = await captured(client, phone=lead["phone"], source="walk_in")
+    with moved(60 * MINUTE):
+        await turn(runtime, "overdue responses")
+
+    assert (met["recaptured"], met["response_due_at"], met["overdue"]) == (True, None, False)
+    assert (met["status"], met["funnel_stage"], met["answered_in_time"]) == ("working", "consideration", in_time)
+    assert minutes * 60 <= met["response_s"] < minutes * 60 + 10
+    [event] = await published(runtime, LeadTouched)
+    assert (event.answers, event.in_time, event.channel, event.by) == (True, in_time, "visit", "person")
+    assert event.question_asked_at == datetime.fromisoformat(lead["captured_at"])
+    assert [each.response_due_at for each in await published(runtime, LeadRecaptured)] == [None]
+    assert len(await published(runtime, LeadResponseOverdue)) == (0 if in_time else 1)
+
+
+async def test_who_was_imported_and_comes_in_is_spoken_to_though_nothing_waited(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    lead = await captured(client, source="import")
+    met = await captured(client, phone=lead["phone"], source="walk_in")
+
+    assert (met["status"], met["funnel_stage"], met["answered_at"]) == ("working", "consideration", None)
+    assert await published(runtime, LeadTouched) == []
+    [stage] = await published(runtime, LeadStageChanged)
+    assert (stage.after, stage.reason) == ("consideration", "walk_in")
 
 
 async def test_the_first_answer_stays_the_first(client: httpx.AsyncClient) -> None:

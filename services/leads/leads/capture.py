@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from services.leads.agents.models import Agent
 from services.leads.leads.errors import NoWayToReach
 from services.leads.leads.models import IS_OPEN, Lead
 from services.leads.leads.records import NewLead
-from services.leads.leads.response import BORN_ANSWERED, Question, channel_of, waits_for_answer
+from services.leads.leads.response import Question, channel_of, meets, waits_for_answer
 from services.leads.leads.schemas import LeadCreate
 from services.leads.leads.sql import Captures, store_known, store_strangers
 from services.leads.leads.touches import Touch
@@ -111,6 +111,11 @@ def question_at(at: datetime, settings: Settings) -> Question:
     return Question(at, settings.working_time.due(at, settings.first_response))
 
 
+def response_at(lead: Lead, at: datetime, settings: Settings) -> timedelta | None:
+    """Return the working time that what waits would have taken if it were answered at `at`; None if nothing waits."""
+    return settings.working_time.between(lead.question_asked_at, at) if lead.question_asked_at is not None else None
+
+
 async def open_lead_of(tx: AsyncSession, person_id: UUID, slot: str) -> Lead | None:
     """Return the open lead that a person, by whichever of their ids, has in `slot`, locked."""
     ids = (await same_persons(tx, [person_id]))[person_id]
@@ -145,7 +150,7 @@ def first_capture(
     person.id = identity.person_id or person.id
     person.phone_shared, person.identifies = identity.phone_shared, not identity.is_customer
     lead = _lead(ids.lead, new, person, identity, at, settings)
-    first = lead.born_answered(at) if new.direction == "inbound" and new.source in BORN_ANSWERED else []
+    first = lead.born_answered(at) if meets(new.direction, new.source) else []
     if waits_for_answer(new.direction, new.source):
         lead.ask(question_at(at, settings))
     assigned = [lead.assign(owner, at=at)] if owner is not None else []
@@ -160,9 +165,11 @@ async def _recapture(
 ) -> Captured:
     touch = Touch(**_touch(ids.touch, new, lead, at, recapture=True))
     tx.add(touch)
-    outbox.add(tx, lead.recapture(touch, question_at(at, settings), product=new.product))
+    met = lead.meet(touch, response=response_at(lead, at, settings)) if meets(new.direction, new.source) else []
+    outbox.add(tx, lead.recapture(touch, question_at(at, settings), product=new.product), *met)
     person = await tx.get_one(Person, lead.person_id, with_for_update={"key_share": True})
-    if person.learn(stranger):
+    gives_reason_to_write = lead.source == "import" and touch.of_their_own_accord
+    if person.learn(stranger) or gives_reason_to_write:
         outbox.add_card(tx, LEADS_CONTACTS, person.id)
     await tx.flush()
     await tell(tx, touch.id, lead.person_id, at, new.model_dump_json(exclude_unset=True))

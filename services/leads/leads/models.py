@@ -125,6 +125,15 @@ class Lead(Chance, Base):
             response_due_at=self.response_due_at,
         )
 
+    def meet(self, touch: Touch, *, response: timedelta | None) -> list[Event]:
+        """Take in that the person stands before us; that answers what waits, if anything, after `response`."""
+        if response is not None:
+            self._answer(touch, response)
+        if self.status == LeadStatus.NEW:
+            self.status = LeadStatus.WORKING
+        answered = [self._touched(touch)] if touch.answers else []
+        return [*answered, *self._advance(FunnelStage.CONSIDERATION, "walk_in", touch.recorded_at)]
+
     def touched(self, touch: Touch, *, question: Question, response: timedelta | None) -> list[Event]:
         """Take in a touch; `response` is the working time it took, where it answers the question that waits.
 
@@ -141,8 +150,8 @@ class Lead(Chance, Base):
         moved = self._advance(FunnelStage.CONSIDERATION, engaged, touch.recorded_at) if engaged else []
         return [self._touched(touch), *moved]
 
-    def fall_due(self, *, at: datetime, manager_id: UUID | None) -> LeadResponseOverdue:
-        """Mark the question that waits as overdue."""
+    def fall_due(self, *, at: datetime, owner_id: UUID | None, manager_id: UUID | None) -> LeadResponseOverdue:
+        """Mark the question that waits as overdue, and say whom of the staff to tell."""
         if self.question_asked_at is None or self.response_due_at is None:
             raise AssertionError(f"Nothing of lead {self.id} waits.")
         self.overdue_at = self.updated_at = at
@@ -152,7 +161,7 @@ class Lead(Chance, Base):
             occurred_at=self.response_due_at,
             due_at=self.response_due_at,
             question_asked_at=self.question_asked_at,
-            agent_id=self.agent_id,
+            agent_id=owner_id,
             manager_id=manager_id,
         )
 

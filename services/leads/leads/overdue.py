@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from services.leads.agents.assignment import change_load, choose_agent, take_turn
 from services.leads.agents.models import Agent
@@ -26,11 +28,12 @@ async def publish_overdue(tx: AsyncSession, *, at: datetime, reassign: bool) -> 
         .with_for_update(skip_locked=True)
     )
     leads = (await tx.scalars(statement)).all()
-    managers = await _managers(tx, {lead.agent_id for lead in leads if lead.agent_id is not None})
+    staff = await _those_to_tell(tx, {lead.agent_id for lead in leads if lead.agent_id is not None})
     if reassign and leads:
         await take_turn(tx)
     for lead in leads:
-        outbox.add(tx, lead.fall_due(at=at, manager_id=managers.get(lead.agent_id) if lead.agent_id else None))
+        owner_id, manager_id = staff.get(lead.agent_id, (None, None))
+        outbox.add(tx, lead.fall_due(at=at, owner_id=owner_id, manager_id=manager_id))
         if reassign and lead.agent_id is not None:
             await _hand_on(tx, lead, lead.agent_id, at)
     return len(leads)
@@ -68,6 +71,14 @@ async def _hand_on(tx: AsyncSession, lead: Lead, agent_id: UUID, at: datetime) -
         outbox.add(tx, lead.assign(successor, at=at))
 
 
-async def _managers(tx: AsyncSession, agent_ids: set[UUID]) -> dict[UUID, UUID | None]:
-    rows = await tx.execute(select(Agent.id, Agent.manager_id).where(Agent.id.in_(agent_ids)))
-    return dict(rows.all())
+async def _those_to_tell(
+    tx: AsyncSession, agent_ids: set[UUID]
+) -> Mapping[UUID | None, tuple[UUID | None, UUID | None]]:
+    """Return of each agent who of them and of their manager is still with us, and is told."""
+    manager = aliased(Agent)
+    statement = (
+        select(Agent.id, case((Agent.active, Agent.id)), manager.id)
+        .outerjoin(manager, and_(manager.id == Agent.manager_id, manager.active))
+        .where(Agent.id.in_(agent_ids))
+    )
+    return {agent_id: (owner_id, manager_id) for agent_id, owner_id, manager_id in await tx.execute(statement)}

@@ -41,6 +41,11 @@ def waits_for_answer(direction: Direction, source: LeadSource) -> bool:
     return direction == "inbound" and source not in NOBODY_WAITS
 
 
+def meets(direction: Direction, source: LeadSource) -> bool:
+    """Tell whether a capture is an answer itself: the person stands before somebody of ours."""
+    return direction == "inbound" and source in BORN_ANSWERED
+
+
 def asks(direction: Direction, channel: Channel, *, reached: bool) -> bool:
     """Tell whether a touch is a question that waits: written to us, or a call from them that we missed."""
     return direction == "inbound" and (channel not in SPOKEN or not reached)

@@ -44,6 +44,11 @@ class Touch(Base):
     occurred_at: Mapped[datetime] = mapped_column(Instant)
     recorded_at: Mapped[datetime] = mapped_column(Instant)
 
+    @property
+    def of_their_own_accord(self) -> bool:
+        """Tell whether the person came to us, and does not merely stand in a list that was imported."""
+        return self.by == "person" and self.source != "import"
+
     def answer(self, *, asked_at: datetime, due_at: datetime, response: timedelta) -> None:
         """Take this touch as the answer to the question asked at `asked_at`.
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.leads.agents.assignment import change_load
 from services.leads.agents.errors import UnknownAgent
 from services.leads.agents.models import Agent
-from services.leads.leads.capture import folded_name, open_lead_of, question_at, slot_of
+from services.leads.leads.capture import folded_name, open_lead_of, question_at, response_at, slot_of
 from services.leads.leads.errors import (
     CompetitorWithoutReason,
     LeadNotFound,
@@ -90,11 +90,8 @@ async def touch_lead(
 def take_touch(tx: AsyncSession, lead: Lead, touch: Touch, settings: Settings) -> None:
     """Let a lead, which is locked, take in a touch: it may answer what waits, or ask something new."""
     counts = settings.unreached_attempt_answers
-    response = None
-    if lead.question_asked_at is not None and answers(
-        touch.direction, touch.by, reached=touch.reached, unreached_counts=counts
-    ):
-        response = settings.working_time.between(lead.question_asked_at, touch.recorded_at)
+    answering = answers(touch.direction, touch.by, reached=touch.reached, unreached_counts=counts)
+    response = response_at(lead, touch.recorded_at, settings) if answering else None
     tx.add(touch)
     if touch.by == "person":
         _gives_reason_to_write(tx, lead)
