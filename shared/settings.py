@@ -5,6 +5,7 @@ Every missing or wrong variable is named at start, in a sentence each.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -29,6 +30,20 @@ COMMA_SEPARATED = BeforeValidator(split_words)
 """Reads a setting that holds several values; beside `NoDecode`, as they are no JSON."""
 
 Words = Annotated[tuple[str, ...], NoDecode, COMMA_SEPARATED]
+
+
+def read_currencies(value: object) -> object:
+    """Read currencies with the digits after their point; what is no text is left to the field's own check."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.strip() for part in value.split(",") if part.strip()]
+    wrong = [pair for pair in pairs if not re.fullmatch(r"[A-Z]{3}:[0-4]", pair)]
+    if wrong or not pairs:
+        raise ValueError(f"{', '.join(wrong) or 'nothing'} is no currency with its digits; IRR:0,USD:2 is.")
+    return {pair[:3]: int(pair[4]) for pair in pairs}
+
+
+Currencies = Annotated[dict[str, int], NoDecode, BeforeValidator(read_currencies)]
 
 POSTGRESQL = "postgresql"
 SECRET_LENGTH = 32
@@ -105,6 +120,11 @@ class ServiceSettings(BaseSettings):
         "Asia/Tehran",
         validation_alias=common("time_zone"),
         description="Zone of periods, working hours and sending hours.",
+    )
+    currencies: Currencies = Field(
+        {"IRR": 0, "USD": 2},
+        validation_alias=common("currencies"),
+        description="Currencies that amounts may be in, with the digits after the point: IRR:0,USD:2.",
     )
     activity_days: int = Field(
         90,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Annotated, Final
@@ -11,7 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, StringConstraints
 
 from shared.clock import utcnow
-from shared.errors import FieldError, Invalid
+from shared.errors import Invalid
 from shared.persian.calendar import JalaliDate, from_jalali, to_jalali
 from shared.persian.digits import numeral
 from shared.persian.fields import read_by
@@ -81,12 +80,6 @@ def time_zone(name: str) -> str:
     if name not in _time_zones():
         raise UnknownTimeZone(name)
     return name
-
-
-def unknown_currency(currencies: Iterable[str]) -> FieldError:
-    """Return what is said of a currency that is not configured."""
-    known = ", ".join(sorted(currencies))
-    return FieldError("/currency", "unknown_currency", f"Configured are {known}.", fa=f"این ارزها پذیرفته‌اند: {known}.")
 
 
 @lru_cache(maxsize=1)

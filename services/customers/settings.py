@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import Annotated
 
-from pydantic import Field, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from services.customers.classification.rules import Rules
 from shared.settings import ServiceSettings
@@ -18,10 +16,6 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="CUSTOMERS_", extra="ignore", populate_by_name=True, frozen=True)
 
-    currencies: Annotated[dict[str, int], NoDecode] = Field(
-        {"IRR": 0, "USD": 2},
-        description="Currencies that purchases may be in, with the digits after the point: IRR:0,USD:2.",
-    )
     new_days: int = Field(30, ge=1, description="Days for which a customer with one purchase is new.")
     regular_purchases: int = Field(4, ge=2, description="Purchases that make a customer regular.")
     regular_days: int = Field(365, ge=1, description="Days within which those purchases have to lie.")
@@ -34,17 +28,6 @@ class Settings(ServiceSettings):
     discount_seeking_percent: int = Field(
         60, ge=1, le=100, description="Share of promotional discounts, in percent, that makes one discount-seeking."
     )
-
-    @field_validator("currencies", mode="before")
-    @classmethod
-    def _read_currencies(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = [part.strip() for part in value.split(",") if part.strip()]
-        wrong = [pair for pair in pairs if not re.fullmatch(r"[A-Z]{3}:[0-4]", pair)]
-        if wrong or not pairs:
-            raise ValueError(f"{', '.join(wrong) or 'nothing'} is no currency with its digits; IRR:0,USD:2 is.")
-        return {pair[:3]: int(pair[4]) for pair in pairs}
 
     @property
     def rules(self) -> Rules:

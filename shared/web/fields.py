@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
+
+from shared.errors import FieldError, Invalid
 
 T = TypeVar("T")
 
@@ -41,6 +44,27 @@ Money = Annotated[int, Field(strict=True, ge=0, le=MOST_MONEY)]
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 """The code of a currency, such as `IRR`."""
+
+LONGEST_QUOTE: Final = 16
+
+
+class UnknownCurrency(Invalid):
+    """The currency is none of those that are configured."""
+
+    code = "unknown_currency"
+
+    def __init__(self, currency: str, configured: Collection[str]) -> None:
+        given, known = currency[:LONGEST_QUOTE], sorted(configured)
+        message = f"{given} is not taken here; configured are {', '.join(known)}."
+        persian = f"ارز {given} پذیرفته نیست؛ این ارزها پذیرفته‌اند: {'، '.join(known)}."
+        super().__init__(message, fa=persian, errors=[FieldError("/currency", self.code, message, fa=persian)])
+
+
+def refuse_unknown_currency(currency: str, configured: Collection[str]) -> None:
+    """Raise `UnknownCurrency` unless the deployment takes a currency."""
+    if currency not in configured:
+        raise UnknownCurrency(currency, configured)
+
 
 Flag = StrictBool
 """`true` or `false` in a body: neither a text nor a number."""

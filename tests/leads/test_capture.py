@@ -266,6 +266,7 @@ BAD = [
     pytest.param({"cost_minor": 1.5}, {"/cost_minor"}, "int_type", id="part of a rial"),
     pytest.param({"cost_minor": True}, {"/cost_minor"}, "int_type", id="a truth as money"),
     pytest.param({"currency": "toman"}, {"/currency"}, "string_pattern_mismatch", id="toman"),
+    pytest.param({"currency": "EUR"}, {"/currency"}, "unknown_currency", id="a currency that is not configured"),
     pytest.param({"referrer_person_id": "me"}, {"/referrer_person_id"}, "uuid_parsing", id="no id"),
     pytest.param({"phonenumber": "1"}, {"/phonenumber"}, "extra_forbidden", id="unknown field"),
 ]
@@ -277,6 +278,24 @@ async def test_a_lead_may_cost_and_bring_as_much_as_a_purchase_may_come_to(clien
 
     assert reply.status_code == 201
     assert reply.json()["expected_amount_minor"] == 2**53 - 1
+
+
+async def test_where_there_are_no_rials_a_lead_says_its_currency_once_it_tells_of_money(
+    make_runtime: MakeRuntime,
+) -> None:
+    runtime = await make_runtime(SERVICE, round_the_clock=True, currencies={"EUR": 2, "USD": 2})
+    async with api.client(runtime) as client:
+        without = await captured(client)
+        for fields in ({"cost_minor": 5}, {"expected_amount_minor": 5}, {"currency": "IRR"}):
+            reply = await client.post("/v1/leads", json={"phone": number()} | fields)
+            changed = await client.patch(f"/v1/leads/{without['id']}", json=fields)
+            assert [reply.status_code, changed.status_code] == [422, 422]
+            said = {each.json()["detail"] for each in (reply, changed)}
+            assert said == {"IRR is not taken here; configured are EUR, USD."}
+        patch = {"currency": "EUR", "expected_amount_minor": 5}
+        euros = (await client.patch(f"/v1/leads/{without['id']}", json=patch)).json()
+        assert (euros["currency"], euros["expected_amount_minor"]) == ("EUR", 5)
+        assert (await captured(client, currency="USD", cost_minor=5))["currency"] == "USD"
 
 
 @pytest.mark.parametrize(("fields", "pointers", "code"), BAD)

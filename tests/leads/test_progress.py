@@ -161,7 +161,14 @@ async def test_a_lead_takes_no_product_that_the_person_has_another_open_lead_for
 
 
 @pytest.mark.parametrize(
-    ("patch", "pointer"), [({"kind": None}, "/kind"), ({"phone": "09990001234"}, "/phone"), ({"city": ""}, "/city")]
+    ("patch", "pointer"),
+    [
+        ({"kind": None}, "/kind"),
+        ({"phone": "09990001234"}, "/phone"),
+        ({"city": ""}, "/city"),
+        ({"currency": None}, "/currency"),
+        ({"currency": "EUR"}, "/currency"),
+    ],
 )
 async def test_a_change_that_does_not_fit_is_refused(
     client: httpx.AsyncClient, patch: dict[str, object], pointer: str

@@ -42,6 +42,12 @@ def test_hours_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.extra_holidays == (date(2026, 11, 23), date(2026, 11, 24))
 
 
+def test_currencies_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEYVAND_CURRENCIES", "IRR:0, EUR:2")
+
+    assert load(Settings).currencies == {"IRR": 0, "EUR": 2}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -50,6 +56,8 @@ def test_hours_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
         ("LEADS_OPENS_AT", "18:00", "17:30:00 is not after LEADS_OPENS_AT, which is 18:00:00."),
         ("LEADS_HOLIDAY_COUNTRY", "Atlantis", "'Atlantis' is no country whose holidays are known; IR is."),
         ("LEADS_EXTRA_HOLIDAYS", "tomorrow", "LEADS_EXTRA_HOLIDAYS is wrong"),
+        ("PEYVAND_CURRENCIES", "IRR:0,toman", "toman is no currency with its digits; IRR:0,USD:2 is."),
+        ("PEYVAND_CURRENCIES", "", "nothing is no currency with its digits; IRR:0,USD:2 is."),
         ("LEADS_FIRST_RESPONSE_MINUTES", "0", "LEADS_FIRST_RESPONSE_MINUTES is wrong"),
     ],
 )

@@ -17,6 +17,7 @@ from services.customers.people.identity import ids_of, resolve
 from shared.clock import utcnow
 from shared.db import driver
 from shared.web import Keyset, PageDep, RuntimeDep, Tx, page_of, problems, requires, router_for
+from shared.web.fields import UnknownCurrency
 from shared.web.idempotency import about
 
 router = router_for("customers", prefix="/v1/coupons", tags=["coupons"])
@@ -30,7 +31,7 @@ KEYSET: Final = Keyset(sorts={"issued_at": Coupon.issued_at}, id=Coupon.id, defa
     summary="Issue a coupon by hand",
     response_model=CouponOut,
     dependencies=[requires("customers:write")],
-    responses=problems(CustomerNotFound, PersonErased),
+    responses=problems(CustomerNotFound, PersonErased, UnknownCurrency),
 )
 async def issue_coupon(body: CouponCreate, tx: Tx, runtime: RuntimeDep) -> Coupon:
     """Issue a coupon to a customer. Its code has letters and digits that are not mistaken for each other."""

@@ -15,15 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.customers.coupons.codes import codes_for, new_code, read_code
 from services.customers.coupons.errors import CouponAlreadyUsed, CouponNotFound, CouponOfAnother
 from services.customers.coupons.models import Coupon
-from services.customers.fields import unknown_currency
 from services.customers.people.holding import hold_customer
 from services.customers.people.identity import resolve_many
 from shared import outbox
 from shared.contracts.customers import CouponRefused
 from shared.contracts.messaging import CouponRequested
 from shared.db import driver
-from shared.errors import Invalid
 from shared.ids import derived_id, new_id
+from shared.web.fields import refuse_unknown_currency
 
 MOST_VALID_DAYS: Final = 3_650
 
@@ -157,9 +156,7 @@ async def issue_by_hand(
     currencies: Collection[str],
 ) -> Coupon:
     """Issue a coupon to a customer, who has to exist."""
-    if currency not in currencies:
-        fault = unknown_currency(currencies)
-        raise Invalid(f"/currency: {fault.message}", fa=f"/currency: {fault.fa}", errors=[fault])
+    refuse_unknown_currency(currency, currencies)
     coupon = await issue_coupon(
         tx,
         await hold_customer(tx, person_id),

@@ -14,13 +14,13 @@ import msgspec
 
 from services.customers.coupons.models import Coupon
 from services.customers.customers.opening import Draft
-from services.customers.fields import CLOCK_SKEW, EARLIEST, unknown_currency
+from services.customers.fields import CLOCK_SKEW, EARLIEST
 from shared.contracts.customers import DiscountOrigin, PurchaseLine, PurchaseRecorded
 from shared.errors import FieldError, Invalid
 from shared.ids import new_id
 from shared.persian.digits import numeral, to_latin
 from shared.persian.phone import any_phone
-from shared.web.fields import MOST_MONEY
+from shared.web.fields import MOST_MONEY, UnknownCurrency
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=MOST_MONEY)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -164,7 +164,7 @@ def _faults(item: PurchaseItem, now: datetime, currencies: Mapping[str, int]) ->
     if item.occurred_at is not None:
         yield from _wrong_time(item.occurred_at, now)
     if item.currency not in currencies:
-        yield unknown_currency(currencies)
+        yield from UnknownCurrency(item.currency, currencies).errors
     yield from _wrong_amounts(item)
 
 

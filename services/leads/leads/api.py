@@ -23,7 +23,16 @@ from services.leads.leads.errors import (
 from services.leads.leads.queries import LeadFilters, find_lead, person_of
 from services.leads.leads.queries import list_leads as page_of_leads
 from services.leads.leads.rules import LeadStatus
-from services.leads.leads.schemas import CaptureOut, LeadCreate, LeadOut, LeadPage, LeadPatch, mask_listed, shown
+from services.leads.leads.schemas import (
+    MONEY,
+    CaptureOut,
+    LeadCreate,
+    LeadOut,
+    LeadPage,
+    LeadPatch,
+    mask_listed,
+    shown,
+)
 from services.leads.leads.strangers import Strangers
 from services.leads.leads.usecases import change_lead, lock_lead_of_person
 from shared.contracts.leads import LeadSource
@@ -45,7 +54,7 @@ from shared.web import (
     router_for,
 )
 from shared.web.auth import refuse_to_search
-from shared.web.fields import Instant
+from shared.web.fields import Instant, UnknownCurrency, refuse_unknown_currency
 from shared.web.idempotency import AttemptDep, about
 
 router = router_for("leads", prefix="/v1/leads", tags=["leads"])
@@ -86,7 +95,7 @@ async def _filters(
     response_model=CaptureOut,
     dependencies=[requires("leads:write")],
     responses={
-        **problems(NoWayToReach),
+        **problems(NoWayToReach, UnknownCurrency),
         200: {"model": CaptureOut, "description": "The person has this lead already."},
     },
     operation_id="capture_lead",
@@ -100,6 +109,8 @@ async def capture(
     The number may be typed in any usual way and in any digits. The lead is assigned, and where somebody has to
     answer it, `response_due_at` says by when. Of another agent's lead, an agent sees no personal data.
     """
+    if new.model_fields_set & MONEY:
+        refuse_unknown_currency(new.currency, runtime.settings.currencies)
     only_of = own_leads_of(principal)
     answer = partial(_answer, principal, only_of)
     if only_of is None:
@@ -152,7 +163,9 @@ async def read_lead(lead_id: UUID, tx: Tx, principal: PrincipalDep, response: Re
     "/{lead_id}",
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
-    responses=problems(LeadNotFound, LeadOfErasedPerson, OpenLeadExists, PreconditionFailed, UnknownAgent),
+    responses=problems(
+        LeadNotFound, LeadOfErasedPerson, OpenLeadExists, PreconditionFailed, UnknownAgent, UnknownCurrency
+    ),
     summary="Change a lead",
 )
 async def patch_lead(

@@ -98,6 +98,10 @@ TOUCH_EXAMPLE_OUT: dict[str, Any] = TOUCH_EXAMPLE | {
 }
 
 
+MONEY = frozenset({"cost_minor", "expected_amount_minor", "currency"})
+"""What tells of money; a lead that says nothing of these needs no currency that is configured."""
+
+
 class LeadCreate(BaseModel):
     """Who may buy, as they or somebody else typed it. A phone number or an email address is needed."""
 
@@ -117,7 +121,7 @@ class LeadCreate(BaseModel):
     product: CodeText | None = Field(None, description="One open lead a person and product.")
     cost_minor: Money | None = Field(None, description="What this capture cost.")
     expected_amount_minor: Money | None = None
-    currency: Currency = "IRR"
+    currency: Currency = Field("IRR", description="Of both amounts; one of those that are configured.")
     note: Note | None = None
     referrer_person_id: UUID | None = None
     accepts_promotional: Flag = Field(default=False, description="They said yes to promotional messages.")
@@ -141,10 +145,11 @@ class LeadPatch(BaseModel):
     product: CodeText | None = None
     cost_minor: Money | None = None
     expected_amount_minor: Money | None = None
+    currency: Currency | None = None
     note: Note | None = None
     agent_id: UUID | None = Field(None, description="Hands the lead to this agent.")
 
-    _given = field_validator("kind", "agent_id")(not_null)
+    _given = field_validator("kind", "currency", "agent_id")(not_null)
 
 
 class LeadOut(BaseModel):

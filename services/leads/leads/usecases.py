@@ -21,7 +21,7 @@ from services.leads.leads.errors import (
 )
 from services.leads.leads.models import Lead
 from services.leads.leads.response import answers, asks
-from services.leads.leads.schemas import Disqualification, LeadPatch, TouchCreate
+from services.leads.leads.schemas import MONEY, Disqualification, LeadPatch, TouchCreate
 from services.leads.leads.touches import Touch
 from services.leads.persons.erasure import is_erased
 from services.leads.persons.identity import hold_person
@@ -31,6 +31,7 @@ from shared import outbox
 from shared.clock import utcnow
 from shared.contracts.cards import LEADS_CONTACTS
 from shared.ids import new_id
+from shared.web.fields import refuse_unknown_currency
 
 PERSON_FIELDS = frozenset({"first_name", "last_name", "province", "city"})
 TELLING = PERSON_FIELDS | {"note"}
@@ -93,7 +94,7 @@ def take_touch(tx: AsyncSession, lead: Lead, touch: Touch, settings: Settings) -
     answering = answers(touch.direction, touch.by, reached=touch.reached, unreached_counts=counts)
     response = response_at(lead, touch.recorded_at, settings) if answering else None
     tx.add(touch)
-    if touch.by == "person":
+    if touch.of_their_own_accord:
         _gives_reason_to_write(tx, lead)
     outbox.add(tx, *lead.touched(touch, response=response, question=question_at(touch.recorded_at, settings)))
 
@@ -136,6 +137,8 @@ async def change_lead(tx: AsyncSession, lead: Lead, person: Person, patch: LeadP
         await _refuse_erased(tx, lead)
     if "product" in given:
         await _change_slot(tx, lead, slot_of(patch.product, settings))
+    if given & MONEY:
+        refuse_unknown_currency(patch.currency or lead.currency, settings.currencies)
     if patch.agent_id is not None and patch.agent_id != lead.agent_id:
         await hand_over(tx, lead, patch.agent_id, at=at)
     if given & PERSON_FIELDS:
@@ -205,6 +208,7 @@ def _change_fields(lead: Lead, patch: LeadPatch, at: datetime) -> None:
     lead.campaign = patch.campaign if "campaign" in given else lead.campaign
     lead.product = patch.product if "product" in given else lead.product
     lead.cost_minor = patch.cost_minor if "cost_minor" in given else lead.cost_minor
+    lead.currency = patch.currency or lead.currency
     lead.note = patch.note if "note" in given else lead.note
     if "expected_amount_minor" in given:
         lead.expected_amount_minor = patch.expected_amount_minor
