@@ -111,7 +111,7 @@ async def test_a_recapture_of_the_erased_persons_lead_is_a_lead_of_its_own(
 
     after = await lead_of_stranger(client)
     assert (after["first_name"], after["email"], after["note"]) == ("سارا", "new@example.org", "طبقهٔ سوم")
-    assert (await read(client, old))["disqualified_for"] == "other"
+    assert (await read(client, old))["reason"] == "other"
     assert await published(runtime, LeadMerged) == []
 
 

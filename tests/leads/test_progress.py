@@ -86,7 +86,7 @@ async def test_a_reason_is_kept_and_published(runtime: Runtime, client: httpx.As
     lead = await captured(client)
     lost = await done(client, lead, "disqualify", reason="competitor", competitor="other-crm")
 
-    assert (lost["disqualified_for"], lost["competitor"]) == ("competitor", "other-crm")
+    assert (lost["reason"], lost["competitor"]) == ("competitor", "other-crm")
     [event] = await published(runtime, LeadDisqualified)
     assert (event.reason, event.competitor) == ("competitor", "other-crm")
     await done(client, lead, "reopen")

@@ -267,4 +267,4 @@ async def test_a_reopened_lead_that_was_answered_does_not_wait(client: httpx.Asy
     await done(client, lead, "disqualify", reason="price")
 
     reopened = await done(client, lead, "reopen")
-    assert (reopened["response_due_at"], reopened["status"], reopened["disqualified_for"]) == (None, "working", None)
+    assert (reopened["response_due_at"], reopened["status"], reopened["reason"]) == (None, "working", None)

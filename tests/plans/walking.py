@@ -25,7 +25,6 @@ NODE_CHILDREN: Final = "Plans"
 
 BY_NAME: Final = {
     "phone": "+989990000123",
-    "q": "first_name",
     "name": "first_name",
     "currency": "IRR",
 }

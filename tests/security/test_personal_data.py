@@ -166,6 +166,6 @@ async def _another_agent_sees_nothing(played: Played) -> None:
         for route in theirs:
             answer = await stranger.request(route.method, played.path_of(route), json=route.example)
             assert answer.status_code == 404, (str(route), answer.text)
-        for query in ({}, {"phone": played.lead["phone"]}, {"q": played.lead["first_name"]}):
+        for query in ({}, {"phone": played.lead["phone"]}, {"name": played.lead["first_name"]}):
             listed = (await stranger.get("/v1/leads", params={**query, "agent_id": played.lead["agent_id"]})).json()
             assert listed["items"] == [], json.dumps(listed)

@@ -68,14 +68,14 @@ async def _filters(
     product: Annotated[CodeText | None, Query(description="What they want.")] = None,
     phone: Annotated[MobileAsTyped | None, Query(description="The person's number, typed in any way.")] = None,
     overdue: Annotated[bool | None, Query(description="Whether something is unanswered past its time.")] = None,
-    captured_from: Annotated[Instant | None, Query(description="Captured at or after.")] = None,
-    captured_to: Annotated[Instant | None, Query(description="Captured before.")] = None,
-    q: Annotated[
+    since: Annotated[Instant | None, Query(alias="from", description="Captured then or later.")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="Captured before.")] = None,
+    name: Annotated[
         Name | None, Query(description="Beginnings of words of the name, in any spelling; needs pii:read.")
     ] = None,
 ) -> LeadFilters:
-    if q is not None:
-        refuse_to_search(principal, "q")
+    if name is not None:
+        refuse_to_search(principal, "name")
     return LeadFilters(
         status=status,
         agent_id=own_leads_of(principal) or agent_id,
@@ -83,9 +83,9 @@ async def _filters(
         product=product,
         phone=mobile(phone) if phone is not None else None,
         overdue=overdue,
-        captured_from=captured_from,
-        captured_to=captured_to,
-        q=q,
+        since=since,
+        until=until,
+        name=name,
     )
 
 

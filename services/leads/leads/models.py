@@ -100,7 +100,7 @@ class Lead(Chance, Base):
     converted_at: Mapped[datetime | None] = mapped_column(Instant)
     converted_by: Mapped[Literal["hand", "purchase"] | None] = mapped_column(Text)
     disqualified_at: Mapped[datetime | None] = mapped_column(Instant)
-    disqualified_for: Mapped[Reason | None] = mapped_column(Text)
+    reason: Mapped[Reason | None] = mapped_column("disqualified_for", Text)
     competitor: Mapped[str | None] = mapped_column(Text)
     merged_into: Mapped[UUID | None] = mapped_column(Uuid)
     version: Mapped[int] = mapped_column(server_default=text("1"), default=1)
@@ -230,7 +230,7 @@ class Lead(Chance, Base):
             raise LeadAlreadyDisqualified(self.id)
         self._must_be_open()
         self._close(LeadStatus.DISQUALIFIED, at)
-        self.disqualified_at, self.disqualified_for, self.competitor = at, reason, competitor
+        self.disqualified_at, self.reason, self.competitor = at, reason, competitor
         return LeadDisqualified(
             lead_id=self.id,
             person_id=self.person_id,
@@ -249,7 +249,7 @@ class Lead(Chance, Base):
         if self.merged_into is not None:
             raise LeadIsMerged(self.id, self.merged_into)
         self.status = LeadStatus.NEW if self.answered_at is None else LeadStatus.WORKING
-        self.disqualified_at = self.disqualified_for = self.competitor = None
+        self.disqualified_at = self.reason = self.competitor = None
         self.updated_at = at
         if self.answered_at is None and waits_for_answer(self.direction, self.source):
             self.ask(question)
@@ -278,7 +278,7 @@ class Lead(Chance, Base):
         """End as a lead of its own: it is `other`, or one of a person of whom this one must not tell."""
         if self.is_open:
             self._close(LeadStatus.DISQUALIFIED, at)
-            self.disqualified_at, self.disqualified_for = at, "other"
+            self.disqualified_at, self.reason = at, "other"
         self.merged_into = other.id if other is not None else None
         return LeadMerged(
             lead_id=self.id,

@@ -130,7 +130,7 @@ def _copy(touch: Touch) -> Touch:
 
 def _outcome_of(lead: Lead) -> Callable[[Lead], list[Event]]:
     """Return what brings another lead as far as this one has come, but for its touches."""
-    at, reason, competitor, by = lead.updated_at, lead.disqualified_for, lead.competitor, lead.converted_by
+    at, reason, competitor, by = lead.updated_at, lead.reason, lead.competitor, lead.converted_by
     if lead.status == LeadStatus.CONVERTED:
         return lambda other: other.convert(at=at, by=by or "hand")
     if lead.status == LeadStatus.DISQUALIFIED:

@@ -29,7 +29,7 @@ BY_RECORDING = Keyset(sorts={"recorded_at": Touch.recorded_at}, id=Touch.id, def
 
 @dataclass(frozen=True, slots=True)
 class LeadFilters:
-    """Which leads a list shows; what is None does not matter. `phone` is E.164, `q` begins words of a name."""
+    """Which leads a list shows; what is None does not matter. `phone` is E.164, `name` begins words of a name."""
 
     status: LeadStatus | None = None
     agent_id: UUID | None = None
@@ -37,9 +37,9 @@ class LeadFilters:
     product: str | None = None
     phone: str | None = None
     overdue: bool | None = None
-    captured_from: datetime | None = None
-    captured_to: datetime | None = None
-    q: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    name: str | None = None
 
 
 CONDITIONS: Mapping[str, str] = {
@@ -49,8 +49,8 @@ CONDITIONS: Mapping[str, str] = {
     "product": "leads.product = {}",
     "phone": "leads.person_id IN (SELECT id FROM persons WHERE phone = {})",
     "overdue": "leads.overdue_at IS NOT NULL AND {}",
-    "captured_from": "leads.captured_at >= {}",
-    "captured_to": "leads.captured_at < {}",
+    "since": "leads.captured_at >= {}",
+    "until": "leads.captured_at < {}",
 }
 NOT_OVERDUE = "leads.overdue_at IS NULL AND NOT {}"
 
@@ -58,6 +58,8 @@ NOT_OVERDUE = "leads.overdue_at IS NULL AND NOT {}"
 def _shown(field: str) -> str:
     if field == "overdue":
         return "leads.overdue_at IS NOT NULL AS overdue"
+    if field == "reason":
+        return "leads.disqualified_for AS reason"
     return f"{'persons' if field in OF_PERSON else 'leads'}.{field}"
 
 
@@ -87,8 +89,8 @@ async def list_leads(
     values = [given[name] for name in CONDITIONS if name in given]
     known = CONDITIONS if filters.overdue is not False else {**CONDITIONS, "overdue": NOT_OVERDUE}
     wanted = [condition for name, condition in known.items() if name in given]
-    if filters.q is not None:
-        named, value = await _named(connection, filters.q)
+    if filters.name is not None:
+        named, value = await _named(connection, filters.name)
         wanted.append(named)
         values.append(value)
     conditions = "".join(f" AND {each.format(f'${number}')}" for number, each in enumerate(wanted, start=1))
@@ -115,20 +117,20 @@ async def list_touches(tx: AsyncSession, lead_id: UUID, params: PageParams) -> t
     return await page_of(tx, statement, BY_RECORDING, params, {"lead_id": lead_id})
 
 
-async def _named(connection: asyncpg.Connection, q: str) -> tuple[str, object]:
-    """Return the condition that a lead's person has, for each word of `q`, a word that begins with it.
+async def _named(connection: asyncpg.Connection, name: str) -> tuple[str, object]:
+    """Return the condition that a lead's person has, for each word of `name`, a word that begins with it.
 
     How many people that are decides how to look, as the planner cannot know: few are listed; of many, the next are
     soon met on the way.
     """
-    words = words_beginning_with(q)
+    words = words_beginning_with(name)
     found = [row["id"] for row in await connection.fetch(NAMED, words, MOST_BY_NAME + 1)]
     if len(found) <= MOST_BY_NAME:
         return "leads.person_id = ANY({}::uuid[])", found
     return HAS_NAME, words
 
 
-def words_beginning_with(q: str) -> str:
-    """Return a text query for words that begin with those of `q`, whatever they are written with."""
-    words = (word.replace("\\", "\\\\").replace("'", "''") for word in fold(q).split())
+def words_beginning_with(name: str) -> str:
+    """Return a text query for words that begin with those of `name`, whatever they are written with."""
+    words = (word.replace("\\", "\\\\").replace("'", "''") for word in fold(name).split())
     return " & ".join(f"'{word}':*" for word in words)

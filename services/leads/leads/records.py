@@ -46,7 +46,7 @@ class NewLead(Chance):
     converted_at: None = None
     converted_by: None = None
     disqualified_at: None = None
-    disqualified_for: None = None
+    reason: None = None
     competitor: None = None
     merged_into: None = None
     version: int = 1

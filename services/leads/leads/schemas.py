@@ -70,7 +70,7 @@ EXAMPLE_OUT: dict[str, Any] = {
     "converted_at": None,
     "converted_by": None,
     "disqualified_at": None,
-    "disqualified_for": None,
+    "reason": None,
     "competitor": None,
     "merged_into": None,
     "referrer_person_id": None,
@@ -193,7 +193,7 @@ class LeadOut(BaseModel):
     converted_at: datetime | None
     converted_by: str | None
     disqualified_at: datetime | None
-    disqualified_for: Reason | None
+    reason: Reason | None = Field(description="Why it was disqualified.")
     competitor: str | None
     merged_into: UUID | None = Field(description="The lead of the same person that this one goes on as.")
     referrer_person_id: UUID | None
