@@ -246,14 +246,14 @@ _state(
     _code("currency"),
     _code("channel"),
     Index("ix_counted_purchases_person_id", "person_id", "occurred_at"),
-    Index("ix_counted_purchases_occurred_at", "occurred_at"),
+    Index("ix_counted_purchases_occurred_at_person_id", "occurred_at", "person_id"),
     comment="Purchases as they are in the figures: of the person after merges, less discount, cancelled ones left out.",
 )
 _state(
     "activity_spans",
     _id("person_id"),
     Column("span", TSTZRANGE, primary_key=True),
-    Index("ix_activity_spans_span", "span", postgresql_using="gist"),
+    Index("ix_activity_spans_span_person_id", "span", "person_id"),
     comment="When each person was active; spans of one person neither touch nor overlap.",
 )
 _state(

@@ -45,6 +45,7 @@ async def _reads(runtime: Runtime) -> dict[str, int]:
     months = [number_of("month.jalali", day) for day in (first, after)]
     days = [number_of("day", day) for day in (first, after)]
     grids, firsts = ["month.jalali"] * 12, list(range(months[0], months[1]))
+    places = list(range(12))
     async with runtime.db.connection() as connection:
         return {
             "retention by month": await _buffers(
@@ -56,6 +57,7 @@ async def _reads(runtime: Runtime) -> dict[str, int]:
             "revenue by month": await _buffers(
                 connection,
                 kept._SUMS,
+                places,
                 grids,
                 firsts,
                 [number + 1 for number in firsts],

@@ -7,8 +7,11 @@ has (`rare`) and one that nobody had for long (`old`): what a list of the newest
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+import asyncpg
 
 COUNT: Final = int(os.environ.get("ROWS", "1000000"))
 RARE: Final = 50_000
@@ -162,11 +165,54 @@ MESSAGING: Final = (
     """,
 )
 
-GRIDS: Final = (("day", 1_500, 739_000), ("month.gregorian", 60, 24_260), ("month.jalali", 60, 16_800))
+GRIDS: Final = (("day", 1_500, 738_500), ("month.gregorian", 60, 24_264), ("month.jalali", 60, 16_812))
+LONG_GRIDS: Final = (
+    ("week.gregorian", 215, 105_500), ("week.jalali", 215, 105_500), ("quarter.gregorian", 20, 8_088),
+    ("quarter.jalali", 20, 5_604), ("year.gregorian", 5, 2_022), ("year.jalali", 5, 1_401),
+)  # fmt: skip
+"""Of each grid how many periods are kept, and the number of the first."""
+
+Kept = tuple[tuple[str, ...], str, tuple[str, ...]]
+"""Measures, the scope that they are kept in, and what they are split by."""
+
+OF_PEOPLE: Final[Kept] = (("new", "won_back", "lost", "buyers", "repeat_buyers", "bought_again"), "", ())
+SUMMED: Final[tuple[Kept, ...]] = (
+    (("purchases", "net_minor", "refunded_minor", "new_customers"), "IRR", ("channel",)),
+    (
+        ("leads", "leads_in_time", "leads_late", "leads_unanswered", "leads_born_answered", "leads_qualified",
+         "leads_won", "leads_bought_30d", "leads_bought_90d"),
+        "", ("source", "campaign", "product", "awareness", "agent"),
+    ),
+    (
+        ("invitations", "invitations_answered", "answers", "answers_satisfied", "answers_neutral",
+         "answers_unsatisfied"),
+        "csat:1-5", ("survey", "touchpoint", "product", "agent"),
+    ),
+)  # fmt: skip
+
+KEYS: Final = 40
+
+
+def kept(measures: tuple[str, ...], scope: str, dimensions: tuple[str, ...], grid: tuple[str, int, int]) -> str:
+    """Return the statement that keeps measures on a grid: of each dimension a fifth of its keys in each period."""
+    name, count, first = grid
+    splits = ", ".join(["('', 1)", *(f"('{each}', {KEYS})" for each in dimensions)])
+    return f"""
+    INSERT INTO kept_counts (measure, scope, grid, dimension, number, key, amount)
+    SELECT measure, '{scope}', '{name}', split.dimension, {first} + number,
+           CASE WHEN split.dimension <> '' THEN 'key-' || key ELSE '' END, 1
+    FROM generate_series(0, {count}) AS number
+    CROSS JOIN unnest(string_to_array('{" ".join(measures)}', ' ')) AS measure
+    CROSS JOIN (VALUES {splits}) AS split (dimension, keys)
+    CROSS JOIN LATERAL generate_series(1, split.keys) AS key
+    WHERE $1::integer > 0 AND (split.dimension = '' OR hashint4(number * 41 + key) % 5 = 0)
+    """
+
+
 METRICS: Final = (
     f"""
     INSERT INTO purchases (purchase_id, person_id, occurred_at, amount_minor, discount_minor, currency, channel)
-    SELECT {id_of("i")}, {id_of("i")}, {AT}, 1000000, 0, 'IRR', 'shop' {ROWS}
+    SELECT {id_of("i")}, {someone()}, {AT}, 1000000, 0, 'IRR', 'shop' {ROWS}
     """,
     """
     INSERT INTO counted_purchases (purchase_id, person_id, occurred_at, day, net_minor, refunded_minor, currency,
@@ -175,8 +221,9 @@ METRICS: Final = (
     WHERE $1::integer > 0
     """,
     """
-    INSERT INTO activity_spans SELECT person_id, tstzrange(occurred_at, occurred_at + interval '90 days', '(]')
-    FROM counted_purchases WHERE $1::integer > 0
+    INSERT INTO activity_spans
+    SELECT person_id, unnest(range_agg(tstzrange(occurred_at, occurred_at + interval '90 days', '(]')))
+    FROM counted_purchases WHERE $1::integer > 0 GROUP BY person_id
     """,
     f"""
     INSERT INTO leads (lead_id, person_id, captured_at, source, campaign, due_at, born_answered)
@@ -206,26 +253,26 @@ METRICS: Final = (
     SELECT invitation_id, person_id, invited_at::date, 'csat:1-5', survey, '', '', '', false FROM invitations
     WHERE $1::integer > 0
     """,
+    *(kept(*each, grid) for each in (*SUMMED, OF_PEOPLE) for grid in GRIDS),
+    *(kept(*OF_PEOPLE, grid) for grid in LONG_GRIDS),
     *(
         f"""
         INSERT INTO kept_counts (measure, scope, grid, dimension, number, key, amount)
-        SELECT measure.name, measure.scope, '{grid}', split.dimension, {first} + number,
-               CASE WHEN split.dimension <> '' THEN 'key-' || key ELSE '' END, 1
-        FROM generate_series(0, {count}) AS number
-        CROSS JOIN unnest(string_to_array('purchases:IRR net_minor:IRR refunded_minor:IRR new_customers:IRR leads:
-            leads_in_time: leads_late: leads_unanswered: leads_born_answered: leads_qualified: leads_won:
-            leads_bought_30d: leads_bought_90d: invitations:csat:1-5 invitations_answered:csat:1-5 answers:csat:1-5
-            answers_satisfied:csat:1-5 new: won_back: lost: buyers: repeat_buyers: bought_again:', ' ')) AS given
-        CROSS JOIN LATERAL (
-            SELECT btrim(split_part(given, ':', 1), E' \\n'), substr(given, strpos(given, ':') + 1)
-        ) AS measure (name, scope)
-        CROSS JOIN (VALUES ('', 1), ('source', 10), ('campaign', 40), ('agent', 40)) AS split (dimension, keys)
-        CROSS JOIN LATERAL generate_series(1, split.keys) AS key
-        WHERE measure.name <> '' AND $1::integer > 0
-          AND (split.dimension = '' OR measure.name LIKE 'leads%' AND luck_of(number, key))
-        """.replace("luck_of(number, key)", "hashint4(number * 41 + key) % 5 = 0")
-        for grid, count, first in GRIDS
+        SELECT measure, '', '{grid}', 'cohort', {first} + number, {first} + cohort, 1
+        FROM generate_series(0, {count}) AS number CROSS JOIN LATERAL generate_series(0, number) AS cohort
+        CROSS JOIN unnest(ARRAY['cohort_bought', 'cohort_active']) AS measure WHERE $1::integer > 0
+        """
+        for grid, count, first in GRIDS[1:]
     ),
 )
 
 SEEDS: Final[Mapping[str, tuple[str, ...]]] = {"customers": CUSTOMERS, "messaging": MESSAGING, "metrics": METRICS}
+
+
+async def fill(connection: asyncpg.Connection, statements: Sequence[str]) -> None:
+    began = time.monotonic()
+    await connection.execute("SET synchronous_commit = off")
+    for statement in statements:
+        done = await connection.execute(statement, COUNT)
+        print(f"{time.monotonic() - began:6.0f} s  {done}", flush=True)  # noqa: T201
+    await connection.execute("VACUUM ANALYZE")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
@@ -15,7 +14,7 @@ from shared.service import Service
 from shared.web.app import create_app
 from tests.conftest import MakeRuntime
 from tests.plans.asking import Page, pages, questions
-from tests.plans.millions import COUNT, SEEDS
+from tests.plans.millions import COUNT, SEEDS, fill
 from tests.plans.proportion import MOST_BUFFERS, Cost, by_text, cost_after, cost_of
 from tests.plans.walking import Statement, statements_of
 from tests.support.api import client
@@ -61,15 +60,6 @@ async def test_no_list_reads_out_of_proportion_to_what_it_shows(make_runtime: Ma
     print(f"\n{service.name}: {asked.total()} pages of {len(asked)} lists at {COUNT:,} rows")  # noqa: T201
     refused = [f"{what}: {'; '.join(faults)}" for what, cost in found.items() if (faults := list(wrong(what, cost)))]
     assert not refused, "\n".join(refused)
-
-
-async def fill(connection: asyncpg.Connection, statements: Sequence[str]) -> None:
-    began = time.monotonic()
-    await connection.execute("SET synchronous_commit = off")
-    for statement in statements:
-        done = await connection.execute(statement, COUNT)
-        print(f"{time.monotonic() - began:6.0f} s  {done}", flush=True)  # noqa: T201
-    await connection.execute("VACUUM ANALYZE")
 
 
 async def costs(connection: asyncpg.Connection, page: Page) -> AsyncIterator[tuple[str, Cost]]:

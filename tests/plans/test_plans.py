@@ -42,6 +42,7 @@ WITHOUT_METRICS: Final = [service for service in SERVICES if service.name != "me
 """Metrics has no lists, and its folder works on all marks that there are, due or not."""
 
 METRICS: Final = [service for service in SERVICES if service.name == "metrics"]
+MONTHS: Final = (("from", "2025-01-01"), ("to", "2026-01-01"), ("interval", "month"))
 MARK_A_FEW: Final = """
 TRUNCATE dirty, folded_under;
 INSERT INTO folded_under (id, time_zone, activity_days, turn) VALUES (1, '{0.time_zone}', {0.activity_days}, 0);
@@ -112,10 +113,13 @@ async def test_no_clock_that_finds_nothing_due_reads_a_growing_table_whole(fille
 @pytest.mark.parametrize("filled", METRICS, indirect=True, ids=named)
 async def test_no_figure_of_whole_periods_reads_or_sorts_a_growing_table_whole(filled: Filled) -> None:
     refused = []
-    for question in figures():
+    definitions = (await filled.http.get("/v1/metrics")).json()["figures"]
+    for question in figures(filled.app.openapi(), definitions, [MONTHS]):
         reply = await filled.http.get(question.path, params=question.query)
         assert reply.status_code != httpx.codes.UNPROCESSABLE_ENTITY, f"{question}: {reply.text}"
-        refused += [f"{question}: {fault}" for fault in await faults(filled)]
+        if not (reply.is_success and reply.json().get("computed") == "on_demand"):
+            refused += [f"{question}: {fault}" for fault in await faults(filled)]
+        filled.statements.clear()
 
     assert not refused, "\n".join(refused)
 

@@ -14,7 +14,6 @@ import orjson
 from asyncpg.connection import LoggedQuery
 from sqlalchemy import event
 
-from services.metrics.figures.catalogue import FIGURES
 from shared.db import Database
 
 Json = dict[str, Any]
@@ -31,8 +30,11 @@ BY_NAME: Final = {
 BY_FORMAT: Final = {"date-time": "2026-05-25T00:00:00Z", "date": "2026-05-25"}
 
 
-ON_DEMAND: Final = {"time_between_purchases"}
-"""Counted anew each time, from all purchases of the span, within a limit of its own."""
+ASIDE: Final = {
+    "/v1/metrics/audit",  # recomputes everything, for quiet hours
+    "/v1/metrics/stream",  # does not end
+}
+"""Routes of metrics that are no figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,29 @@ def by_filter(
         yield _filled(path, parameters), values
 
 
-def figures() -> Iterator[Question]:
-    """Yield every figure of metrics that is kept, by month, as one and by each of its dimensions; and cohorts."""
-    months = (("from", "2025-01-01"), ("to", "2026-01-01"))
-    yield Question("/v1/metrics/cohorts", months)
-    for figure in FIGURES.values():
-        if figure.name not in ON_DEMAND:
-            for by in (None, *figure.dimensions):
-                split = () if by is None else (("by", by),)
-                yield Question(f"/v1/metrics/{figure.name}", (*months, ("interval", "month"), *split))
+Query = tuple[tuple[str, str], ...]
+
+
+def figures(description: Json, definitions: Sequence[Json], spans: Sequence[Query]) -> Iterator[Question]:
+    """Yield every figure and every other route of metrics, over each of the spans, as one and by each dimension.
+
+    `definitions` are what the list of figures says; of a span a route is given what it has a parameter for.
+    """
+    for path, operations in description["paths"].items():
+        if path.startswith("/v1/") and path not in ASIDE and "get" in operations:
+            names = {parameter["name"] for parameter in operations["get"].get("parameters", [])}
+            for query in dict.fromkeys(tuple(each for each in span if each[0] in names) for span in spans):
+                yield from _of_figures(path, query, definitions)
+
+
+def _of_figures(path: str, query: Query, definitions: Sequence[Json]) -> Iterator[Question]:
+    if "{figure}" not in path:
+        yield Question(path, query)
+        return
+    for figure in definitions:
+        yield Question(path.replace("{figure}", figure["figure"]), query)
+        for by in figure["dimensions"]:
+            yield Question(path.replace("{figure}", figure["figure"]), (*query, ("by", by)))
 
 
 def _filled(path: str, parameters: list[Json]) -> str:

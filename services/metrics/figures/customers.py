@@ -61,10 +61,9 @@ async def time_between_purchases(connection: asyncpg.Connection, question: Quest
     """Median days between a person's consecutive purchases, of which the later lies in the span."""
     instants = [span.instants(question.rules.zone) for span in question.spans]
     async with on_demand.limited(connection, question.time_limit_s):
-        rows = await on_demand.gaps(connection, instants)
+        found = await on_demand.gaps(connection, instants)
     return [
-        Point(span, None if row["median_days"] is None else float(row["median_days"]), row["gaps"], {}, kept=False)
-        for span, row in zip(question.spans, rows, strict=True)
+        Point(span, median, count, {}, kept=False) for span, (count, median) in zip(question.spans, found, strict=True)
     ]
 
 
@@ -118,9 +117,8 @@ def _bought_again_parts(counts: Counts, numbers: Sequence[int]) -> Iterator[Part
 
 
 async def _retention_on_demand(connection: asyncpg.Connection, question: Question, span: Span) -> Parts:
-    first, after = span.instants(question.rules.zone)
     async with on_demand.limited(connection, question.time_limit_s):
-        return await on_demand.retention(connection, first, after)
+        return await on_demand.retention(connection, span, question.rules)
 
 
 async def _buyers_on_demand(connection: asyncpg.Connection, question: Question, span: Span) -> Parts:

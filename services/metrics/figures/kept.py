@@ -10,17 +10,17 @@ from typing import Final
 import asyncpg
 
 from services.metrics.periods import Span, number_of
-from shared.persian.calendar import Calendar, start_of
+from shared.persian.calendar import Calendar, next_start, start_of
 
 FROM_THE_BEGINNING: Final = -1
 """Number below that of every period."""
 
 _SUMS = """
-SELECT spans.place::integer, kept.scope, kept.key, kept.measure, sum(kept.amount)
-FROM unnest($1::text[], $2::integer[], $3::integer[]) WITH ORDINALITY AS spans (grid, first, after, place)
+SELECT ranges.place, kept.scope, kept.key, kept.measure, sum(kept.amount)
+FROM unnest($1::integer[], $2::text[], $3::integer[], $4::integer[]) AS ranges (place, grid, first, after)
 JOIN kept_counts AS kept
-    ON kept.measure = ANY($4) AND kept.scope = ANY($5) AND kept.grid = spans.grid AND kept.dimension = $6
-    AND kept.number >= spans.first AND kept.number < spans.after
+    ON kept.measure = ANY($5) AND kept.scope = ANY($6) AND kept.grid = ranges.grid AND kept.dimension = $7
+    AND kept.number >= ranges.first AND kept.number < ranges.after
 GROUP BY 1, 2, 3, 4
 """
 
@@ -45,6 +45,9 @@ GROUP BY 1, 2
 Sums = Mapping[tuple[int, str, str], Mapping[str, int]]
 """By place of the span, scope and key: the sum of each measure."""
 
+Range = tuple[str, int, int]
+"""Periods in a row: their grid, the number of the first, and that of the first after them."""
+
 
 async def scopes_of(connection: asyncpg.Connection, measure: str, prefix: str = "") -> list[str]:
     """Return the scopes that a measure has been counted in, jumping from one to the next."""
@@ -56,29 +59,42 @@ async def sums(
     measures: Sequence[str],
     scopes: Sequence[str],
     dimension: str,
-    ranges: Sequence[tuple[str, int, int]],
+    spans: Sequence[Sequence[Range]],
 ) -> Sums:
-    """Return the sums of measures over ranges of periods: (grid, first number, first number after)."""
-    grids, firsts, afters = zip(*ranges, strict=True)
-    rows = await connection.fetch(_SUMS, grids, firsts, afters, measures, scopes, dimension)
+    """Return the sums of measures over spans, each given as the ranges of periods that add up to it."""
+    placed = [(place, *each) for place, ranges in enumerate(spans) for each in ranges]
+    places, grids, firsts, afters = zip(*placed, strict=True)
+    rows = await connection.fetch(_SUMS, places, grids, firsts, afters, measures, scopes, dimension)
     found: dict[tuple[int, str, str], dict[str, int]] = defaultdict(dict)
     for place, scope, key, measure, amount in rows:
-        found[place - 1, scope, key][measure] = int(amount)
+        found[place, scope, key][measure] = int(amount)
     return found
 
 
-def summed_by(span: Span, calendar: Calendar) -> tuple[str, int, int]:
-    """Return the range of periods that add up to a span: months where it is made of whole ones, else days."""
-    grid = "day"
-    if start_of(span.first, "month", calendar) == span.first and start_of(span.after, "month", calendar) == span.after:
-        grid = f"month.{calendar}"
-    return grid, number_of(grid, span.first), number_of(grid, span.after)
+def summed_by(span: Span, calendar: Calendar) -> list[Range]:
+    """Return the ranges of periods that add up to a span: the whole months within it, and the days at its ends."""
+    month = f"month.{calendar}"
+    begin, end = _first_month_from(span.first, calendar), start_of(span.after, "month", calendar)
+    if begin >= end:
+        return [_range("day", span.first, span.after)]
+    parts = _range("day", span.first, begin), _range(month, begin, end), _range("day", end, span.after)
+    return [(grid, first, after) for grid, first, after in parts if first < after]
 
 
-def all_before(day: date, calendar: Calendar) -> tuple[str, int, int]:
-    """Return the range of everything before a day."""
-    grid, number, _ = summed_by(Span(day, day, None), calendar)
-    return grid, FROM_THE_BEGINNING, number
+def all_before(day: date, calendar: Calendar) -> list[Range]:
+    """Return the ranges of everything before a day: all whole months, and the days since."""
+    begin = start_of(day, "month", calendar)
+    month = f"month.{calendar}"
+    return [(month, FROM_THE_BEGINNING, number_of(month, begin)), _range("day", begin, day)]
+
+
+def _first_month_from(day: date, calendar: Calendar) -> date:
+    begin = start_of(day, "month", calendar)
+    return begin if begin == day else next_start(begin, "month", calendar)
+
+
+def _range(grid: str, first: date, after: date) -> Range:
+    return grid, number_of(grid, first), number_of(grid, after)
 
 
 async def by_period(

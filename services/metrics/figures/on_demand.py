@@ -5,25 +5,44 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Final
 
 import asyncpg
 
 from services.metrics.figures.errors import CountingTookTooLong
+from services.metrics.periods import Span, number_of
+from services.metrics.rules import Rules
 
 _RETENTION = """
-SELECT count(*) FILTER (WHERE at_start) AS active_at_start,
-       count(*) FILTER (WHERE at_end) AS active_at_end,
-       count(*) FILTER (WHERE at_end AND NOT at_start AND first_at >= $1) AS new,
-       count(*) FILTER (WHERE at_end AND NOT at_start AND first_at < $1) AS won_back
-FROM (
-    SELECT person_id, bool_or(span @> $1::timestamptz) AS at_start, bool_or(span @> $2::timestamptz) AS at_end
-    FROM activity_spans WHERE span @> $1::timestamptz OR span @> $2::timestamptz
-    GROUP BY person_id
-) AS active
-CROSS JOIN LATERAL (
-    SELECT lower(span) AS first_at FROM activity_spans WHERE activity_spans.person_id = active.person_id
-    ORDER BY span LIMIT 1
-) AS earliest
+WITH flows AS (
+    SELECT measure, number, CASE measure WHEN 'lost' THEN -amount ELSE amount END AS gain
+    FROM kept_counts
+    WHERE measure = ANY(ARRAY['new', 'won_back', 'lost']) AND scope = '' AND grid = 'day' AND dimension = ''
+    AND number < $4
+), came AS (
+    SELECT person_id FROM activity_spans
+    WHERE span >= tstzrange($1, NULL, '[)') AND span < tstzrange($2, NULL, '[)') AND upper(span) >= $2
+), counts AS MATERIALIZED (
+    SELECT (SELECT coalesce(sum(gain), 0)::bigint FROM flows WHERE number < $3) AS active_at_start,
+           (SELECT coalesce(sum(gain), 0)::bigint FROM flows) AS active_at_end,
+           (SELECT count(*) FROM came) AS came,
+           CASE WHEN $2::timestamptz - $1::timestamptz <= make_interval(hours => $5)
+                THEN (SELECT coalesce(sum(gain), 0)::bigint FROM flows WHERE measure = 'new' AND number >= $3)
+                ELSE (SELECT count(*) FROM came WHERE NOT EXISTS (
+                          SELECT FROM activity_spans AS earlier
+                          WHERE earlier.person_id = came.person_id AND earlier.span < tstzrange($1, NULL, '[)')))
+                END AS new,
+           (SELECT count(*) FROM came WHERE person_id IN (
+                SELECT person_id FROM counted_purchases
+                WHERE occurred_at >= $1 - make_interval(hours => $5) AND occurred_at < $1)) AS had_been_active
+)
+SELECT active_at_start, active_at_end, new, came - new - had_been_active AS won_back FROM counts
+"""
+"""Who is active at a border of days is known from who came and who was lost before it. Of the rest only those are
+looked at whose activity began within the span and lasts at its end, which whoever began within a span that is no longer
+than a purchase makes active for does; those were active at its beginning as well, or were never before, or come back.
+
+Ranges are ordered by where they begin, so an index on `span` finds them by that: `(p, …` lies before `[t, …` if p < t.
 """
 
 _BUYERS = """
@@ -33,35 +52,41 @@ FROM (SELECT count(*) AS purchases FROM counted_purchases WHERE occurred_at >= $
 """
 
 _BOUGHT_AGAIN = """
-SELECT count(*) AS bought_before,
-       count(*) FILTER (WHERE EXISTS (
-           SELECT FROM counted_purchases AS later WHERE later.person_id = before.person_id
-           AND later.occurred_at >= $2 AND later.occurred_at < $3)) AS bought_again
-FROM (SELECT DISTINCT person_id FROM counted_purchases WHERE occurred_at >= $1 AND occurred_at < $2) AS before
+SELECT count(*) FILTER (WHERE before) AS bought_before, count(*) FILTER (WHERE before AND after) AS bought_again
+FROM (SELECT bool_or(occurred_at < $2) AS before, bool_or(occurred_at >= $2) AS after
+      FROM counted_purchases WHERE occurred_at >= $1 AND occurred_at < $3
+      GROUP BY person_id) AS bought
 """
 
 _GAPS = """
-SELECT spans.place::integer, count(gap) AS gaps,
+WITH bought AS (
+    SELECT person_id, occurred_at, lag(occurred_at) OVER (PARTITION BY person_id ORDER BY occurred_at) AS previous_at
+    FROM counted_purchases WHERE occurred_at >= ($1::timestamptz[])[1] AND occurred_at < $2
+), gaps AS (
+    SELECT width_bucket(occurred_at, $1::timestamptz[]) AS place,
+           occurred_at - coalesce(previous_at, (
+               SELECT max(occurred_at) FROM counted_purchases AS earlier
+               WHERE earlier.person_id = bought.person_id AND earlier.occurred_at < ($1::timestamptz[])[1])) AS gap
+    FROM bought
+)
+SELECT place, count(gap) AS gaps,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM gap) / 86400) AS median_days
-FROM unnest($1::timestamptz[], $2::timestamptz[]) WITH ORDINALITY AS spans (first, after, place)
-LEFT JOIN LATERAL (
-    SELECT bought.occurred_at - earlier.occurred_at AS gap
-    FROM counted_purchases AS bought
-    CROSS JOIN LATERAL (
-        SELECT occurred_at FROM counted_purchases AS before WHERE before.person_id = bought.person_id
-        AND (before.occurred_at, before.purchase_id) < (bought.occurred_at, bought.purchase_id)
-        ORDER BY before.occurred_at DESC LIMIT 1
-    ) AS earlier
-    WHERE bought.occurred_at >= spans.first AND bought.occurred_at < spans.after
-) AS gaps ON true
-GROUP BY 1 ORDER BY 1
+FROM gaps GROUP BY place
 """
+"""Spans follow each other, `$1` are their beginnings; who bought in any of them is looked up once before the first."""
+
+MEMORY: Final = "32MB"
+"""Enough to tell apart the buyers of a year where there are a million customers."""
 
 
 @asynccontextmanager
 async def limited(connection: asyncpg.Connection, limit_s: float) -> AsyncIterator[None]:
-    """Let the statements of the block take `limit_s` each; raises `CountingTookTooLong`."""
-    await connection.execute("SELECT set_config('statement_timeout', $1, true)", f"{int(limit_s * 1000)}")
+    """Let the statements of the block take `limit_s` each, and `MEMORY`; raises `CountingTookTooLong`."""
+    await connection.execute(
+        "SELECT set_config('statement_timeout', $1, true), set_config('work_mem', $2, true)",
+        f"{int(limit_s * 1000)}",
+        MEMORY,
+    )
     try:
         yield
     except asyncpg.QueryCanceledError as error:
@@ -69,9 +94,10 @@ async def limited(connection: asyncpg.Connection, limit_s: float) -> AsyncIterat
     await connection.execute("SELECT set_config('statement_timeout', '0', true)")
 
 
-async def retention(connection: asyncpg.Connection, first: datetime, after: datetime) -> Mapping[str, int]:
-    """Count who was active at the two instants, from the spans of activity."""
-    return await _row(connection, _RETENTION, first, after)
+async def retention(connection: asyncpg.Connection, span: Span, rules: Rules) -> Mapping[str, int]:
+    """Count who was active at both ends, and who came between them; one statement, so all of one moment."""
+    days = number_of("day", span.first), number_of("day", span.after)
+    return await _row(connection, _RETENTION, *span.instants(rules.zone), *days, rules.activity_days * 24)
 
 
 async def buyers(connection: asyncpg.Connection, first: datetime, after: datetime) -> Mapping[str, int]:
@@ -86,13 +112,19 @@ async def bought_again(
     return await _row(connection, _BOUGHT_AGAIN, before, first, after)
 
 
-async def _row(connection: asyncpg.Connection, statement: str, *instants: datetime) -> Mapping[str, int]:
+async def _row(connection: asyncpg.Connection, statement: str, *ends: datetime | int) -> Mapping[str, int]:
     """Return the one row that a statement of counts gives."""
-    [row] = await connection.fetch(statement, *instants)
+    [row] = await connection.fetch(statement, *ends)
     return dict(row)
 
 
-async def gaps(connection: asyncpg.Connection, spans: Sequence[tuple[datetime, datetime]]) -> Sequence[asyncpg.Record]:
-    """Return the number and the median, in days, of the times between a person's purchases, by when they ended."""
-    firsts, afters = zip(*spans, strict=True)
-    return await connection.fetch(_GAPS, firsts, afters)
+async def gaps(
+    connection: asyncpg.Connection, spans: Sequence[tuple[datetime, datetime]]
+) -> list[tuple[int, float | None]]:
+    """Return, of each of consecutive spans, how many times between a person's purchases ended in it and their median.
+
+    In days; None where there are none.
+    """
+    rows = await connection.fetch(_GAPS, [first for first, _ in spans], spans[-1][1])
+    found = {place: (count, None if median is None else float(median)) for place, count, median in rows}
+    return [found.get(place, (0, None)) for place in range(1, len(spans) + 1)]

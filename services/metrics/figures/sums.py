@@ -44,8 +44,8 @@ async def groups(
     """Return the sums of every span, for each key that occurs in any of them; without `by`, of all as one."""
     by_scope = question.by == scope_name
     dimension = "" if by_scope else question.by or ""
-    ranges = [kept.summed_by(span, question.calendar) for span in question.spans]
-    found = await kept.sums(connection, measures, scopes, dimension, ranges)
+    spans = [kept.summed_by(span, question.calendar) for span in question.spans]
+    found = await kept.sums(connection, measures, scopes, dimension, spans)
     totals: dict[tuple[int, str], dict[str, int]] = {}
     for (place, scope, key), amounts in found.items():
         total = totals.setdefault((place, scope if by_scope else key), dict.fromkeys(measures, 0))
@@ -112,11 +112,11 @@ def revenue(amounts: Amounts) -> Value:
 async def lifetime_value(connection: asyncpg.Connection, question: Question) -> list[Point]:
     """CLV, historical: the mean over those who bought before the end of the span, of all that they bought before it."""
     measures = ("net_minor", "refunded_minor", "new_customers")
-    ranges = [kept.summed_by(span, question.calendar) for span in question.spans]
-    ranges.insert(0, kept.all_before(question.first, question.calendar))
-    found = await kept.sums(connection, measures, [question.currency], "", ranges)
-    by_range = [found.get((place, question.currency, ""), {}) for place in range(len(ranges))]
-    running = accumulate(([amounts.get(measure, 0) for measure in measures] for amounts in by_range), _added)
+    spans = [kept.summed_by(span, question.calendar) for span in question.spans]
+    spans.insert(0, kept.all_before(question.first, question.calendar))
+    found = await kept.sums(connection, measures, [question.currency], "", spans)
+    by_span = [found.get((place, question.currency, ""), {}) for place in range(len(spans))]
+    running = accumulate(([amounts.get(measure, 0) for measure in measures] for amounts in by_span), _added)
     margin = question.rules.margin
     made = []
     for span, (net, refunded, customers) in zip(question.spans, islice(running, 1, None), strict=True):

@@ -1,0 +1,110 @@
+"""Every figure at a real million rows of each fact, whatever span it is asked for and whatever it is split by."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from services.metrics.app import SERVICE as METRICS
+from shared.service import Runtime
+from shared.web.app import create_app
+from tests.conftest import MakeRuntime
+from tests.plans.millions import COUNT, SEEDS, fill
+from tests.plans.proportion import MOST_READ, Cost, cost_of
+from tests.plans.walking import Query, Question, Statement, figures, statements_of
+from tests.support.api import client
+
+TODAY: Final = datetime.now(UTC).date()
+INTERVALS: Final = ("day", "week", "month", "quarter", "year")
+MOST_MS: Final = 100
+"""What a statement may take that reads what is kept, or counts a span of weeks."""
+
+MOST_MS_OF_YEARS: Final = 500
+"""What it may take where a year of purchases is counted."""
+
+
+def spans() -> Iterator[Query]:
+    """Yield two years in every interval of both calendars; and spans that are no periods, of weeks and of a year."""
+    for interval in INTERVALS:
+        for calendar in ("gregorian", "jalali"):
+            yield (*_days(TODAY - timedelta(days=730), TODAY), ("interval", interval), ("calendar", calendar))
+    yield _days(TODAY - timedelta(days=60), TODAY - timedelta(days=15))
+    yield _days(TODAY - timedelta(days=500), TODAY - timedelta(days=473))
+    yield _days(TODAY - timedelta(days=400), TODAY)
+
+
+def _days(first: date, after: date) -> Query:
+    return ("from", str(first)), ("to", str(after))
+
+
+@dataclass(slots=True)
+class Asked:
+    """A million rows of metrics, and what is run of it."""
+
+    runtime: Runtime
+    app: FastAPI
+    http: httpx.AsyncClient
+    explaining: asyncpg.Connection
+    statements: list[Statement]
+
+
+@pytest.fixture
+async def million(make_runtime: MakeRuntime) -> AsyncIterator[Asked]:
+    runtime = await make_runtime(METRICS)
+    explaining = await asyncpg.connect(runtime.db.url, server_settings={"search_path": "public,state"})
+    try:
+        await fill(explaining, SEEDS["metrics"])
+        app = create_app(runtime)
+        async with client(runtime, app=app) as http:
+            with statements_of(runtime.db) as statements:
+                yield Asked(runtime, app, http, explaining, statements)
+    finally:
+        await explaining.close()
+
+
+@pytest.mark.plans_long
+@pytest.mark.timeout(3_600)
+async def test_no_figure_of_metrics_reads_out_of_proportion_to_its_span(million: Asked) -> None:
+    definitions = (await million.http.get("/v1/metrics")).json()["figures"]
+    asked = list(figures(million.app.openapi(), definitions, list(spans())))
+    costs: list[tuple[Question, str, Cost]] = []
+    for question in asked:
+        million.statements.clear()
+        reply = await million.http.get(question.path, params=question.query)
+        assert reply.is_success, f"{question}: {reply.text}"
+        how = reply.json().get("computed", "kept")
+        run = [each for each in million.statements if each.is_explained]
+        costs += [(question, how, await cost_of(million.explaining, each)) for each in run]
+
+    slowest = sorted(costs, key=lambda each: -each[2].ms)[:10]
+    print(f"\nmetrics: {len(asked)} questions at {COUNT:,} rows", *map(_told, slowest), sep="\n")  # noqa: T201
+    refused = [f"{question}: {fault}" for question, how, cost in costs for fault in faults(question, how, cost)]
+    assert not refused, "\n".join(refused)
+
+
+def _told(each: tuple[Question, str, Cost]) -> str:
+    question, how, cost = each
+    return f"{cost.ms:8.1f} ms  {cost.buffers:7,} blocks  {how}  {question}"
+
+
+def faults(question: Question, how: str, cost: Cost) -> Iterator[str]:
+    """Yield what is out of proportion: what is kept is found by its index; what is not is counted within its span."""
+    if cost.whole:
+        yield f"reads all of {', '.join(cost.whole)}"
+    if how == "kept" and cost.removed > MOST_READ:
+        yield f"goes past {cost.removed:,.0f} rows"
+    limit = MOST_MS if how == "kept" or _is_of_weeks(question) else MOST_MS_OF_YEARS
+    if cost.ms > limit:
+        yield f"takes {cost.ms:,.0f} ms ({cost.buffers:,} blocks)"
+
+
+def _is_of_weeks(question: Question) -> bool:
+    ends = dict(question.query)
+    return date.fromisoformat(ends["to"]) - date.fromisoformat(ends["from"]) < timedelta(days=100)
