@@ -210,7 +210,12 @@ def _key(request: Request) -> str:
 async def _hash(request: Request, principal: Principal | None) -> bytes:
     """Hash what is asked for, and what of the answer the caller may see, so that a replay shows nobody more."""
     seen_by = (principal.sees_personal_data, str(principal.agent_id)) if principal is not None else ()
-    asked = (request.url.path, request.url.query, request.headers.get("content-type", ""), *map(str, seen_by))
+    asked = (
+        request.scope["path"],
+        request.scope["query_string"].decode("latin-1"),
+        request.headers.get("content-type", ""),
+        *map(str, seen_by),
+    )
     digest = hashlib.sha256("\x00".join(asked).encode("utf-8", "surrogatepass"))
     body = await request.body()
     if len(body) > OFF_LOOP_BYTES:

@@ -29,7 +29,9 @@ class Kitchen:
     async def cook(self, orders: Sequence[str]) -> list[str]:
         self.done.append(list(orders))
         self.on_behalf_of.add(said_by.get())
-        if "hang" in orders:
+        if "tell" in orders:
+            self.gatherer.tell()
+        if {"hang", "tell"} & set(orders):
             await asyncio.Event().wait()
         await self.open.wait()
         if "burn" in orders:
@@ -51,6 +53,14 @@ class Kitchen:
         (task,) = self.order(order)
         await eventually(lambda: self.done)
         return task
+
+
+async def told(task: asyncio.Task[str]) -> str:
+    """Return what a task was told, or what went wrong with it."""
+    try:
+        return await task
+    except TimeoutError as error:
+        return type(error).__name__
 
 
 @pytest.fixture
@@ -77,6 +87,57 @@ async def test_no_more_are_done_together_than_may_be(kitchen: Kitchen) -> None:
     await asyncio.gather(first, *others)
 
     assert kitchen.done == [["a"], ["b", "c", "d"], ["e"]]
+
+
+async def test_half_of_all_are_done_together_so_that_the_others_can_go_on_meanwhile(kitchen: Kitchen) -> None:
+    first = await kitchen.busy_with("a")
+    others = await kitchen.queue("b", "c", "d")
+    kitchen.open.set()
+    await asyncio.gather(first, *others)
+
+    assert kitchen.done == [["a"], ["b", "c"], ["d"]]
+
+
+async def test_who_is_done_is_told_when_the_next_says_so(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "TOLD_WITHIN_S", 60)
+    first = await kitchen.busy_with("a")
+    (hanging,) = await kitchen.queue("tell")
+    kitchen.open.set()
+
+    assert await first == "A"
+    assert not hanging.done()
+
+
+async def test_who_is_done_is_told_when_the_next_has_ended_without_a_word(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, "TOLD_WITHIN_S", 60)
+    first = await kitchen.busy_with("a")
+    (hanging,) = await kitchen.queue("hang")
+    kitchen.open.set()
+    ended = [await each for each in asyncio.as_completed([told(first), told(hanging)])]
+
+    assert ended == ["A", "TimeoutError"]
+
+
+async def test_who_is_done_does_not_wait_for_a_next_one_that_hangs(kitchen: Kitchen) -> None:
+    first = await kitchen.busy_with("a")
+    (hanging,) = await kitchen.queue("hang")
+    kitchen.open.set()
+
+    assert await first == "A"
+    assert not hanging.done()
+
+
+async def test_who_is_done_is_told_where_it_is_closed(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "TOLD_WITHIN_S", 60)
+    first = await kitchen.busy_with("a")
+    await kitchen.queue("hang")
+    kitchen.open.set()
+    await eventually(lambda: len(kitchen.done) == 2)
+    await kitchen.gatherer.close()
+
+    assert await first == "A"
 
 
 async def test_what_fails_is_told_to_those_who_were_done_together_and_nobody_else(kitchen: Kitchen) -> None:

@@ -98,6 +98,7 @@ class Strangers:
         written = {each: self._written(each, owner) for each, owner in zip(strangers, owners, strict=False)}
         if not written:
             return {}
+        self.gatherer.tell()
         await store_strangers(tx, list(written.values()))
         answers = {each: each.answer(Captured(new.lead, new.person, recaptured=False)) for each, new in written.items()}
         kept = [
