@@ -50,9 +50,6 @@ ROWS: Final = (
     Row("leads", "UPDATE relay_positions SET position = position + 1 WHERE topic = 'leads.events.v1'", " ends at "),
     Row("messaging", "UPDATE messages SET status = 'unknown', reason = 'timeout' WHERE id = "
         "(SELECT id FROM messages WHERE channel = 'sms' AND status = 'delivered' LIMIT 1)", ": unknown, timeout"),
-    Row("messaging", "UPDATE messages SET status = 'unknown', reason = 'cannot_be_reconciled' WHERE id = "
-        "(SELECT id FROM messages WHERE channel = 'sms' AND status = 'delivered' AND text IS NOT NULL LIMIT 1)",
-        ": unknown, cannot_be_reconciled"),
     Row("messaging", "UPDATE messages SET provider_id = '0' WHERE id = "
         "(SELECT id FROM messages WHERE channel = 'sms' AND status = 'delivered' LIMIT 1)", "text on a phone of 0"),
     Row("sandbox", "DELETE FROM message WHERE {a_text}", "shows 0 of acknowledgement, not 1"),

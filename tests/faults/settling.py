@@ -17,10 +17,7 @@ _INBOX = "SELECT topic, partition, next_offset FROM inbox"
 _PARKED = "SELECT count(*) FROM parked WHERE state = 'parked'"
 _OPEN = {
     "messages not ended": ("messaging", "SELECT count(*) FROM messages WHERE ended_at IS NULL"),
-    "reports not applied": (
-        "messaging",
-        "SELECT count(*) FROM delivery_reports JOIN messages USING (account_id, provider_id)",
-    ),
+    "reports not applied": ("messaging", "SELECT count(*) FROM delivery_reports"),
     "runs not ended": (
         "messaging",
         "SELECT count(*) FROM automation_runs WHERE status IN ('running', 'waiting') AND due_at < now() + '1 hour'",
@@ -29,7 +26,6 @@ _OPEN = {
     "calls not made": ("sandbox", "SELECT count(*) FROM call WHERE due_at IS NOT NULL"),
     "texts not delivered": ("sandbox", "SELECT count(*) FROM message WHERE due_at IS NOT NULL"),
 }
-"""A report of a message that was erased before anybody knew its number at the panel is never applied."""
 
 AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, BusUnavailable)
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from services.messaging.messages.claiming import Claimed, claim
 from services.messaging.messages.intents import Intent, queue
+from services.messaging.messages.statuses import Lane
+from services.messaging.providers.protocol import Outgoing
 from shared.clock import utcnow
 from shared.ids import new_id
 from shared.service import Runtime
-from tests.messaging.people import card
+from tests.messaging.conftest import LINE
+from tests.messaging.people import SARA_PHONE, card
 from tests.support.events import deliver
 
 
@@ -32,6 +37,27 @@ async def queued(runtime: Runtime, *intents: Intent) -> list[UUID]:
     """Queue messages; return the ids of the new ones."""
     async with runtime.db.transaction() as tx:
         return await queue(tx, intents, now=utcnow())
+
+
+async def claimed(runtime: Runtime) -> Claimed:
+    """Mark what is due as being sent, and go no further."""
+    async with runtime.db.transaction() as tx:
+        _, taken = await claim(tx, Lane.TRANSACTIONAL, runtime.settings, utcnow())
+    assert taken is not None
+    return taken
+
+
+async def accepted(runtime: Runtime) -> Outgoing:
+    """Have the panel accept the one message that is due, and tell nobody, as a process does that dies then."""
+    taken = await claimed(runtime)
+    [(account_id, [outgoing])] = taken.by_account.items()
+    await runtime.resources.of(taken.accounts[account_id]).send([outgoing])
+    return outgoing
+
+
+def plain_digest_of(text: str) -> bytes:
+    """Return what the version before kept of a text to Sara: whoever guesses line and text finds her number by it."""
+    return hashlib.sha256(f"{LINE}\x00{SARA_PHONE}\x00\x00{text}".encode()).digest()
 
 
 async def statuses(runtime: Runtime, ids: Sequence[UUID] | None = None) -> list[tuple[str, str | None]]:

@@ -16,7 +16,7 @@ from services.messaging.providers.protocol import InboundSms
 from services.messaging.providers.usecases import SandboxAccounts
 from shared.clock import moved, utcnow
 from shared.contracts.customers import CustomerErased
-from shared.contracts.messaging import MessageDelivered, OptOutRecorded, OptOutWithdrawn, ReplyReceived
+from shared.contracts.messaging import MessageDelivered, MessageSent, OptOutRecorded, OptOutWithdrawn, ReplyReceived
 from shared.service import Runtime
 from tests.messaging.conftest import LINE, Panel
 from tests.messaging.people import SARA_PHONE, card
@@ -291,14 +291,29 @@ async def test_reports_may_come_before_the_answer_twice_and_in_the_wrong_order(
     assert await fetchval(runtime, "SELECT count(*) FROM delivery_reports") == 0
 
 
-async def test_a_report_that_came_long_before_its_message_was_known_is_looked_at_seldom_and_applied_all_the_same(
+async def test_reports_that_came_long_before_their_message_was_known_are_applied_with_its_mark_and_no_others(
     client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
 ) -> None:
     person = await known_person(runtime)
-    await client.post(accounts.webhook_paths["delivery"], json={"messageId": 80000001, "deliveryState": 1})
+    for message, state in ((80000001, 5), (80000002, 1), (80000001, 2), (80000001, 1)):
+        said = {"messageId": message, "deliveryState": state}
+        await client.post(accounts.webhook_paths["delivery"], json=said)
     with moved(timedelta(hours=1)):
         await queued(runtime, intent(person))
         await turn(runtime, SEND)
+
+    assert await statuses(runtime) == [("delivered", None)]
+    assert [type(event) for event in await published(runtime)][-2:] == [MessageSent, MessageDelivered]
+    assert await fetchval(runtime, "SELECT array_agg(provider_id) FROM delivery_reports") == ["80000002"]
+
+
+async def test_a_report_that_came_while_no_worker_was_at_work_is_looked_for_seldom_and_applied_all_the_same(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    await queued(runtime, intent(await known_person(runtime)))
+    await turn(runtime, SEND)
+    await client.post(accounts.webhook_paths["delivery"], json={"messageId": 80000001, "deliveryState": 1})
+    with moved(timedelta(hours=1)):
         await turn(runtime, "apply delivery reports")
         assert await statuses(runtime) == [("sent", None)]
         await turn(runtime, "apply late delivery reports")

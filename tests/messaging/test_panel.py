@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.messaging.messages.claiming import Claimed, claim
+from services.messaging.messages.claiming import Claimed
 from services.messaging.messages.reconciliation import reconcile
 from services.messaging.messages.sending import Caller
 from services.messaging.messages.sending import deliver as deliver_claimed
-from services.messaging.messages.statuses import Lane
 from services.messaging.providers.protocol import Fate, Outgoing, Refused, Report, Result, Scope
 from services.messaging.providers.schemas import LineIn, ProviderCreate
 from services.messaging.providers.smsir import SmsIr
@@ -23,7 +22,7 @@ from shared.ids import new_id
 from shared.service import Runtime
 from tests.messaging.conftest import LINE, Panel
 from tests.messaging.people import SARA_PHONE
-from tests.messaging.sending import execute, fetchval, intent, known_person, queued, statuses
+from tests.messaging.sending import accepted, claimed, execute, fetchval, intent, known_person, queued, statuses
 from tests.support.events import published, turn
 from tests.support.eventually import eventually
 
@@ -80,11 +79,7 @@ async def _is_over(panel: Panel) -> bool:
 async def test_a_process_killed_after_the_panel_accepted_sends_nothing_twice(runtime: Runtime, panel: Panel) -> None:
     person = await known_person(runtime)
     await queued(runtime, intent(person))
-    async with runtime.db.transaction() as tx:
-        _, claimed = await claim(tx, Lane.TRANSACTIONAL, runtime.settings, utcnow())
-    assert claimed is not None
-    [(account_id, [outgoing])] = claimed.by_account.items()
-    await runtime.resources.of(claimed.accounts[account_id]).send([outgoing])
+    await accepted(runtime)
 
     with moved(timedelta(seconds=runtime.settings.lease_s + 1)):
         await turn(runtime, SEND)
@@ -99,8 +94,7 @@ async def test_a_process_killed_after_the_panel_accepted_sends_nothing_twice(run
 async def test_a_process_killed_before_its_call_has_the_message_sent_once(runtime: Runtime, panel: Panel) -> None:
     person = await known_person(runtime)
     await queued(runtime, intent(person))
-    async with runtime.db.transaction() as tx:
-        await claim(tx, Lane.TRANSACTIONAL, runtime.settings, utcnow())
+    await claimed(runtime)
 
     with moved(timedelta(seconds=runtime.settings.lease_s + 1)):
         await turn(runtime, "expire sending leases")
@@ -112,12 +106,10 @@ async def test_a_process_killed_before_its_call_has_the_message_sent_once(runtim
 async def test_an_answer_that_comes_after_the_lease_still_settles_the_message(runtime: Runtime, panel: Panel) -> None:
     person = await known_person(runtime)
     await queued(runtime, intent(person))
-    async with runtime.db.transaction() as tx:
-        _, claimed = await claim(tx, Lane.TRANSACTIONAL, runtime.settings, utcnow())
+    taken = await claimed(runtime)
     with moved(timedelta(seconds=runtime.settings.lease_s + 1)):
         await turn(runtime, "expire sending leases")
-    assert claimed is not None
-    await deliver_claimed(runtime, claimed)
+    await deliver_claimed(runtime, taken)
 
     assert await statuses(runtime) == [("sent", None)]
     assert await fetchval(runtime, "SELECT count(*) FROM in_flight") == 0
@@ -262,13 +254,11 @@ async def test_equal_texts_share_a_call_and_different_ones_too(runtime: Runtime,
 async def test_two_equal_texts_to_one_number_are_never_on_their_way_together(runtime: Runtime, panel: Panel) -> None:
     person = await known_person(runtime)
     await queued(runtime, intent(person), intent(person))
-    async with runtime.db.transaction() as tx:
-        _, claimed = await claim(tx, Lane.TRANSACTIONAL, runtime.settings, utcnow())
-    assert claimed is not None
-    assert sum(len(messages) for messages in claimed.by_account.values()) == 1
+    taken = await claimed(runtime)
+    assert sum(len(messages) for messages in taken.by_account.values()) == 1
     assert sorted(await statuses(runtime), key=str) == [("queued", "equal_in_flight"), ("sending", None)]
 
-    await deliver_claimed(runtime, claimed)
+    await deliver_claimed(runtime, taken)
     with moved(timedelta(seconds=3)):
         await turn(runtime, SEND)
         assert len(await panel.texts(SARA_PHONE)) == 2
@@ -309,9 +299,9 @@ class Picky:
 async def test_a_text_that_the_panel_refuses_or_breaks_down_over_does_not_sink_its_company(
     scope: Scope, runtime: Runtime
 ) -> None:
-    claimed, panel = Claimed(new_id(), utcnow(), {}, {}), Picky(scope)
+    nothing, panel = Claimed(new_id(), utcnow(), {}, {}), Picky(scope)
     messages = [Outgoing(new_id(), "30001", f"+98999000{n:04}", "bad" if n == 37 else "good") for n in range(100)]
-    answers = await Caller(runtime, claimed, new_id(), panel).call(messages)
+    answers = await Caller(runtime, nothing, new_id(), panel).call(messages)
 
     refused = [message.text for message in messages if isinstance(answers[message.message_id], Refused)]
     assert refused == ["bad"]
@@ -319,9 +309,9 @@ async def test_a_text_that_the_panel_refuses_or_breaks_down_over_does_not_sink_i
 
 
 async def test_a_panel_that_breaks_down_over_everything_is_left_alone_after_few_calls(runtime: Runtime) -> None:
-    claimed, panel = Claimed(new_id(), utcnow(), {}, {}), Picky(Scope.BROKEN)
+    nothing, panel = Claimed(new_id(), utcnow(), {}, {}), Picky(Scope.BROKEN)
     messages = [Outgoing(new_id(), "30001", f"+98999000{n:04}", "bad") for n in range(100)]
-    answers = await Caller(runtime, claimed, new_id(), panel).call(messages)
+    answers = await Caller(runtime, nothing, new_id(), panel).call(messages)
 
     assert all(isinstance(answer, Refused) for answer in answers.values())
     assert len(answers) == 100

@@ -168,18 +168,18 @@ def test_a_report_changes_what_it_can_and_a_phone_that_got_it_settles_it(
     assert takes_report(Status(present), Status(reported)) is takes
 
 
-def test_a_message_is_recognised_by_line_number_text_and_time_and_a_report_serves_once() -> None:
-    def sought(text: str, at: datetime) -> Sought:
-        return Sought(new_id(), new_id(), new_id(), "30001", "+989990001234", text, at, "sms")
+def test_a_message_is_recognised_by_flight_and_time_and_a_report_serves_once() -> None:
+    def sought(flight: bytes, at: datetime) -> Sought:
+        return Sought(new_id(), new_id(), flight, at)
 
-    def report(provider_id: str, text: str, at: datetime, line: str = "30001") -> Report:
-        return Report(provider_id, "3", line, "+989990001234", text, at)
+    def report(provider_id: str, flight: bytes, at: datetime) -> tuple[bytes, Report]:
+        return flight, Report(provider_id, "3", sent_at=at)
 
-    first, second, third = sought("سلام", NOW), sought("سلام", NOW + timedelta(minutes=1)), sought("درود", NOW)
+    first, second, third = sought(b"one", NOW), sought(b"one", NOW + timedelta(minutes=1)), sought(b"two", NOW)
     reports = [
-        report("too early", "سلام", NOW - timedelta(minutes=1)),
-        report("other line", "سلام", NOW, "30002"),
-        report("found", "سلام", NOW + timedelta(seconds=1)),
+        report("too early", b"one", NOW - timedelta(minutes=1)),
+        report("another", b"other", NOW),
+        report("found", b"one", NOW + timedelta(seconds=1)),
     ]
     found = match([first, second, third], reports, timedelta(seconds=5))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from services.messaging.limits import limits, lint_rules
 from services.messaging.messages import sql
 from services.messaging.messages.content import Content
 from services.messaging.messages.decision import Decision, Facts, Limits, Outcome, decide
+from services.messaging.messages.flights import flight_of
 from services.messaging.messages.gathering import Batch, gather
 from services.messaging.messages.lint import LintRules, size
 from services.messaging.messages.statuses import LANES, Lane, Status
@@ -52,7 +52,6 @@ class Ready:
     row: asyncpg.Record
     account_id: UUID
     outgoing: Outgoing
-    flight: bytes
 
 
 async def claim(tx: AsyncSession, lane: Lane, settings: Settings, now: datetime) -> tuple[int, Claimed | None]:
@@ -78,7 +77,7 @@ async def claim(tx: AsyncSession, lane: Lane, settings: Settings, now: datetime)
         for row in rows
         if (route := decisions[row["id"]].route) is not None and (card := contents[row["id"]].card) is not None
     ]
-    cleared = await _clear_for_flight(tx, ready, reserve, now)
+    cleared = await _clear_for_flight(tx, ready, reserve, settings, now)
     sent = {each.row["id"] for each in cleared}
     await _record(tx, [row for row in rows if decisions[row["id"]].route is None or row["id"] in sent], decisions, now)
     put_off = len(ready) - len(cleared)
@@ -194,26 +193,26 @@ def _ready(row: asyncpg.Record, content: Content, card: Card, route: Route) -> R
         locale=content.locale,
         unsubscribe_url=content.unsubscribe_url,
     )
-    return Ready(row, route.account_id, outgoing, flight_of(outgoing))
+    return Ready(row, route.account_id, outgoing)
 
 
-def flight_of(message: Outgoing) -> bytes:
-    """Return what equal texts to one number over one line have in common."""
-    said = "\x00".join((message.line, message.address, message.subject or "", message.text))
-    return hashlib.sha256(said.encode()).digest()
-
-
-async def _clear_for_flight(tx: AsyncSession, ready: Sequence[Ready], reserve: float, now: datetime) -> list[Ready]:
+async def _clear_for_flight(
+    tx: AsyncSession, ready: Sequence[Ready], reserve: float, settings: Settings, now: datetime
+) -> list[Ready]:
     """Keep back what exceeds an account's rate, and what equals a text already on its way to that number."""
     within = await _within_rate(tx, ready, reserve, now)
     if not within:
         return []
-    flights = [each.flight for each in within]
+    flights = [_flight(each.outgoing, settings) for each in within]
     rows = await driver(tx).fetch(sql.FLY, flights, [each.row["id"] for each in within])
     free = {row["message_id"] for row in rows}
     waiting = [each for each in within if each.row["id"] not in free]
     await _postpone(tx, waiting, "equal_in_flight", now + EQUAL_IN_FLIGHT_WAIT)
     return [each for each in within if each.row["id"] in free]
+
+
+def _flight(sent: Outgoing, settings: Settings) -> bytes:
+    return flight_of(settings, sent.line, sent.address, sent.text, sent.subject)
 
 
 async def _within_rate(tx: AsyncSession, ready: Sequence[Ready], reserve: float, now: datetime) -> list[Ready]:
@@ -254,4 +253,4 @@ async def _mark(tx: AsyncSession, cleared: Sequence[Ready], batch: Batch, settin
 def _sent_columns(each: Ready, rules: LintRules) -> tuple[object, ...]:
     sent = each.outgoing
     parts = size(sent.text, rules).count if each.row["channel"] == "sms" else None
-    return (each.account_id, sent.line, sent.address, sent.subject, sent.text, sent.html, parts, each.flight)
+    return (each.account_id, sent.line, sent.address, sent.subject, sent.text, sent.html, parts)

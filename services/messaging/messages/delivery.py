@@ -1,7 +1,8 @@
 """What becomes of messages after they were sent: reports pushed by webhooks or fetched by polling, applied in order.
 
 Reports may come before the send was answered, late, twice and out of order. So they are stored first, by the
-provider's id, and applied when the message with that id is known; one that is never known is forgotten after a week.
+provider's id, and applied by the next turn; those that came before their message's id was known are applied by the
+transaction that notes it. One whose message is never known is forgotten after a week.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ log = structlog.get_logger(__name__)
 BATCH: Final = 1_000
 KEEP_UNMATCHED: Final = timedelta(days=7)
 LATELY: Final = timedelta(minutes=2)
-"""For so long each turn looks for the message of a report. An account may be shared with another system, and all that
+"""For so long each turn looks for the message of a report: far longer than the transaction that notes its id may
+take, which is all that it can be missed by. An account may be shared with another system, and all that
 is reported of its messages waits here for a week: to look for those again and again would be most of the work."""
 
 POLL_AFTER_S: Final = (2, 3, 5, 10, 30, 60, 300, 900, 3_600, 7_200, 14_400, 28_800, 43_200, 86_400)
@@ -53,7 +55,7 @@ async def apply_reports(runtime: Runtime) -> int:
 
 
 async def apply_late_reports(runtime: Runtime) -> int:
-    """Apply the reports whose messages became known only later, or that nobody applied when they came."""
+    """Apply the reports that came while no worker was at work; a worker's first turn is at its start."""
     return await _apply_heard(runtime, utcnow() - 2 * KEEP_UNMATCHED)
 
 
@@ -65,6 +67,14 @@ async def _apply_heard(runtime: Runtime, since: datetime) -> int:
             await _apply(tx, rows, runtime.settings, now)
             await driver(tx).execute(sql.DROP_REPORTS, [row["report_id"] for row in rows])
     return len(rows)
+
+
+async def apply_awaited(tx: AsyncSession, message_ids: Sequence[UUID], settings: Settings, now: datetime) -> None:
+    """Apply what was said of messages before anybody knew them by their provider's ids, which `tx` has just noted.
+
+    What is being said at this very moment is not seen here: the next turn finds its message.
+    """
+    await _apply(tx, await driver(tx).fetch(sql.TAKE_AWAITED, list(message_ids)), settings, now)
 
 
 async def forget_reports(runtime: Runtime) -> int:

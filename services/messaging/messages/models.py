@@ -61,6 +61,7 @@ class Message(Base):
     parts: Mapped[int | None]
     cost: Mapped[Decimal | None] = mapped_column(Numeric)
     flight: Mapped[bytes | None] = mapped_column(LargeBinary, comment="digest of line, address and text")
+    """Written by the version before alone, and read by none."""
     send_id: Mapped[UUID | None] = mapped_column(comment="of the latest attempt")
     started_at: Mapped[datetime | None] = mapped_column(comment="of the latest attempt")
     lease_until: Mapped[datetime | None]
@@ -121,7 +122,10 @@ class MessageDecision(Base):
 
 
 class InFlight(Base):
-    """A text on its way to a number over a line. One equal one at most, so that a panel's reports can tell of it."""
+    """A text on its way to a number over a line. One equal one at most, so that a panel's reports can tell of it.
+
+    The digest is keyed, and stays until it is known what became of the message, also of one to somebody erased.
+    """
 
     __tablename__ = "in_flight"
 

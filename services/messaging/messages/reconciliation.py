@@ -1,7 +1,8 @@
 """Finding out what became of messages that nobody knows about, by the provider's own reports (PROVIDERS.md).
 
-A message is sought by line, number and text, from the time of its request on; of equal texts to one number at most
-one is on its way, so what is found is this one. Not found for long enough, it was not accepted, and is sent again.
+A message is sought by a digest of line, number and text, from the time of its request on, also where an erasure has
+left nothing else of it; of equal texts to one number at most one is on its way, so what is found is this one. Not
+found for long enough, it was not accepted, and is sent again.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import asyncpg
 import structlog
 
 from services.messaging.messages import sql
+from services.messaging.messages.flights import flight_of
 from services.messaging.messages.results import Sorted, mark_unknown, store
 from services.messaging.messages.statuses import Status
 from services.messaging.providers.protocol import Fate, Refused, Report, Result
 from services.messaging.providers.queries import account_by_id
+from services.messaging.settings import Settings
 from shared.clock import utcnow
 from shared.db import driver
 from shared.service import Runtime
@@ -33,20 +36,12 @@ SEARCH_LEASE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """An unknown message, one attempt at it, as it would stand in a provider's reports."""
+    """An unknown message, one attempt at it; without a `flight` it cannot be found in a provider's reports."""
 
     id: UUID
     send_id: UUID
-    account_id: UUID
-    line: str
-    address: str
-    text: str
+    flight: bytes | None
     started_at: datetime
-    channel: str
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.line, self.address, self.text
 
 
 async def expire_leases(runtime: Runtime) -> int:
@@ -66,18 +61,25 @@ async def reconcile(runtime: Runtime) -> int:
         await driver(tx).execute(sql.LOOK_AGAIN, [row["id"] for row in rows], now + SEARCH_LEASE)
     by_account: dict[UUID, list[Sought]] = defaultdict(list)
     for row in rows:
-        by_account[row["account_id"]].append(_sought(row))
-    for account_id, sought in by_account.items():
-        await _reconcile_account(runtime, account_id, sought)
+        sought = Sought(row["id"], row["send_id"], _flight(row, runtime.settings), row["started_at"])
+        by_account[row["account_id"]].append(sought)
+    for account_id, theirs in by_account.items():
+        await _reconcile_account(runtime, account_id, theirs)
     return len(rows)
 
 
-def _sought(row: asyncpg.Record) -> Sought:
-    """An erased message has neither address nor text left: it is not found, and ends."""
-    return Sought(
-        row["id"], row["send_id"], row["account_id"], row["line"], row["address"] or "", row["text"] or "",
-        row["started_at"], row["channel"],
-    )  # fmt: skip
+def _flight(row: asyncpg.Record, settings: Settings) -> bytes | None:
+    """Return the digest that a message is sought by; None of a mail, as mail servers keep no reports.
+
+    While the text is there it is made of that, so that none made by an older version, or with another key, is in the
+    way. After an erasure the one that was kept serves.
+    """
+    if row["channel"] != "sms":
+        return None
+    if row["text"] is None:
+        kept: bytes | None = row["flight"]
+        return kept
+    return flight_of(settings, row["line"], row["address"], row["text"])
 
 
 async def _reconcile_account(runtime: Runtime, account_id: UUID, sought: Sequence[Sought]) -> None:
@@ -104,12 +106,14 @@ async def _reconcile_account(runtime: Runtime, account_id: UUID, sought: Sequenc
 
 async def _search(runtime: Runtime, account_id: UUID, sought: Sequence[Sought]) -> Mapping[UUID, Report] | None:
     """Return the reports of what was found; None where the provider cannot be asked now."""
+    findable = [each for each in sought if each.flight is not None]
+    if not findable:
+        return {}
     async with runtime.db.transaction() as tx:
         account = await account_by_id(tx, account_id)
-    sms = [each for each in sought if each.channel == "sms" and each.text]
-    if account is None or not sms:
+    if account is None:
         return {}
-    since = min(each.started_at for each in sms) - timedelta(seconds=runtime.settings.clock_skew_s)
+    since = min(each.started_at for each in findable) - timedelta(seconds=runtime.settings.clock_skew_s)
     try:
         reports = [report async for report in runtime.resources.sms(account).sends(since)]
     except Refused as refused:
@@ -118,18 +122,22 @@ async def _search(runtime: Runtime, account_id: UUID, sought: Sequence[Sought]) 
     async with runtime.db.connection() as connection:
         ids = [report.provider_id for report in reports]
         known = {row["provider_id"] for row in await connection.fetch(sql.KNOWN_PROVIDER_IDS, account_id, ids)}
-    fresh = [report for report in reports if report.provider_id not in known]
-    return match(sms, fresh, timedelta(seconds=runtime.settings.clock_skew_s))
+    fresh = [
+        (flight_of(runtime.settings, report.line, report.address, report.text), report)
+        for report in reports
+        if report.provider_id not in known
+    ]
+    return match(findable, fresh, timedelta(seconds=runtime.settings.clock_skew_s))
 
 
-def match(sought: Sequence[Sought], reports: Sequence[Report], skew: timedelta) -> dict[UUID, Report]:
-    """Pair messages with reports of the same line, number and text, not older than the request; each report once."""
-    by_key: dict[tuple[str, str, str], list[Report]] = defaultdict(list)
-    for report in reports:
-        by_key[report.line, report.address, report.text].append(report)
+def match(sought: Sequence[Sought], reports: Sequence[tuple[bytes, Report]], skew: timedelta) -> dict[UUID, Report]:
+    """Pair messages with reports of the same flight, not older than the request; each report once."""
+    by_flight: dict[bytes | None, list[Report]] = defaultdict(list)
+    for flight, report in reports:
+        by_flight[flight].append(report)
     found: dict[UUID, Report] = {}
     for each in sorted(sought, key=lambda each: each.started_at):
-        candidates = by_key.get(each.key, [])
+        candidates = by_flight.get(each.flight, [])
         fitting = [r for r in candidates if r.sent_at is None or r.sent_at >= each.started_at - skew]
         if fitting:
             found[each.id] = fitting[0]
@@ -143,7 +151,7 @@ def _settle(
     """Decide what an unknown message is: sent, not sent (to be sent `again_at`), or not known yet."""
     if report is not None:
         outcome.sent.append((row, Result(Fate.ACCEPTED, report.provider_id)))
-    elif sought.channel != "sms" or not sought.text:
+    elif sought.flight is None:
         outcome.ended.append((row, Status.UNKNOWN, "cannot_be_reconciled"))
     elif again_at is not None:
         outcome.again.append((row, "not_accepted", again_at, row["attempts"]))

@@ -12,6 +12,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.messaging.messages import sql
+from services.messaging.messages.delivery import apply_awaited
 from services.messaging.messages.statuses import Status
 from services.messaging.messages.telling import tell
 from services.messaging.providers.protocol import Ambiguous, Fate, Refused, Result, Scope
@@ -74,6 +75,8 @@ async def store(tx: AsyncSession, outcome: Sorted, settings: Settings, now: date
     await driver(tx).execute(sql.LAND, outcome.landed)
     await remember_blacklisted(tx, outcome.blacklisted, settings, now)
     await remember_nonexistent(tx, outcome.nonexistent, settings, now)
+    if texts := [row["id"] for row, _ in outcome.sent if row["channel"] == "sms"]:
+        await apply_awaited(tx, texts, settings, now)
 
 
 def _sort(rows: Iterable[asyncpg.Record], answers: Mapping[UUID, Answer], now: datetime) -> Sorted:

@@ -58,6 +58,11 @@ def inbound_key(settings: Settings) -> bytes:
     return _keyed(settings, "inbound", b"")
 
 
+def flight_hash(settings: Settings, said: bytes) -> bytes:
+    """Return the keyed hash by which a text on its way is known, also when its receiver is erased meanwhile."""
+    return _keyed(settings, "flight", said)
+
+
 def unsubscribe_token(settings: Settings, message_id: UUID) -> str:
     """Return the token of a message's unsubscribe link."""
     signed = message_id.bytes + _keyed(settings, "unsubscribe", message_id.bytes)[:16]
