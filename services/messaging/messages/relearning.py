@@ -20,6 +20,7 @@ TAKEN_OVER: Final = tuple(event for status, event in EVENTS.items() if status no
 ENDED: Final = frozenset(EVENTS) - WAITING - {Status.SENDING, Status.SENT, Status.UNKNOWN}
 
 KEEP: Final = """
+WITH landed AS (DELETE FROM in_flight WHERE message_id = $1::uuid AND $11 <> 'unknown')
 INSERT INTO messages AS kept (
     id, intent_key, person_id, channel, purpose, lane, template, automation, invitation_id, coupon_id, lead_id,
     status, reason, due_at, not_after, created_at, sent_at, ended_at
