@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 
 from shared.errors import FieldError, Invalid
 from shared.persian.digits import numeral
-from shared.web.validation_messages import message
+from shared.web.validation_messages import kind_of, message
 
 MOST_ERRORS = 50
 
@@ -53,7 +53,7 @@ def _first(fields: Sequence[FieldError]) -> str:
 
 
 def _field(fault: Mapping[str, Any], body: object, *, persian: bool) -> FieldError:
-    code = str(fault["type"])
+    code = kind_of(fault)
     said = message(fault, persian=persian)
     return FieldError(pointer(fault["loc"], body), code, said, fa=said)
 

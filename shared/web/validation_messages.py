@@ -101,6 +101,12 @@ COMPARED: Final = frozenset({"gt", "ge", "lt", "le"})
 """What a value is compared with; it is a number then, also where the query's text says it."""
 
 
+def kind_of(fault: Mapping[str, Any]) -> str:
+    """Return what kind of fault it is; a text that was cleaned is too short as any text is, not as a list is."""
+    kind = str(fault["type"])
+    return f"string_{kind}" if kind in {"too_short", "too_long"} and isinstance(fault.get("input"), str) else kind
+
+
 def message(fault: Mapping[str, Any], *, persian: bool) -> str:
     """Return what to say of a fault that pydantic reports."""
     context = fault.get("ctx") or {}
@@ -109,7 +115,7 @@ def message(fault: Mapping[str, Any], *, persian: bool) -> str:
         return str((persian and getattr(own, "detail_fa", None)) or own)
     if persian and isinstance(context.get("fa"), str):
         return str(context["fa"])
-    kind = str(fault["type"])
+    kind = kind_of(fault)
     known = MESSAGES.get(kind) or FAMILIES.get(kind.partition("_")[0])
     if known is None:
         return str(fault["msg"]) if not persian else f"مقدار این فیلد درست نیست ({fault['msg']})."

@@ -217,6 +217,16 @@ async def test_a_profile_that_does_not_fit_is_refused_by_field(client: httpx.Asy
         assert pointer in [error["pointer"] or "/" for error in reply.json()["errors"]]
 
 
+async def test_a_name_of_nothing_but_spaces_is_refused_as_a_text(client: httpx.AsyncClient) -> None:
+    reply = await client.post("/v1/customers", json={"first_name": "\u200c "})
+
+    [error] = reply.json()["errors"]
+    assert (error["code"], error["message"]) == (
+        "string_too_short",
+        "The text is too short; it needs at least 1 characters.",
+    )
+
+
 async def test_two_birth_dates_that_differ_are_refused(client: httpx.AsyncClient) -> None:
     reply = await client.post("/v1/customers", json={"birth_date": "1990-05-13", "birth_date_jalali": "1369-02-22"})
 

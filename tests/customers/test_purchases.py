@@ -36,6 +36,18 @@ async def test_a_purchase_is_published_with_its_lines(runtime: Runtime, client: 
     assert read == purchase
 
 
+async def test_a_quantity_is_told_alike_however_it_was_written(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    written = ["1.50", "۰۱.۵", 100, "0.10"]
+    lines = [{"product": "tea", "quantity": each, "amount_minor": 1} for each in written]
+
+    purchase = await bought(client, phone=PHONE, amount_minor=4, lines=lines)
+
+    assert [line["quantity"] for line in purchase["lines"]] == ["1.5", "1.5", "100", "0.1"]
+    assert (await client.get(f"/v1/purchases/{purchase['id']}")).json() == purchase
+    [event] = await published(runtime, PurchaseRecorded)
+    assert [line.quantity for line in event.lines] == ["1.5", "1.5", "100", "0.1"]
+
+
 async def test_a_purchase_of_value_0_is_one_and_two_equal_ones_are_two(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
@@ -98,6 +110,7 @@ MISFITS: list[tuple[dict[str, Any], str, str]] = [
     ({"amount_minor": None}, "/amount_minor", "missing"),
     ({"discount_minor": 101}, "/discount_minor", "above_amount"),
     ({"discount_minor": 0, "discount_origin": "promotion"}, "/discount_origin", "no_discount"),
+    ({"discount_origin": "promotion"}, "/discount_origin", "no_discount"),
     ({"lines": [{"product": "tea", "amount_minor": 99}]}, "/amount_minor", "not_the_sum"),
     ({"lines": [{"product": "tea", "amount_minor": 100, "quantity": "0"}]}, "/lines/0/quantity", "wrong_value"),
     ({"lines": [{"product": "tea", "amount_minor": 100, "quantity": "-1"}]}, "/lines/0/quantity", "wrong_value"),
@@ -112,6 +125,7 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"amount_minor": "5"},
     {"discount_minor": True},
     {"lines": [{"product": "زعفران", "amount_minor": 100}]},
+    {"lines": [{"product": "tea", "amount_minor": 100, "quantity": True}]},
     {"occurred_at": "2026-01-01T00:00:00"},
     {"discount_origin": "luck"},
     {"external_id": "P\u0000", "source": "shop"},

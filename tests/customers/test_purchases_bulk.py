@@ -6,11 +6,13 @@ from typing import Any
 import httpx
 import msgspec
 
-from shared.contracts.customers import CouponRedeemed, CustomerCreated, PurchaseRecorded
+from shared.clock import utcnow
+from shared.contracts.customers import CouponIssued, CouponRedeemed, CustomerCreated, PurchaseRecorded
+from shared.contracts.messaging import CouponRequested
 from shared.ids import new_id
 from shared.service import Runtime
-from tests.customers.people import OTHER_PHONE, PHONE, bought, opened
-from tests.support.events import published, turn
+from tests.customers.people import OTHER_PHONE, PHONE, bought, card, opened
+from tests.support.events import deliver, published, turn
 
 
 async def sent(client: httpx.AsyncClient, items: list[Any]) -> dict[str, Any]:
@@ -149,6 +151,42 @@ async def test_a_coupon_is_redeemed_by_the_first_item_that_names_it(
         "coupon_already_used",
     ]
     assert len(await published(runtime, CouponRedeemed)) == 1
+
+
+async def test_nobody_is_opened_for_a_purchase_that_is_refused_for_its_coupon(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    by_id, by_number = new_id(), new_id()
+    await deliver(runtime, card(by_id, OTHER_PHONE))
+    await deliver(runtime, card(by_number, "+989990000007"))
+    theirs = CouponRequested(
+        request_id=new_id(), person_id=by_number, discount_percent=10, reason="welcome", occurred_at=utcnow()
+    )
+    await deliver(runtime, theirs)
+    [coupon] = await published(runtime, CouponIssued)
+    code = {"amount_minor": 1_000, "coupon_code": coupon.code}
+
+    answer = await sent(
+        client,
+        [
+            {"phone": PHONE} | code,
+            {"phone": "+989990000008", "amount_minor": 1, "coupon_code": "XXXXXXXXXX"},
+            {"person_id": str(by_id)} | code,
+            {"phone": "+989990000007", "occurred_at": "2026-01-01T00:00:00Z"} | code,
+        ],
+    )
+    opened_for_refused = await published(runtime, CustomerCreated)
+    bought_by_lead = await sent(client, [{"phone": "+989990000007"} | code])
+
+    assert [each["errors"][0]["code"] for each in answer["results"]] == [
+        "coupon_of_another",
+        "coupon_not_found",
+        "coupon_of_another",
+        "coupon_not_yet_issued",
+    ]
+    assert opened_for_refused == []
+    assert bought_by_lead["created"] == 1
+    assert [event.person_id for event in await published(runtime, CustomerCreated)] == [by_number]
 
 
 async def test_a_purchase_of_somebody_erased_is_refused_and_its_repeat_does_not_bring_them_back(

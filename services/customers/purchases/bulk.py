@@ -19,8 +19,10 @@ from services.customers.coupons.models import Coupon
 from services.customers.coupons.usecases import lock_coupons
 from services.customers.customers.conversion import open_buyers
 from services.customers.customers.opening import Draft, admit
+from services.customers.people.contacts import lead_cards
 from services.customers.people.errors import CustomerNotFound, PersonErased
 from services.customers.people.holding import hold_customers
+from services.customers.people.identity import look_up
 from services.customers.purchases import sql
 from services.customers.purchases.errors import ExternalIdTaken
 from services.customers.purchases.items import Prepared, PurchaseItem, prepare
@@ -50,6 +52,14 @@ class Batch:
         self.waiting.pop(index, None)
         self.outcomes[index] = refused_by(index, error, pointer)
 
+    def coded(self) -> dict[int, Prepared]:
+        """Return the items that are to be recorded with a coupon."""
+        return {
+            index: each
+            for index, each in self.waiting.items()
+            if each.item.coupon_code is not None and index not in self.repeats
+        }
+
     def settle(self, index: int, status: Any, purchase_id: UUID) -> None:
         """Note what came of an item."""
         self.waiting.pop(index, None)
@@ -61,6 +71,7 @@ async def import_purchases(request: Request, tx: AsyncSession, currencies: Mappi
     items = await read_items(request, PurchaseItem)
     batch = await asyncio.to_thread(_read, items, utcnow(), currencies)
     await _settle_known(tx, batch)
+    await _refuse_coupons(tx, batch)
     await _find_customers(tx, batch)
     await _apply_coupons(tx, batch)
     await _record(tx, batch)
@@ -113,6 +124,38 @@ def _settle_as(batch: Batch, index: int, purchase: Prepared, known_id: UUID, fin
         batch.settle(index, "unchanged", known_id)
 
 
+async def _refuse_coupons(tx: AsyncSession, batch: Batch) -> None:
+    """Refuse items of those who would be opened as customers for them, and whose coupon is not theirs, or not good."""
+    coded = batch.coded()
+    if not coded:
+        return
+    coupons = await lock_coupons(tx, {str(each.item.coupon_code) for each in coded.values()})
+    for index, person_id in (await _no_customers_yet(driver(tx), coded)).items():
+        purchase = coded[index]
+        try:
+            coupon = coupons.for_purchase(str(purchase.item.coupon_code), person_id)
+            coupon.refuse_unless_good(at=purchase.occurred_at, currency=purchase.item.currency)
+        except PeyvandError as error:
+            batch.refuse(index, error, "/coupon_code")
+
+
+async def _no_customers_yet(connection: asyncpg.Connection, coded: Mapping[int, Prepared]) -> dict[int, UUID | None]:
+    """Return the places of those who buy for the first time, with who they are as leads."""
+    named = {each.item.person_id for each in coded.values() if each.item.person_id is not None}
+    leads = await lead_cards(connection, named)
+    found: dict[int, UUID | None] = {
+        i: each.item.person_id for i, each in coded.items() if each.item.person_id in leads
+    }
+    drafts = {index: draft for index, each in coded.items() if (draft := each.draft()) is not None}
+    phones = {phone for draft in drafts.values() for phone in draft.phones}
+    known = await look_up(connection, phones, {each.external_id for each in drafts.values() if each.external_id})
+    taken = known.customers.keys() | known.shared.keys()
+    for index, draft in drafts.items():
+        if draft.external_id not in known.by_external_id and not taken & set(draft.phones):
+            found[index] = next((known.leads[phone] for phone in draft.phones if phone in known.leads), None)
+    return found
+
+
 async def _find_customers(tx: AsyncSession, batch: Batch) -> None:
     """Find or open the customers, and hold them; items that name nobody are refused."""
     named = {index: each.item.person_id for index, each in batch.waiting.items() if each.item.person_id is not None}
@@ -156,11 +199,7 @@ async def _open_customers(tx: AsyncSession, batch: Batch) -> None:
 
 async def _apply_coupons(tx: AsyncSession, batch: Batch) -> None:
     """Lock the coupons that items name, and take them off; of two items with one coupon the first has it."""
-    coded = {
-        index: each
-        for index, each in batch.waiting.items()
-        if each.item.coupon_code is not None and index not in batch.repeats
-    }
+    coded = batch.coded()
     if not coded:
         return
     coupons = await lock_coupons(tx, {str(each.item.coupon_code) for each in coded.values()})

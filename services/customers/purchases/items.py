@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
@@ -258,7 +259,8 @@ def _wrong_discount(item: PurchaseItem, amount: int) -> Iterator[FieldError]:
             f"The discount is at most the amount, {amount}.",
             fa=f"تخفیف بیش از مبلغ ({numeral(amount)}) نباشد.",
         )
-    if item.discount_origin is not None and item.discount_minor == 0:
+    taken_off = 0 if item.discount_minor is None and item.coupon_code is None else item.discount_minor
+    if item.discount_origin is not None and taken_off == 0:
         yield FieldError(
             "/discount_origin",
             "no_discount",
@@ -276,7 +278,7 @@ def _line(item: LineItem) -> PurchaseLine:
     return PurchaseLine(
         product=item.product,
         category=item.category,
-        quantity=to_latin(str(item.quantity)),
+        quantity=f"{Decimal(to_latin(str(item.quantity))).normalize():f}",
         amount_minor=item.amount_minor,
     )
 

@@ -14,7 +14,7 @@ from services.customers.purchases.items import LineItem, Prepared, PurchaseItem
 from services.customers.purchases.models import Purchase
 from shared.contracts.customers import DiscountOrigin
 from shared.web import Page
-from shared.web.fields import Code, Currency, Instant, Money
+from shared.web.fields import Code, Currency, Instant, Money, Whole
 
 
 class LineIn(BaseModel):
@@ -24,7 +24,7 @@ class LineIn(BaseModel):
 
     product: Code = Field(examples=["saffron-1g"])
     category: Code | None = Field(None, examples=["spices"])
-    quantity: str | int = Field("1", description="A number above 0, with at most 6 decimals.", examples=["2"])
+    quantity: str | Whole = Field("1", description="A number above 0, with at most 6 decimals.", examples=["2"])
     amount_minor: Money = Field(examples=[2_500_000])
 
 
