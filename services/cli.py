@@ -52,7 +52,7 @@ def run(
 
     try:
         uvloop.run(run_embedded(data, port, say=lambda line: print(line, flush=True)))
-    except CannotStart as obstacle:
+    except (CannotStart, SettingsError) as obstacle:
         sys.exit(str(obstacle))
 
 

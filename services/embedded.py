@@ -10,12 +10,13 @@ import contextlib
 import html
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -37,6 +38,8 @@ from shared.service import Runtime, Service
 from shared.settings import ServiceSettings, load
 from shared.telemetry import configure_logging
 from shared.web.app import create_app
+from shared.web.handlers import NoSuchPath
+from shared.web.problems import render
 from shared.worker import Worker
 
 SERVICES: tuple[Service, ...] = (LEADS, CUSTOMERS, SURVEYS, MESSAGING, METRICS)
@@ -47,13 +50,16 @@ Say = Callable[[str], None]
 async def run_embedded(data: Path, port: int, *, say: Say) -> None:
     """Run everything until SIGINT or SIGTERM. Says each step, then the addresses, then `ready`.
 
-    Raises `CannotStart` if the data are in use, the port is taken or the database server does not start.
+    Raises `CannotStart` if the data are in use, the port is taken or the database server does not start, and
+    `SettingsError`.
     """
     stop = stop_on_signals()
-    with hold_folder(data), listen(port) as listener, postgres(data, say) as server:
+    with hold_folder(data), listen(port) as listener:
+        settings = [settings_of(service, data) for service in SERVICES]
         address = f"http://{HOST}:{listener.getsockname()[1]}"
-        async with open_embedded(server, data, address, say) as embedded:
-            await embedded.serve(listener, stop, say)
+        with postgres(data, say) as server:
+            async with open_embedded(server, settings, write_token(data), address, say) as embedded:
+                await embedded.serve(listener, stop, say)
             say("stopping")
     say("stopped")
 
@@ -103,12 +109,13 @@ class Embedded:
 
 
 @asynccontextmanager
-async def open_embedded(server: EmbeddedPostgres, data: Path, address: str, say: Say) -> AsyncIterator[Embedded]:
+async def open_embedded(
+    server: EmbeddedPostgres, settings: Sequence[ServiceSettings], token_file: Path, address: str, say: Say
+) -> AsyncIterator[Embedded]:
     """Migrate the databases and open the services and the sandbox on them; `address` is where they will answer."""
     names = [service.name for service in SERVICES]
     await server.ensure_databases(*names, "bus", "sandbox")
     async with AsyncExitStack() as stack:
-        settings = [settings_of(service, data) for service in SERVICES]
         configure_logging(settings[0])
         tell_unread(*(service.settings for service in SERVICES), SandboxSettings)
         await _prepare(settings, say)
@@ -123,7 +130,7 @@ async def open_embedded(server: EmbeddedPostgres, data: Path, address: str, say:
         apps: dict[str, ASGIApp] = {runtime.service.name: create_app(runtime) for runtime in runtimes}
         dispatcher = Dispatcher(apps | {"sandbox": sandbox})
         await _introduce(runtimes[names.index("messaging")], sandbox, address)
-        yield Embedded(tuple(runtimes), dispatcher, address, write_token(data))
+        yield Embedded(tuple(runtimes), dispatcher, address, token_file)
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:
@@ -133,7 +140,7 @@ async def _within(event: asyncio.Event, seconds: float) -> bool:
     return event.is_set()
 
 
-async def _prepare(settings: list[ServiceSettings], say: Say) -> None:
+async def _prepare(settings: Sequence[ServiceSettings], say: Say) -> None:
     for service, loaded in zip(SERVICES, settings, strict=True):
         say(f"Preparing {service.name}")
         await prepare(service, loaded)
@@ -172,7 +179,8 @@ class Dispatcher:
         if app is not None:
             await app(scope, receive, send)
         elif scope["type"] == "http":
-            await _home(self.apps, found=path == "/")(scope, receive, send)
+            answer = _home(self.apps) if path == "/" else render(Request(scope), NoSuchPath(path))
+            await answer(scope, receive, send)
 
 
 def operational(path: str) -> tuple[str, str] | None:
@@ -186,16 +194,16 @@ def operational(path: str) -> tuple[str, str] | None:
     return name, f"/{first}/{inner}" if inner else f"/{first}"
 
 
-def _home(apps: dict[str, ASGIApp], *, found: bool) -> HTMLResponse:
-    """Return the page at `/`, and at paths that nobody answers."""
+def _home(apps: dict[str, ASGIApp]) -> HTMLResponse:
+    """Return the page at `/`."""
     docs = [(f"/docs/{name}", f"API: {name}") for name in apps if name != "sandbox"]
     links = "".join(
         f'<li><a href="{html.escape(path)}">{html.escape(title)}</a></li>'
         for path, title in [("/dashboard", "Dashboard"), ("/sandbox", "Sandbox"), *docs]
     )
-    title = "Peyvand" if found else "Nothing answers at this path"
-    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><h1>{title}</h1><ul>{links}</ul>"
-    return HTMLResponse(page, status_code=200 if found else 404)
+    return HTMLResponse(
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>Peyvand</title><h1>Peyvand</h1><ul>{links}</ul>"
+    )
 
 
 @contextmanager

@@ -56,6 +56,9 @@ class NoSuchPath(NotFound):
     title = "No such path"
     title_fa = "چنین نشانی‌ای نیست"
 
+    def __init__(self, path: str) -> None:
+        super().__init__(f"There is nothing at {path}.", fa=f"در نشانی {path} چیزی نیست.")
+
 
 class MethodNotAllowed(PeyvandError):
     status = 405
@@ -145,10 +148,9 @@ def allowed_methods(request: Request) -> set[str]:
 def _named(request: Request, error: HTTPException) -> PeyvandError:
     if isinstance(error.__cause__, PeyvandError):
         return error.__cause__  # raised as the body was read, where FastAPI makes a 400 of every error
-    path = request.url.path
     match error.status_code:
         case 404:
-            return NoSuchPath(f"There is nothing at {path}.", fa=f"در نشانی {path} چیزی نیست.")
+            return NoSuchPath(request.url.path)
         case 413:
             return PayloadTooLarge("The body is too large.", fa="بدنهٔ درخواست بیش از اندازه بزرگ است.")
         case _:

@@ -36,7 +36,8 @@ async def test_it_says_where_everything_is_and_everything_answers_there(tmp_path
             assert (await client.get(f"/healthz/{service.name}")).status_code == 200
         assert str(deployment.token_file) in said
         assert stat.S_IMODE(deployment.token_file.stat().st_mode) == 0o600
-        assert (await client.get("/nowhere")).status_code == 404
+        for path in ("/nowhere", "/v1/nowhere", "/docs/nobody"):
+            assert (await client.get(path)).json()["code"] == "no_such_path"
 
 
 async def test_a_term_signal_ends_it_within_ten_seconds_and_leaves_nothing_running(tmp_path: Path) -> None:
@@ -85,6 +86,12 @@ async def test_a_port_that_is_taken_is_named_in_a_sentence(tmp_path: Path) -> No
         port = str(taken.getsockname()[1])
 
         assert (await refusal("--port", port, "--data", str(tmp_path))).startswith(f"Port {port} cannot be used")
+
+
+async def test_a_wrong_setting_is_named_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADS_OPENS_AT", "25:00")
+
+    assert (await refusal("--port", "0", "--data", str(tmp_path))).startswith("LEADS_OPENS_AT is wrong: ")
 
 
 async def test_an_old_python_is_refused_in_a_sentence(tmp_path: Path) -> None:
