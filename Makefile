@@ -16,7 +16,7 @@ run: ## Run everything in one process, with the sandbox (PORT=8000, DATA=.data)
 	@exec $(BIN)/peyvand run --port $(PORT) --data $(DATA)
 
 demo: ## Play the story against what `make run` or `make up-local` started (ARGS="--cdnow" feeds the CDNOW purchases)
-	@bin/environment dev
+	@bin/environment $(if $(findstring --cdnow,$(ARGS)),dev,run)
 	@$(BIN)/peyvand demo --url http://127.0.0.1:$(PORT) --token-file $(DATA)/token $(ARGS)
 
 up-local: ## Run it distributed, each process by itself, without Docker: Kafka, PostgreSQL, nginx (PORT, DATA)

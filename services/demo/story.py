@@ -96,7 +96,7 @@ class Story:
             customer = wait_for(
                 lambda: self.api.find(f"/v1/customers/{self.person_id}"), "The opening of the customer's profile"
             )
-            self.say(f"customer {self.person_id}: {', '.join(customer['types'])}, stage {customer['stage']}")
+            self.say(f"customer {self.person_id}, stage {customer['stage']}")
             self.sms("welcome", lambda message: message["automation"] == "welcome")
 
     def bought(self) -> None:
