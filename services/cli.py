@@ -14,8 +14,8 @@ import uvloop
 
 from services import cli_events
 from services.demo import cli as demo_cli
+from shared.errors import Unavailable
 from shared.main import prepare
-from shared.migrate import MigrationError
 from shared.routes import SERVICE_NAMES
 from shared.settings import SettingsError, load
 
@@ -83,7 +83,7 @@ def migrate() -> None:
 
     try:
         asyncio.run(run())
-    except (SettingsError, MigrationError) as refusal:
+    except (SettingsError, Unavailable) as refusal:
         sys.exit(str(refusal))
 
 

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from pydantic_settings import BaseSettings
 
 from shared.bus import open_bus
+from shared.errors import Unavailable
 from shared.garbage import settle_collector
 from shared.outbox.topics import make_topics
 from shared.runtime import open_runtime
@@ -61,8 +62,8 @@ def main(service: Service, arguments: list[str] | None = None) -> None:
             asyncio.run(prepare(service, settings))
         else:
             uvloop.run(run(service, settings, role))
-    except SettingsError as error:
-        sys.exit(str(error))
+    except (SettingsError, Unavailable) as obstacle:
+        sys.exit(str(obstacle))
 
 
 def tell_unread(*settings: type[BaseSettings]) -> None:
@@ -72,7 +73,10 @@ def tell_unread(*settings: type[BaseSettings]) -> None:
 
 
 async def prepare(service: Service, settings: ServiceSettings) -> None:
-    """Bring the database to the newest version and make the topics that do not exist; harmless to repeat."""
+    """Bring the database to the newest version and make the topics that do not exist; harmless to repeat.
+
+    Raises `Unavailable` where either cannot be reached.
+    """
     from shared.migrate import migrate  # noqa: PLC0415  (a process that serves needs no alembic, which weighs 10 MB)
 
     await migrate(service, settings.migration_database_url or settings.database_url)

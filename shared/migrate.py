@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import io
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from shared.db import STATE_SCHEMA
+from shared.errors import Unavailable
 from shared.service import Service
 
 MACHINERY = Path(__file__).parent / "migrations"
@@ -50,6 +53,7 @@ async def migrate(service: Service, url: str, revision: str = "heads") -> None:
     """Bring a service's database to the newest version; several processes may call it at once.
 
     A change that waits for a busy table makes everybody after it wait too, so it gives up soon, and tries again.
+    Raises `Unavailable` where the database cannot be reached.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -92,7 +96,7 @@ async def revise(service: Service, url: str, message: str) -> None:
 async def _run(service: Service, url: str, work: Any) -> None:
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
     try:
-        async with engine.connect() as connection:
+        async with aclosing(await _connected(engine, service)) as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
             await connection.execute(text(f"SET lock_timeout = '{LOCK_WAIT_S}s'"))
             await connection.commit()
@@ -104,6 +108,13 @@ async def _run(service: Service, url: str, work: Any) -> None:
                 await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
     finally:
         await engine.dispose()
+
+
+async def _connected(engine: AsyncEngine, service: Service) -> AsyncConnection:
+    try:
+        return await engine.connect()
+    except (OSError, asyncpg.PostgresError) as error:
+        raise Unavailable(f"The database of {service.name} cannot be reached: {error}") from error
 
 
 def _config(service: Service, connection: Connection) -> Config:

@@ -155,15 +155,18 @@ async def machinery_status(runtime: Runtime) -> dict[str, str]:
     """Return `ok` or a sentence of what is wrong, for the broker, the relay and the consumer."""
     status = {"broker": OK, "relay": OK, "consumer": OK}
     try:
-        status["relay"] = _relay_sentence(await relay_lag(runtime.db, runtime.service.name))
-    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return status | {"relay": f"The database does not answer: {sentence(error)}"}
-    try:
         await runtime.bus.ping()
-        lags = await consumer_lag(runtime.db, runtime.bus, runtime.service.consumer)
-        status["consumer"] = _stopped_sentence(lags) or await _stuck_sentence(runtime.bus, lags)
     except BusUnavailable as error:
         status["broker"] = error.detail
+    try:
+        status["relay"] = _relay_sentence(await relay_lag(runtime.db, runtime.service.name))
+        if status["broker"] == OK:
+            lags = await consumer_lag(runtime.db, runtime.bus, runtime.service.consumer)
+            status["consumer"] = _stopped_sentence(lags) or await _stuck_sentence(runtime.bus, lags)
+    except BusUnavailable as error:
+        status["broker"] = error.detail
+    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        status["relay"] = status["consumer"] = f"The database does not answer: {sentence(error)}"
     return status
 
 

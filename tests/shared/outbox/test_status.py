@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from shared.bus.kafka import KafkaBus
 from shared.clock import moved
+from shared.db import Database
 from shared.outbox.status import consumer_lag, machinery_status, parked_counts, relay_lag
 from tests.shared.outbox.conftest import MakeEcho
 from tests.shared.outbox.echo import fetch, said, say
@@ -63,6 +65,18 @@ async def test_a_broker_that_does_not_answer_is_named(make_echo: MakeEcho) -> No
 
     assert status["broker"].startswith("Kafka does not answer")
     assert status["relay"] == "ok"
+
+
+async def test_a_broker_that_is_away_is_named_also_where_the_database_is(
+    make_echo: MakeEcho, unused_tcp_port: int
+) -> None:
+    runtime = await make_echo()
+    lost = replace(runtime, bus=KafkaBus("127.0.0.1:1"), db=Database(f"postgresql://a@127.0.0.1:{unused_tcp_port}/a"))
+    status = await machinery_status(lost)
+
+    assert status["broker"].startswith("Kafka does not answer")
+    assert status["relay"] == status["consumer"]
+    assert status["relay"].startswith("The database does not answer")
 
 
 async def test_parked_events_are_counted_by_state(make_echo: MakeEcho) -> None:
