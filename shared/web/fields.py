@@ -11,6 +11,8 @@ from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool, StringCo
 from pydantic_core import PydanticCustomError
 
 from shared.errors import FieldError, Invalid
+from shared.instants import past_instant
+from shared.persian.fields import read_by
 
 T = TypeVar("T")
 
@@ -26,6 +28,9 @@ def _written_out(value: Any) -> Any:
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 """A time with its zone, as RFC 3339 writes it; for bodies and for the query."""
+
+PastInstant = Annotated[Instant, read_by(past_instant)]
+"""When something was that a request tells of."""
 
 Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
 """A code such as `tehran`: Latin letters, digits, `_ . : -`."""

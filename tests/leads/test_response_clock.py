@@ -114,6 +114,16 @@ async def test_a_touch_by_somebody_who_cannot_have_made_it_is_refused(
     assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/by")
 
 
+async def test_a_touch_of_another_age_is_refused(client: httpx.AsyncClient) -> None:
+    """Such as one whose Jalali date was sent as it stands."""
+    lead = await captured(client)
+    reply = await client.post(
+        f"/v1/leads/{lead['id']}/touches", json={"channel": "call", "occurred_at": "1405-09-02T10:00:00+03:30"}
+    )
+
+    assert (reply.status_code, reply.json()["errors"][0]["code"]) == (422, "too_early")
+
+
 async def test_a_time_without_a_zone_is_refused(client: httpx.AsyncClient) -> None:
     lead = await captured(client)
     reply = await client.post(

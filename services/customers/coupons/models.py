@@ -14,9 +14,9 @@ from services.customers.coupons.errors import (
     CouponNotYetIssued,
     CouponOfAnotherCurrency,
 )
-from services.customers.fields import CLOCK_SKEW
 from services.customers.orm import Base
 from shared.contracts.customers import CouponIssued, CouponRedeemed
+from shared.instants import CLOCK_SKEW
 
 
 class Coupon(Base):

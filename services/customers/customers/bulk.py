@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.customers.bulk_answers import Outcome, answer, refused, refused_by
 from services.customers.customers.opening import Draft, admit
 from services.customers.customers.profile import Fields
-from services.customers.fields import birth_day, past_instant
+from services.customers.fields import birth_day
 from services.customers.purchases.items import FilledCode, Name
 from shared.clock import utcnow
 from shared.errors import FieldError, Invalid
+from shared.instants import past_instant
 from shared.persian.calendar import from_jalali
 from shared.persian.email_address import LONGEST, email_address
 from shared.persian.phone import any_phone

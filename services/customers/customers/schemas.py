@@ -22,7 +22,6 @@ from services.customers.fields import (
     BirthDate,
     ExternalName,
     JalaliBirthDate,
-    PastInstant,
     ShortText,
     TimeZone,
 )
@@ -31,7 +30,7 @@ from shared.persian.calendar import from_jalali
 from shared.persian.email_address import Email
 from shared.persian.phone import Phone
 from shared.web import Page
-from shared.web.fields import Code, Flag
+from shared.web.fields import Code, Flag, PastInstant
 
 HandType = Literal["internal", "intermediary"]
 

@@ -15,10 +15,10 @@ import msgspec
 
 from services.customers.coupons.models import Coupon
 from services.customers.customers.opening import Draft
-from services.customers.fields import CLOCK_SKEW, EARLIEST
 from shared.contracts.customers import DiscountOrigin, PurchaseLine, PurchaseRecorded
 from shared.errors import FieldError, Invalid
 from shared.ids import new_id
+from shared.instants import CLOCK_SKEW, EARLIEST
 from shared.persian.digits import numeral, to_latin
 from shared.persian.phone import any_phone
 from shared.web.fields import MOST_MONEY, UnknownCurrency

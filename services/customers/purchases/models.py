@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from services.customers.fields import CLOCK_SKEW
 from services.customers.orm import Base
 from services.customers.purchases.errors import PurchaseAlreadyCancelled, RefundBeforePurchase, RefundTooLarge
 from shared.contracts.customers import PurchaseCancelled, PurchaseRefunded
 from shared.ids import new_id
+from shared.instants import CLOCK_SKEW
 
 
 class Purchase(Base):

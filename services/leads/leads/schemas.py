@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from services.leads.fields import CodeText, MobileAsTyped, Name, Note, PastInstant
+from services.leads.fields import CodeText, MobileAsTyped, Name, Note
 from services.leads.leads.models import Lead
 from services.leads.leads.records import NewLead
 from services.leads.leads.response import By, Direction
@@ -20,7 +20,7 @@ from services.leads.persons.records import NewPerson
 from shared.contracts.leads import Channel, LeadSource
 from shared.persian.email_address import Email
 from shared.web import Page, Principal
-from shared.web.fields import Currency, Flag, Money, not_null
+from shared.web.fields import Currency, Flag, Money, PastInstant, not_null
 from shared.web.masking import mask_email, mask_name, mask_phone
 
 LEAD_ID = "0193a1c0-7d00-7000-8000-000000000001"
