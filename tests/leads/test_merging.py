@@ -137,13 +137,22 @@ async def test_leads_for_other_products_and_closed_ones_stay_their_own(
     assert await published(runtime, LeadMerged) == []
 
 
-async def test_a_merged_lead_is_not_reopened(runtime: Runtime, client: httpx.AsyncClient) -> None:
+async def test_whoever_works_with_a_merged_lead_is_sent_to_the_one_that_goes_on(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
     first, second = await two_leads(client)
     await deliver(runtime, same(first, second))
-    reply = await client.post(f"/v1/leads/{second['id']}/reopen")
+    path = f"/v1/leads/{second['id']}"
+    replies = [
+        await client.post(f"{path}/touches", json={"channel": "call"}),
+        *[await client.post(f"{path}/{step}") for step in ("qualify", "convert", "reopen")],
+        await client.post(f"{path}/disqualify", json={"reason": "price"}),
+        await client.patch(path, json={"note": "تماس"}),
+    ]
 
-    assert (reply.status_code, reply.json()["code"]) == (409, "lead_merged")
-    assert first["id"] in reply.json()["detail"]
+    assert {(reply.status_code, reply.json()["code"]) for reply in replies} == {(409, "lead_merged")}
+    assert all(first["id"] in reply.json()["detail"] for reply in replies)
+    assert (await read(client, first))["response_due_at"] == first["response_due_at"]
 
 
 async def test_captures_during_the_merge_leave_one_open_lead(runtime: Runtime, client: httpx.AsyncClient) -> None:

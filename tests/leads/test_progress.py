@@ -151,6 +151,16 @@ async def test_a_change_needs_the_version_that_was_read(runtime: Runtime, client
     assert (event.fields, event.expected_amount_minor) == (("expected_amount_minor", "last_name", "note"), 5_000_000)
 
 
+async def test_a_change_that_changes_nothing_leaves_no_trace(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    lead = await captured(client, first_name="سارا", product="crm", cost_minor=5)
+    same = {"first_name": "سارا", "product": "crm", "cost_minor": 5, "note": None}
+    for patch in ({}, same, same | {"campaign": "yalda"}):
+        reply = await client.patch(f"/v1/leads/{lead['id']}", json=patch)
+
+    assert reply.json()["version"] == lead["version"] + 1
+    assert [event.fields for event in await published(runtime, LeadUpdated)] == [("campaign",)]
+
+
 async def test_a_lead_takes_no_product_that_the_person_has_another_open_lead_for(client: httpx.AsyncClient) -> None:
     await captured(client, phone="09990001234", product="crm")
     other = await captured(client, phone="09990001234", product="club")

@@ -14,6 +14,7 @@ from services.leads.leads.access import own_leads_of
 from services.leads.leads.capture import Captured, capture_lead
 from services.leads.leads.erasing import erase_lead
 from services.leads.leads.errors import (
+    LeadIsMerged,
     LeadNotFound,
     LeadOfErasedPerson,
     NoWayToReach,
@@ -164,7 +165,13 @@ async def read_lead(lead_id: UUID, tx: Tx, principal: PrincipalDep, response: Re
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
     responses=problems(
-        LeadNotFound, LeadOfErasedPerson, OpenLeadExists, PreconditionFailed, UnknownAgent, UnknownCurrency
+        LeadIsMerged,
+        LeadNotFound,
+        LeadOfErasedPerson,
+        OpenLeadExists,
+        PreconditionFailed,
+        UnknownAgent,
+        UnknownCurrency,
     ),
     summary="Change a lead",
 )

@@ -226,6 +226,7 @@ class Lead(Chance, Base):
 
     def disqualify(self, reason: Reason, *, competitor: str | None = None, at: datetime) -> LeadDisqualified:
         """Record that nothing comes of it, and why."""
+        self.refuse_if_merged()
         if self.status == LeadStatus.DISQUALIFIED:
             raise LeadAlreadyDisqualified(self.id)
         self._must_be_open()
@@ -246,8 +247,7 @@ class Lead(Chance, Base):
             raise LeadAlreadyConverted(self.id)
         if self.is_open:
             raise LeadIsOpen(self.id)
-        if self.merged_into is not None:
-            raise LeadIsMerged(self.id, self.merged_into)
+        self.refuse_if_merged()
         self.status = LeadStatus.NEW if self.answered_at is None else LeadStatus.WORKING
         self.disqualified_at = self.reason = self.competitor = None
         self.updated_at = at
@@ -330,7 +330,13 @@ class Lead(Chance, Base):
             in_time=touch.in_time,
         )
 
+    def refuse_if_merged(self) -> None:
+        """Raise if the lead goes on as another one: what is done with it is to be done with that."""
+        if self.merged_into is not None:
+            raise LeadIsMerged(self.id, self.merged_into)
+
     def _must_be_open(self) -> None:
+        self.refuse_if_merged()
         if self.status == LeadStatus.CONVERTED:
             raise LeadAlreadyConverted(self.id)
         if self.status == LeadStatus.DISQUALIFIED:

@@ -46,7 +46,7 @@ router = router_for("leads", prefix="/v1/leads/{lead_id}", tags=["leads"])
     status_code=201,
     response_model=TouchOut,
     dependencies=[requires("leads:write")],
-    responses=problems(LeadNotFound, LeadOfErasedPerson, UnknownAgent, WrongSpeaker),
+    responses=problems(LeadNotFound, LeadOfErasedPerson, LeadIsMerged, UnknownAgent, WrongSpeaker),
     summary="Record a touch",
 )
 async def create_touch(
@@ -81,7 +81,7 @@ async def list_touches(lead_id: UUID, tx: Tx, principal: PrincipalDep, page: Pag
     "/qualify",
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
-    responses=problems(LeadNotFound, LeadAlreadyQualified, LeadAlreadyConverted, LeadIsDisqualified),
+    responses=problems(LeadNotFound, LeadAlreadyQualified, LeadAlreadyConverted, LeadIsDisqualified, LeadIsMerged),
     operation_id="qualify_lead",
     summary="Qualify a lead",
 )
@@ -96,7 +96,7 @@ async def qualify(lead_id: UUID, tx: Tx, principal: PrincipalDep, response: Resp
     "/convert",
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
-    responses=problems(LeadNotFound, LeadAlreadyConverted, LeadIsDisqualified),
+    responses=problems(LeadNotFound, LeadAlreadyConverted, LeadIsDisqualified, LeadIsMerged),
     operation_id="convert_lead",
     summary="Convert a lead",
 )
@@ -111,7 +111,9 @@ async def convert(lead_id: UUID, tx: Tx, principal: PrincipalDep, response: Resp
     "/disqualify",
     response_model=LeadOut,
     dependencies=[requires("leads:write")],
-    responses=problems(LeadNotFound, LeadAlreadyConverted, LeadAlreadyDisqualified, CompetitorWithoutReason),
+    responses=problems(
+        LeadNotFound, LeadAlreadyConverted, LeadAlreadyDisqualified, LeadIsMerged, CompetitorWithoutReason
+    ),
     operation_id="disqualify_lead",
     summary="Disqualify a lead",
 )

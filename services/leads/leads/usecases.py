@@ -63,6 +63,7 @@ async def touch_lead(
 ) -> Touch:
     """Record that somebody spoke to a lead, which is locked with its person, or tried to, or it to us."""
     await _refuse_erased(tx, lead)
+    lead.refuse_if_merged()
     if new.agent_id is not None:
         await known_agent(tx, new.agent_id)
     at = utcnow()
@@ -133,6 +134,7 @@ async def change_lead(tx: AsyncSession, lead: Lead, person: Person, patch: LeadP
     """Change the fields that `patch` gives of a lead and its person, which are locked."""
     at = utcnow()
     given = patch.model_fields_set
+    lead.refuse_if_merged()
     if given & TELLING:
         await _refuse_erased(tx, lead)
     if "product" in given:
@@ -141,12 +143,12 @@ async def change_lead(tx: AsyncSession, lead: Lead, person: Person, patch: LeadP
         refuse_unknown_currency(patch.currency or lead.currency, settings.currencies)
     if patch.agent_id is not None and patch.agent_id != lead.agent_id:
         await hand_over(tx, lead, patch.agent_id, at=at)
-    if given & PERSON_FIELDS:
+    changed = _changed(lead, person, patch)
+    if changed & PERSON_FIELDS:
         _change_person(person, patch)
         outbox.add_card(tx, LEADS_CONTACTS, person.id)
-    _change_fields(lead, patch, at)
-    changed = given - {"agent_id"}
     if changed:
+        _change_fields(lead, patch, at)
         outbox.add(tx, lead.updated(tuple(sorted(changed)), province=person.province))
 
 
@@ -190,6 +192,12 @@ async def _refuse_second(tx: AsyncSession, lead: Lead, slot: str) -> None:
         other = await open_lead_of(tx, lead.person_id, slot)
     if other is not None and other.id != lead.id:
         raise OpenLeadExists(other.id)
+
+
+def _changed(lead: Lead, person: Person, patch: LeadPatch) -> set[str]:
+    """Return the fields whose values `patch` changes, but for the agent."""
+    given = patch.model_fields_set - {"agent_id"}
+    return {name for name in given if getattr(person if name in PERSON_FIELDS else lead, name) != getattr(patch, name)}
 
 
 def _change_person(person: Person, patch: LeadPatch) -> None:
