@@ -26,9 +26,6 @@ _BOUGHT_WITHIN = """EXISTS (
     AND counted_purchases.occurred_at >= leads.captured_at
     AND counted_purchases.occurred_at < leads.captured_at + make_interval(hours => {hours}))"""
 
-_REACHED = """EXISTS (
-    SELECT FROM lead_outcomes WHERE lead_outcomes.lead_id = leads.lead_id AND lead_outcomes.outcome IN ({outcomes}))"""
-
 _OPEN_QUESTIONS = """
 SELECT min(question.asked_at) AS asked_at, min(question.due_at) AS due_at
 FROM (
@@ -60,8 +57,7 @@ SELECT leads.lead_id, leads.person_id, at.day, leads.source,
             WHEN open.asked_at < answer.asked_at THEN 'late'
             WHEN coalesce(answer.in_time, answer.recorded_at <= leads.due_at) THEN 'in_time'
             ELSE 'late' END,
-       {_REACHED.format(outcomes="'qualified', 'converted'")},
-       {_REACHED.format(outcomes="'converted'")},
+       reached.qualified, reached.won,
        {_BOUGHT_WITHIN.format(hours=30 * 24)},
        {_BOUGHT_WITHIN.format(hours=90 * 24)}
 FROM leads
@@ -79,7 +75,13 @@ CROSS JOIN LATERAL (
     UNION ALL SELECT leads.campaign, leads.product, leads.awareness, 0
     ORDER BY version DESC LIMIT 1
 ) AS known
-WHERE NOT {_REACHED.format(outcomes="'merged'")}
+CROSS JOIN LATERAL (
+    SELECT coalesce(bool_or(outcome IN ('qualified', 'converted')), false) AS qualified,
+           coalesce(bool_or(outcome = 'converted'), false) AS won,
+           coalesce(bool_or(outcome = 'merged'), false) AS merged
+    FROM lead_outcomes WHERE lead_outcomes.lead_id = leads.lead_id
+) AS reached
+WHERE NOT reached.merged
 """
 
 _SUMS = tally(

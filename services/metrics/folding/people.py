@@ -35,6 +35,11 @@ EMPTY = """
 TRUNCATE folding, purchase_moves, histories, bought, span_moves, covered, lead_moves, invitation_moves, answer_moves
 """
 
+LOOK_UP = "SELECT set_config('random_page_cost', '1.1', true), set_config('jit', 'off', true)"
+"""People's facts are looked up, also those of thousands: to read all facts costs more the more people there are. To
+compile a statement for what it does in a tenth of a second takes longer than that.
+"""
+
 TAKE_DIRTY = """
 DELETE FROM dirty WHERE seq IN (SELECT seq FROM dirty ORDER BY seq LIMIT $1) RETURNING person_id
 """
@@ -60,6 +65,7 @@ async def take_people(connection: asyncpg.Connection, most: int) -> int:
     if not rows:
         return 0
     people: list[UUID] = list({row["person_id"] for row in rows})
+    await connection.execute(LOOK_UP)
     await connection.execute(TEMPORARY)
     await connection.execute(FILL_FOLDING, people)
     await connection.execute(KNOW_HOW_MANY)

@@ -96,6 +96,7 @@ SELECT counted.measure, '', grid, '', number, '', sum(sign * counted.amount)
 FROM (SELECT *, lag(number) OVER (PARTITION BY sign, person_id, grid ORDER BY number) IS NOT DISTINCT FROM number - 1
              AS again FROM bought) AS bought
 CROSS JOIN LATERAL {measures(buyers="1", repeat_buyers="(purchases > 1)::integer", bought_again="again::integer")}
+WHERE counted.amount <> 0
 GROUP BY 1, 3, 5 HAVING sum(sign * counted.amount) <> 0
 """)
 

@@ -83,18 +83,23 @@ def enter(table: str, moves: str, columns: str) -> str:
 def tally(moves: str, amounts: dict[str, str], by: tuple[str, ...], scope: str = "''") -> str:
     """Return the statement that keeps sums of `moves` by day and month, as one and by each dimension of `by`.
 
-    Rows are summed by day and dimensions first: what is left to unfold is small, however many people it came from.
+    Rows are summed by day and dimensions first: what is left to unfold is small, however many people it came from; and
+    sums that are zero, as most are, are left out before (`OFFSET 0` keeps the planner from leaving them out after).
     """
     keys = ", ".join((scope, *by))
     sums = ", ".join(f"sum(sign * ({amount})::numeric) AS {measure}" for measure, amount in amounts.items())
     grouped = ", ".join(str(place) for place in range(1, len(by) + 3))
     names = ", ".join(("scope", *by, *amounts))
     return keep(f"""
-    SELECT counted.measure, daily.scope, period.grid, split.dimension, period.number, split.key, sum(counted.amount)
-    FROM (SELECT day, {keys}, {sums} FROM {moves} GROUP BY {grouped}) AS daily (day, {names})
+    SELECT daily.measure, daily.scope, period.grid, split.dimension, period.number, split.key, sum(daily.amount)
+    FROM (
+        SELECT grouped.*, counted.*
+        FROM (SELECT day, {keys}, {sums} FROM {moves} GROUP BY {grouped}) AS grouped (day, {names})
+        CROSS JOIN LATERAL {measures(**{measure: f"grouped.{measure}" for measure in amounts})}
+        WHERE counted.amount <> 0 OFFSET 0
+    ) AS daily
     JOIN calendar_days USING (day)
     CROSS JOIN LATERAL {numbers(ADDITIVE_GRIDS)}
     CROSS JOIN LATERAL {dimensions(*by)}
-    CROSS JOIN LATERAL {measures(**{measure: f"daily.{measure}" for measure in amounts})}
-    GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(counted.amount) <> 0
+    GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(daily.amount) <> 0
     """)
