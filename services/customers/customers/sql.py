@@ -117,7 +117,7 @@ OPEN_TICKETS: Final = """
 SELECT coalesce(alias.person_id, tickets.person_id) AS owner_id, tickets.*
 FROM tickets
 LEFT JOIN aliases AS alias ON alias.alias_id = tickets.person_id
-WHERE tickets.status <> 'resolved'
+WHERE tickets.status IN ('open', 'answered')
   AND tickets.person_id IN (
       SELECT unnest($1::uuid[]) UNION ALL SELECT alias_id FROM aliases WHERE person_id = ANY($1::uuid[])
   )

@@ -40,6 +40,10 @@ class Ticket(Base):
         CheckConstraint("cause IN ('product', 'delivery', 'staff', 'customer_error', 'price', 'other')", name="cause"),
         Index("uq_tickets_invitation_id", "invitation_id", unique=True),
         Index("ix_tickets_person_id_opened_at_id", "person_id", "opened_at", "id"),
+        Index("ix_tickets_person_id_status_opened_at_id", "person_id", "status", "opened_at", "id"),
+        Index(
+            "ix_tickets_of_a_person_for_manager", "person_id", "opened_at", "id", postgresql_where=text("for_manager")
+        ),
         Index("ix_tickets_opened_at_id", "opened_at", "id"),
         Index("ix_tickets_status_opened_at_id", "status", "opened_at", "id"),
         Index("ix_tickets_kind_opened_at_id", "kind", "opened_at", "id"),
