@@ -283,3 +283,39 @@ async def test_nobody_by_that_id_is_404(client: httpx.AsyncClient) -> None:
     reply = await client.get(f"/v1/customers/{new_id()}")
 
     assert (reply.status_code, reply.json()["code"]) == (404, "customer_not_found")
+
+
+async def read(client: httpx.AsyncClient, person_id: str) -> str:
+    return (await client.get(f"/v1/customers/{person_id}")).headers["ETag"]
+
+
+async def test_what_a_customer_is_known_by_is_not_overwritten_by_whoever_read_it_before_it_grew(
+    client: httpx.AsyncClient,
+) -> None:
+    customer, other = (await opened(client, source="shop", external_id="C-1"))["id"], await opened(client, OTHER_PHONE)
+    by_name = {"source": "shop", "customer_external_id": "C-1", "amount_minor": 1}
+
+    async def merge() -> None:
+        await client.post(f"/v1/customers/{customer}/merge", json={"merged_id": other["id"]})
+
+    async def buy_by_a_new_number() -> None:
+        await bought(client, phone="+989990000003", **by_name)
+
+    async def import_a_number() -> None:
+        await client.post("/v1/customers/bulk", json=[{"phones": [PHONE, "+989990000004"]}])
+
+    async def import_a_name() -> None:
+        await client.post("/v1/customers/bulk", json=[{"phones": [PHONE], "source": "crm", "external_id": "7"}])
+
+    async def share_their_number() -> None:
+        await opened(client, "+989990000005", shared_phones=["+989990000004"])
+
+    for grow in (merge, buy_by_a_new_number, import_a_number, import_a_name, share_their_number):
+        before = await read(client, customer)
+        await grow()
+        overwriting = await client.patch(f"/v1/customers/{customer}", json={"city": "ری"}, headers={"If-Match": before})
+
+        assert overwriting.status_code == 412, grow.__name__
+    before = await read(client, customer)
+    await bought(client, phone="+989990000003", **by_name)
+    assert await read(client, customer) == before

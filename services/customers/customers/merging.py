@@ -112,8 +112,9 @@ async def _merge(connection: asyncpg.Connection, merged: UUID, into: UUID, at: d
     await connection.execute(MOVE_EXTERNAL_IDS, merged, into)
     await connection.execute("DELETE FROM classifications WHERE person_id = $1", merged)
     other: Mapping[str, Any] = rows[merged] if merged in rows else await _take_over_lead(connection, merged, into)
-    if change(rows[into], _inherited(rows[into], other), at=at):
-        await connection.execute(sql.UPDATE, *sql.columns([rows[into]]))
+    if not change(rows[into], _inherited(rows[into], other), at=at):
+        rows[into]["version"] += 1
+    await connection.execute(sql.UPDATE, *sql.columns([rows[into]]))
     await mark(connection, [into])
 
 

@@ -78,7 +78,7 @@ def missing(row: Mapping[str, Any], fields: Mapping[str, Any]) -> Fields:
     As long as nobody has changed a profile, what all profiles begin with, such as the locale, is nothing that it says.
     A consent is lacking only as long as nothing was said of any: who took back a yes said something.
     """
-    untouched, asked = row["version"] == 1, row["consent_at"] is not None
+    untouched, asked = row["updated_at"] == row["created_at"], row["consent_at"] is not None
     return {
         name: value
         for name, value in fields.items()

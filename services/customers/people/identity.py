@@ -111,9 +111,9 @@ async def take_free(connection: asyncpg.Connection, phones: Sequence[PhoneClaim]
     free = [claimed for claimed in phones if claimed.phone not in known.customers]
     shared = [claimed._replace(shared=True) for claimed in free if claimed.shared or claimed.phone in known.shared]
     alone = [claimed for claimed in free if not claimed.shared and claimed.phone not in known.shared]
-    for statement, claims in ((sql.CLAIM_PHONES, alone), (sql.SHARE, shared)):
+    for claims in (alone, shared):
         if claims:
-            await connection.execute(statement, *_columns(claims))
+            await connection.execute(sql.CLAIM_PHONES, *_columns(claims))
 
 
 async def resolve(connection: asyncpg.Connection, person_id: UUID) -> UUID:
@@ -146,7 +146,7 @@ async def share(connection: asyncpg.Connection, phones: Sequence[PhoneClaim]) ->
     if not phones:
         return []
     others = await connection.fetch(sql.SHARE_PHONES, sorted({claimed.phone for claimed in phones}))
-    await connection.execute(sql.SHARE, *_columns(phones))
+    await connection.execute(sql.CLAIM_PHONES, *_columns(phones))
     return [row["person_id"] for row in others]
 
 

@@ -53,24 +53,40 @@ FROM unnest($1::text[], $2::text[]) AS asked(source, external_id)
 JOIN external_ids AS known USING (source, external_id)
 """
 
-CLAIM_PHONES: Final = """
-INSERT INTO phone_numbers (phone, person_id, shared, place)
-SELECT * FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::bigint[]) AS new(phone, person_id, shared, place)
-ORDER BY phone, person_id
-ON CONFLICT DO NOTHING
-RETURNING phone
+RAISE_VERSIONS: Final = """
+UPDATE customers SET version = version + 1 WHERE id IN (
+    SELECT id FROM customers WHERE id IN (SELECT person_id FROM taken) ORDER BY id FOR NO KEY UPDATE
+)
+"""
+"""Of those in `taken`: what they are known by is part of the profile, and whoever read it before has an older one."""
+
+CLAIM_PHONES: Final = f"""
+WITH taken AS (
+    INSERT INTO phone_numbers (phone, person_id, shared, place)
+    SELECT * FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::bigint[]) AS new(phone, person_id, shared, place)
+    ORDER BY phone, person_id
+    ON CONFLICT DO NOTHING
+    RETURNING phone, person_id
+), raised AS ({RAISE_VERSIONS})
+SELECT phone FROM taken
 """
 
-CLAIM_EXTERNAL_IDS: Final = """
-INSERT INTO external_ids (source, external_id, person_id)
-SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[]) AS new(source, external_id, person_id)
-ORDER BY source, external_id
-ON CONFLICT DO NOTHING
-RETURNING external_id
+CLAIM_EXTERNAL_IDS: Final = f"""
+WITH taken AS (
+    INSERT INTO external_ids (source, external_id, person_id)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[]) AS new(source, external_id, person_id)
+    ORDER BY source, external_id
+    ON CONFLICT DO NOTHING
+    RETURNING external_id, person_id
+), raised AS ({RAISE_VERSIONS})
+SELECT external_id FROM taken
 """
 
-SHARE_PHONES: Final = """
-UPDATE phone_numbers SET shared = true WHERE phone = ANY($1::text[]) AND NOT shared RETURNING person_id
+SHARE_PHONES: Final = f"""
+WITH taken AS (
+    UPDATE phone_numbers SET shared = true WHERE phone = ANY($1::text[]) AND NOT shared RETURNING person_id
+), raised AS ({RAISE_VERSIONS})
+SELECT person_id FROM taken
 """
 
 REMEMBER_ERASED: Final = """
@@ -87,13 +103,6 @@ ORDER BY person_id
 ON CONFLICT (person_id) DO UPDATE SET version = excluded.version, card = excluded.card
 WHERE known.version < excluded.version
 RETURNING person_id
-"""
-
-SHARE: Final = """
-INSERT INTO phone_numbers (phone, person_id, shared, place)
-SELECT * FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::bigint[]) AS new(phone, person_id, shared, place)
-ORDER BY phone, person_id
-ON CONFLICT DO NOTHING
 """
 
 FORGET_LEAD_PHONES: Final = "DELETE FROM lead_phones WHERE person_id = ANY($1::uuid[])"
