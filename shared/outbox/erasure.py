@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -41,20 +41,20 @@ _decoder = msgspec.json.Decoder(_Erased)
 
 
 async def forget(tx: AsyncSession, records: Sequence[Record]) -> None:
-    """Empty what the facts `records` say is to be erased: parked and dead cards go, stored answers lose their body.
+    """Forget the people whom the facts `records` say to be erased."""
+    erased = [_decoder.decode(record.body or b"") for record in records]
+    if erased:
+        await forget_people(tx, [person for fact in erased for person in (fact.person_id, *fact.alias_ids)])
+
+
+async def forget_people(tx: AsyncSession, person_ids: Collection[UUID]) -> None:
+    """Empty what is kept of people: parked and dead cards go, stored answers lose their body, a repeat gets 410.
 
     A parked tombstone stays, so that it still reaches its handler; parked facts stay, as they name nobody.
     """
-    erased = [_decoder.decode(record.body or b"") for record in records]
-    ids = [person for fact in erased for person in (fact.person_id, *fact.alias_ids)]
-    if ids:
-        await forget_cards(driver(tx), ids)
-        await driver(tx).execute(_ANSWERS, ids)
-
-
-async def forget_cards(connection: asyncpg.Connection, person_ids: Sequence[UUID]) -> None:
-    """Delete people's cards that are parked or dead, and let what waits behind them be tried; tombstones stay."""
-    await _empty_parked(connection, _PARKED, person_ids)
+    ids = list(person_ids)
+    await _empty_parked(driver(tx), _PARKED, ids)
+    await driver(tx).execute(_ANSWERS, ids)
 
 
 async def forget_before(tx: AsyncSession, cards: Sequence[ReceivedCard]) -> None:

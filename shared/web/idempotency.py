@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -53,7 +53,6 @@ SET request_hash = excluded.request_hash, status = excluded.status, headers = ex
 WHERE kept.created_at <= $10 OR (kept.status IS NULL AND kept.request_hash = excluded.request_hash)
 RETURNING true
 """
-FORGET = "UPDATE idempotency_keys SET body = NULL, headers = NULL WHERE person_id = ANY($1::uuid[])"
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -147,11 +146,6 @@ AttemptDep = Annotated[Attempt | None, Depends(attempt_of)]
 def about(tx: AsyncSession, person_id: UUID) -> None:
     """Say whom the answer of this request is about, so that erasing them empties it."""
     tx.info[_ABOUT] = person_id
-
-
-async def forget_person(tx: AsyncSession, person_ids: Iterable[UUID]) -> None:
-    """Empty the stored answers about `person_ids`; a repeat of their requests gets 410."""
-    await driver(tx).execute(FORGET, list(person_ids))
 
 
 def keep_hash_only(request: Request) -> None:

@@ -57,6 +57,23 @@ async def test_the_stored_answer_of_an_erased_person_is_gone(client: httpx.Async
     assert (await client.post("/v1/leads", json=PERSONAL, headers=headers)).status_code == 410
 
 
+async def test_a_card_of_an_erased_person_that_could_not_be_handled_is_gone(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    lead = await captured(client)
+    async with runtime.db.connection() as connection:
+        await connection.execute(
+            """
+            INSERT INTO parked (consumer, topic, partition, "offset", position, key, type, headers, body, state)
+            VALUES ('leads', 'customers.contacts.v1', 0, 7, 0, $1, 'contact.changed', '{}', 'a card', 'dead')
+            """,
+            person_of(lead),
+        )
+    await client.delete(f"/v1/leads/{lead['id']}")
+
+    assert await count(runtime, "parked") == 0
+
+
 async def test_nothing_is_told_of_an_erased_person_any_more(runtime: Runtime, client: httpx.AsyncClient) -> None:
     lead = (await client.post("/v1/leads", json=PERSONAL)).json()
     await client.delete(f"/v1/leads/{lead['id']}")

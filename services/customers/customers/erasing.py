@@ -16,8 +16,7 @@ from shared.contracts import Received
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.contracts.customers import CustomerErased
 from shared.db import driver
-from shared.outbox.erasure import forget_cards
-from shared.web.idempotency import forget_person
+from shared.outbox.erasure import forget_people
 
 FORGET: Final = (
     "DELETE FROM phone_numbers WHERE person_id = ANY($1::uuid[])",
@@ -60,8 +59,7 @@ async def _erase(tx: AsyncSession, connection: asyncpg.Connection, person_id: UU
 
 
 async def _forget(tx: AsyncSession, connection: asyncpg.Connection, ids: Sequence[UUID], at: datetime) -> None:
-    await forget_cards(connection, ids)
     for statement in FORGET:
         await connection.execute(statement, list(ids))
     await remember_erased(connection, ids, at=at)
-    await forget_person(tx, ids)
+    await forget_people(tx, ids)

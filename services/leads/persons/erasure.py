@@ -20,7 +20,7 @@ from shared.contracts import Received
 from shared.contracts.cards import LEADS_CONTACTS
 from shared.contracts.leads import LeadErased
 from shared.db import driver
-from shared.web import idempotency
+from shared.outbox.erasure import forget_people
 
 
 async def erase_persons(tx: AsyncSession, person_ids: Collection[UUID], *, at: datetime) -> bool:
@@ -41,7 +41,7 @@ async def erase_persons(tx: AsyncSession, person_ids: Collection[UUID], *, at: d
         outbox.add_card(tx, LEADS_CONTACTS, person.id)
     await _empty_notes(tx, person_ids)
     await driver(tx).execute(sql.FORGET_TELLINGS, list(person_ids))
-    await idempotency.forget_person(tx, person_ids)
+    await forget_people(tx, person_ids)
     return bool(persons)
 
 

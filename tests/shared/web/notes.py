@@ -23,6 +23,7 @@ from shared.db import driver, new_metadata
 from shared.errors import Conflict, NotFound
 from shared.ids import new_id
 from shared.outbox.consumer import Consumer
+from shared.outbox.erasure import forget_people
 from shared.outbox.tables import declare
 from shared.service import Service
 from shared.settings import ServiceSettings
@@ -41,7 +42,7 @@ from shared.web import (
     router_for,
 )
 from shared.web.bulk import ItemError, read_items
-from shared.web.idempotency import about, forget_person
+from shared.web.idempotency import about
 from shared.web.sse import sse
 
 
@@ -212,7 +213,7 @@ async def change_note(note_id: UUID, body: NoteCreate, tx: Tx, request: Request)
 @router.delete("/{note_id}", status_code=204, dependencies=[requires("notes:admin")])
 async def erase_note(note_id: UUID, tx: Tx) -> None:
     await tx.delete(await tx.get_one(Note, note_id))
-    await forget_person(tx, [note_id])
+    await forget_people(tx, [note_id])
 
 
 @router.post("/open", dependencies=[public()])
