@@ -86,11 +86,24 @@ def test_a_day_with_a_change_of_the_clock_has_its_hours_by_the_wall() -> None:
     assert hours.due(start, timedelta(hours=3)) == datetime(2026, 3, 29, 5, 0, tzinfo=berlin)
 
 
+def test_an_evening_west_of_greenwich_is_of_its_own_day() -> None:
+    new_york = ZoneInfo("America/New_York")
+    hours = office_hours(new_york, time(9, 0), time(23, 0), ("sun",), None)
+    asked = datetime(2026, 11, 22, 21, 0, tzinfo=new_york)
+
+    assert hours.due(asked, FIVE) == datetime(2026, 11, 22, 21, 5, tzinfo=new_york)
+
+
 def test_round_the_clock_every_minute_counts() -> None:
     asked = tehran("2026-11-20 23:58")
 
     assert RoundTheClock().due(asked, FIVE) == tehran("2026-11-21 00:03")
     assert RoundTheClock().between(asked, tehran("2026-11-21 00:03")) == FIVE
+
+
+@pytest.mark.parametrize("hours", [RoundTheClock(), iran()])
+def test_an_end_before_its_start_is_no_time(hours: WorkingTime) -> None:
+    assert hours.between(tehran("2026-11-22 11:00"), tehran("2026-11-22 10:59")) == timedelta()
 
 
 @settings(deadline=None)

@@ -124,6 +124,27 @@ def test_a_code_goes_to_who_accepts_nothing_at_any_hour_and_however_much_promoti
     assert decide(facts, LIMITS).route == LINE
 
 
+def test_what_binds_promotion_binds_no_service() -> None:
+    night, paused = datetime(2026, 11, 22, 22, 0, tzinfo=UTC), NOON + timedelta(days=14)
+
+    facts = replace(FACTS, purpose="service", now=night, promotional_day=9, promotional_week=9)
+    assert decide(replace(facts, promotion_paused_until=paused), LIMITS).route == LINE
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"not_after": NOON}, {"promotion_paused_until": NOON}, {"promotional_day": 1, "promotional_week": 4}],
+)
+def test_what_just_keeps_within_its_limits_leaves(facts: dict[str, Any]) -> None:
+    assert decide(replace(FACTS, **facts), LIMITS).route == LINE
+
+
+def test_an_opt_out_from_the_promotion_of_a_line_leaves_its_service() -> None:
+    facts = replace(FACTS, purpose="service", suppressed=Suppressed(frozenset({("30001", "promotional")})))
+
+    assert decide(facts, LIMITS).route == LINE
+
+
 def test_an_opt_out_from_one_line_leaves_the_service_on_another() -> None:
     other = replace(LINE, line="30002")
     facts = replace(FACTS, purpose="service", routes=(LINE, other), suppressed=Suppressed(frozenset({("30001", "")})))
@@ -137,6 +158,38 @@ def test_what_is_held_for_the_night_is_looked_at_when_the_line_opens() -> None:
     assert decide(replace(FACTS, now=night), LIMITS).last.until == datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
 
 
+def test_of_several_lines_the_one_that_is_open_is_taken_and_the_first_to_open_is_waited_for() -> None:
+    later, sooner = (replace(LINE, hours={"promotional": (opens, "21:00")}) for opens in ("14:00", "09:00"))
+    night = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
+
+    assert decide(replace(FACTS, routes=(later, sooner)), LIMITS).route == sooner
+    held = decide(replace(FACTS, routes=(later, sooner), now=night), LIMITS).last
+    assert held.until == datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("waited", "rest"), [(timedelta(), timedelta(seconds=15)), (timedelta(hours=8), timedelta(hours=1))]
+)
+def test_the_longer_a_message_waits_for_a_line_the_more_seldom_it_is_looked_at(
+    waited: timedelta, rest: timedelta
+) -> None:
+    held = decide(replace(FACTS, routes=(), created_at=NOON - waited), LIMITS).last
+
+    assert held.until == NOON + rest
+
+
+@pytest.mark.parametrize(
+    ("waited", "rest"),
+    [(timedelta(), timedelta(seconds=5)), (timedelta(minutes=9, seconds=58), timedelta(seconds=2))],
+)
+def test_a_card_is_looked_for_every_few_seconds_and_no_longer_than_it_is_waited_for(
+    waited: timedelta, rest: timedelta
+) -> None:
+    held = decide(replace(FACTS, card=None, created_at=NOON - waited), LIMITS).last
+
+    assert held.until == NOON + rest
+
+
 @pytest.mark.parametrize(
     ("at", "hours", "expected"),
     [
@@ -145,6 +198,7 @@ def test_what_is_held_for_the_night_is_looked_at_when_the_line_opens() -> None:
         ("2026-11-22T17:29:59", ("08:00", "21:00"), None),
         ("2026-11-22T17:30:00", ("08:00", "21:00"), "2026-11-23T04:30:00"),
         ("2026-11-22T21:00:00", ("08:00", "21:00"), "2026-11-23T04:30:00"),
+        ("2026-11-22T18:30:00", ("22:00", "06:00"), None),
         ("2026-11-22T19:00:00", ("22:00", "06:00"), None),
         ("2026-11-23T02:00:00", ("22:00", "06:00"), None),
         ("2026-11-23T02:30:00", ("22:00", "06:00"), "2026-11-23T18:30:00"),
@@ -156,7 +210,7 @@ def test_a_line_opens_at_the_hour_of_its_zone(at: str, hours: tuple[str, str], e
     opening = datetime.fromisoformat(expected).replace(tzinfo=UTC) if expected else now
 
     assert opens_at(now, {"promotional": hours}, "promotional", TEHRAN) == opening
-    assert opens_at(now, {"promotional": hours}, "transactional", TEHRAN) == now
+    assert opens_at(now, {"promotional": hours, "transactional": hours}, "transactional", TEHRAN) == now
     assert opens_at(now, {"promotional": hours}, "service", TEHRAN) == now
 
 
@@ -185,6 +239,16 @@ def test_a_line_opens_at_the_hour_of_its_zone(at: str, hours: tuple[str, str], e
 )
 def test_a_text_is_held_against_the_rules_of_the_market(text: str, purpose: str, expected: str | None) -> None:
     assert lint(text, channel="sms", purpose=purpose, rules=RULES) == expected
+
+
+def test_the_rules_of_the_sms_market_do_not_bind_mail() -> None:
+    text = "وام! https://example.org" + " آ" * 900
+
+    assert lint(text, channel="email", purpose="promotional", rules=RULES) is None
+
+
+def test_a_filtered_word_without_a_letter_filters_nothing() -> None:
+    assert lint("سلام", channel="sms", purpose="service", rules=replace(RULES, filtered_words=("!",))) is None
 
 
 @pytest.mark.parametrize("given", ["160,153,70", "160,153,70,x", "160,153,70,1"])

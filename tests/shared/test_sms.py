@@ -36,6 +36,7 @@ mixed = st.text(alphabet="سلام ‌۱۲😀👍🏽a€", max_size=400)
 )
 def test_sizes_at_the_borders(text: str, size: Parts) -> None:
     assert parts(text) == size
+    assert len(split(text)) == size.count
 
 
 def test_an_escaped_character_is_not_divided_and_costs_a_part() -> None:

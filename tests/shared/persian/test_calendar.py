@@ -113,6 +113,9 @@ def test_nonsense_is_refused_with_what_would_be_right(text: str, calendar: Calen
 def test_a_day_outside_the_calendars_range_is_refused() -> None:
     with pytest.raises(InvalidDate, match="1178 to 1633"):
         to_jalali(date(1700, 1, 1))
+    with pytest.raises(InvalidDate, match="1178 to 1633"):
+        to_jalali(date(2255, 3, 21))
+    assert to_jalali(date(2255, 3, 20)) == "1633-12-29"
 
 
 def test_a_field_holds_a_jalali_day_in_one_form() -> None:
