@@ -13,8 +13,6 @@ from typing import Annotated, TypeVar
 
 import asyncpg
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from shared.errors import PeyvandError
 from shared.outbox import deadletters
@@ -46,7 +44,7 @@ def list_events(
     most: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
     data: DataOption = Path(".data"),
 ) -> None:
-    """List parked and dead events with what went wrong."""
+    """List parked and dead events with what went wrong, however narrow the terminal: places are to be copied."""
 
     async def read(runtime: Runtime) -> list[asyncpg.Record]:
         name = runtime.service.consumer.service
@@ -55,14 +53,10 @@ def list_events(
     rows = _with_runtime(service, data, read)
     if not rows:
         print(f"{service}: no such events")
-        return
-    table = Table("event", "type", "key", "state", "tries", "error")
     for row in rows:
         place = Place(row["topic"], row["partition"], row["offset"])
-        table.add_row(
-            str(place), row["type"], str(row["key"]), row["state"], str(row["attempts"]), row["error"] or "waits"
-        )
-    Console().print(table)
+        print(f"{place}  {row['state']}, {row['attempts']} tries: {row['type']} of {row['key']}")
+        print(f"    {row['error'] or 'Waits behind another of its key.'}")
 
 
 @dlq.command()
