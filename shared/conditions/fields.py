@@ -14,6 +14,7 @@ from shared.errors import Invalid
 from shared.persian.calendar import parse_date, to_gregorian
 from shared.persian.digits import ARABIC, LATIN, PERSIAN, numeral
 from shared.persian.text import LETTERS
+from shared.quoting import quoted, quoted_fa
 
 FieldType = Literal["text", "number", "boolean", "timestamp", "date", "uuid", "list"]
 Op = Literal["eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "is_null", "contains"]
@@ -81,29 +82,31 @@ def read_value(field: Field, value: object) -> object:
     read = _READERS[field.type](value)
     if field.choices is not None and read not in field.choices:
         choices = ", ".join(sorted(field.choices))
-        raise WrongValue(f"{value!r} is none of {choices}.", fa=f"{value!r} هیچ‌یک از این‌ها نیست: {choices}.")
+        raise WrongValue(
+            f"{quoted(value)} is none of {choices}.", fa=f"{quoted_fa(value)} هیچ‌یک از این‌ها نیست: {choices}."
+        )
     return read
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
         raise WrongValue(
-            f"{_shown(value)} is not a text of at most {LONGEST_TEXT} printable characters.",
-            fa=f"{_shown(value)} متنی با حداکثر {numeral(LONGEST_TEXT)} نویسهٔ چاپ‌پذیر نیست.",
+            f"{quoted(value)} is not a text of at most {LONGEST_TEXT} printable characters.",
+            fa=f"{quoted_fa(value)} متنی با حداکثر {numeral(LONGEST_TEXT)} نویسهٔ چاپ‌پذیر نیست.",
         )
     return value
 
 
 def _number(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise WrongValue(f"{_shown(value)} is not a number.", fa=f"{_shown(value)} عدد نیست.")
+        raise WrongValue(f"{quoted(value)} is not a number.", fa=f"{quoted_fa(value)} عدد نیست.")
     return Decimal(str(value))
 
 
 def _boolean(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    raise WrongValue(f"{_shown(value)} is neither true nor false.", fa=f"{_shown(value)} نه true است و نه false.")
+    raise WrongValue(f"{quoted(value)} is neither true nor false.", fa=f"{quoted_fa(value)} نه true است و نه false.")
 
 
 def _timestamp(value: object) -> datetime:
@@ -113,8 +116,8 @@ def _timestamp(value: object) -> datetime:
         at = None
     if at is None or at.tzinfo is None:
         raise WrongValue(
-            f"{_shown(value)} is not a time with its zone, such as 2026-11-22T08:30:00Z.",
-            fa=f"{_shown(value)} زمانی با منطقهٔ زمانی نیست؛ مانند 2026-11-22T08:30:00Z بنویسید.",
+            f"{quoted(value)} is not a time with its zone, such as 2026-11-22T08:30:00Z.",
+            fa=f"{quoted_fa(value)} زمانی با منطقهٔ زمانی نیست؛ مانند 2026-11-22T08:30:00Z بنویسید.",
         )
     return at.astimezone(UTC)
 
@@ -124,8 +127,8 @@ def _date(value: object) -> date:
         return to_gregorian(parse_date(_text(value)))
     except (ValueError, Invalid) as error:
         raise WrongValue(
-            f"{_shown(value)} is not a date, such as 2026-11-22 or 1405-09-01.",
-            fa=f"{_shown(value)} تاریخ نیست؛ مانند 1405-09-01 یا 2026-11-22 بنویسید.",
+            f"{quoted(value)} is not a date, such as 2026-11-22 or 1405-09-01.",
+            fa=f"{quoted_fa(value)} تاریخ نیست؛ مانند 1405-09-01 یا 2026-11-22 بنویسید.",
         ) from error
 
 
@@ -133,11 +136,7 @@ def _uuid(value: object) -> UUID:
     try:
         return UUID(_text(value))
     except ValueError:
-        raise WrongValue(f"{_shown(value)} is not an id.", fa=f"{_shown(value)} شناسه نیست.") from None
-
-
-def _shown(value: object) -> str:
-    return f"{value!r}" if len(f"{value!r}") <= 60 else f"{f'{value!r}'[:60]}…"  # noqa: PLR2004
+        raise WrongValue(f"{quoted(value)} is not an id.", fa=f"{quoted_fa(value)} شناسه نیست.") from None
 
 
 _READERS: Final[Mapping[FieldType, Callable[[object], Any]]] = {

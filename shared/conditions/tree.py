@@ -9,6 +9,7 @@ from typing import Final, get_args
 from shared.conditions.fields import OPS, Field, Op, WrongValue, read_value
 from shared.errors import FieldError, Invalid
 from shared.persian.digits import numeral
+from shared.quoting import quoted, quoted_fa
 
 DEEPEST = 8
 MOST_COMPARISONS = 100
@@ -141,8 +142,8 @@ class _Reading:
                 raise _Refused(
                     f"{at}/{key}",
                     "unknown_key",
-                    f"{key!r} is no part of a condition.",
-                    fa=f"شرط کلیدی به نام {key!r} ندارد.",
+                    f"{quoted(key)} is no part of a condition.",
+                    fa=f"شرط کلیدی به نام {quoted_fa(key)} ندارد.",
                 )
         known = self._field(tree.get("field"), at)
         op = _op(tree.get("op"), known, at)
@@ -151,9 +152,9 @@ class _Reading:
     def _field(self, name: object, at: str) -> Field:
         known = self.fields.get(name) if isinstance(name, str) else None
         if known is None:
-            asked = "A comparison needs a field." if name is None else f"There is no field {name!r}."
+            asked = "A comparison needs a field." if name is None else f"There is no field {quoted(name)}."
             right = ", ".join(sorted(self.fields)[:20])
-            asked_fa = "مقایسه به field نیاز دارد." if name is None else f"فیلدی به نام {name!r} نیست."
+            asked_fa = "مقایسه به field نیاز دارد." if name is None else f"فیلدی به نام {quoted_fa(name)} نیست."
             raise _Refused(
                 f"{at}/field", "unknown_field", f"{asked} Fields are {right}.", fa=f"{asked_fa} فیلدها: {right}."
             )
@@ -169,8 +170,8 @@ def _op(op: object, known: Field, at: str) -> Op:
     raise _Refused(
         f"{at}/op",
         "unknown_op",
-        f"{op!r} cannot be asked of a {known.type}; {offered} can.",
-        fa=f"مقایسهٔ {op!r} برای نوع {known.type} نیست؛ مقایسه‌ها: {offered}.",
+        f"{quoted(op)} cannot be asked of a {known.type}; {offered} can.",
+        fa=f"مقایسهٔ {quoted_fa(op)} برای نوع {known.type} نیست؛ مقایسه‌ها: {offered}.",
     )
 
 
@@ -216,7 +217,7 @@ def _within(known: Field, tree: Mapping[object, object], at: str) -> int | None:
         raise _Refused(
             f"{at}/within_days",
             "wrong_type",
-            f"{days!r} is not a number of days from 1 to {MOST_DAYS}.",
-            fa=f"{days!r} شمار روزها نیست؛ عددی صحیح از ۱ تا {numeral(MOST_DAYS)} بنویسید.",
+            f"{quoted(days)} is not a number of days from 1 to {MOST_DAYS}.",
+            fa=f"{quoted_fa(days)} شمار روزها نیست؛ عددی صحیح از ۱ تا {numeral(MOST_DAYS)} بنویسید.",
         )
     return days

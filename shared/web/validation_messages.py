@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Any, Final
 
-from shared.persian.digits import numeral, to_persian
+from shared.persian.digits import numeral
+from shared.quoting import quoted, quoted_fa
 
 MESSAGES: Mapping[str, tuple[str, str]] = {
     "missing": ("This field is missing; it is required.", "این فیلد نیامده است؛ باید فرستاده شود."),
@@ -95,8 +96,6 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "uuid": ID,
 }
 
-LONGEST_QUOTE = 60
-
 COMPARED: Final = frozenset({"gt", "ge", "lt", "le"})
 """What a value is compared with; it is a number then, also where the query's text says it."""
 
@@ -122,8 +121,8 @@ def message(fault: Mapping[str, Any], *, persian: bool) -> str:
     if persian:
         compared = not COMPARED.isdisjoint(context)
         said = {name: _in_persian(value) for name, value in context.items()}
-        return _fill(known[1], {**said, "input": _quote(fault.get("input"), persian=True, compared=compared)})
-    return _fill(known[0], {**context, "input": _quote(fault.get("input"))})
+        return _fill(known[1], {**said, "input": quoted_fa(fault.get("input"), number=compared)})
+    return _fill(known[0], {**context, "input": quoted(fault.get("input"))})
 
 
 def _fill(template: str, values: Mapping[str, Any]) -> str:
@@ -141,27 +140,3 @@ def _in_persian(value: object) -> object:
     if isinstance(value, int | float):
         return numeral(value)
     return value.replace(", ", "، ").replace(" or ", " یا ") if isinstance(value, str) else value
-
-
-def _quote(value: object, *, persian: bool = False, compared: bool = False) -> str:
-    """Quote what was given: a text as it was typed, anything else as JSON has it; numbers in the sentence's digits."""
-    text = _written(value)
-    if persian and (compared or (isinstance(value, int | float) and not isinstance(value, bool))):
-        text = to_persian(text).replace(".", "٫")
-    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
-
-
-def _written(value: object) -> str:
-    match value:
-        case str():
-            return f"«{value}»"
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case dict():
-            return "{ … }"
-        case list():
-            return "[ … ]"
-        case _:
-            return repr(value)

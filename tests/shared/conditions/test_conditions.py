@@ -215,6 +215,29 @@ def test_what_does_not_fit_is_named_by_its_pointer(tree: object, pointer: str, c
     assert str(refused.value.errors[0].fa) in str(refused.value.detail_fa)
 
 
+@pytest.mark.parametrize(
+    ("tree", "english", "persian"),
+    [
+        (compared("city", "eq", 35), "35 is not a text", "۳۵ متنی با"),
+        (compared("count", "eq", "35"), "«35» is not a number.", "«35» عدد نیست."),
+        (compared("count", "eq", YES), "true is not a number.", "true عدد نیست."),
+        (compared("count", "eq"), "null is not a number.", "null عدد نیست."),
+        (
+            (compared("city", "eq", 1.5), "1.5 is not a text", "۱٫۵ متنی با"),
+    ],
+)
+def test_what_was_given_is_quoted_as_it_was_sent_and_numbers_in_the_digits_of_the_sentence(
+    tree: object, english: str, persian: str
+) -> None:
+    with pytest.raises(InvalidCondition) as refused:
+        compile_condition(tree, FIELDS)
+    [fault] = refused.value.errors
+
+    assert fault.message.startswith(english)
+    assert fault.fa is not None
+    assert fault.fa.startswith(persian)
+
+
 def test_every_fault_is_named_at_once_and_under_the_callers_pointer() -> None:
     tree = {"all": [compared("height", "eq", 1), SAMPLE, compared("count", "eq", "x")]}
 
