@@ -142,6 +142,16 @@ async def test_an_agent_who_captures_the_lead_of_another_learns_nothing_personal
     assert (seen["first_name"], seen["email"], seen["note"]) == ("س•••", "s•••@example.com", None)
 
 
+async def test_an_agent_who_is_changed_to_what_they_are_stays_as_they_were(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    one = await agent(client, team="sales")
+    for patch in ({}, {"team": "sales", "on_duty": True}):
+        assert (await client.patch(f"/v1/agents/{one}", json=patch)).json()["version"] == 1
+
+    assert await published(runtime, AgentUpdated) == []
+
+
 async def test_names_and_numbers_are_masked_without_the_right_to_see_them(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:

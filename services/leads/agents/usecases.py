@@ -32,7 +32,10 @@ async def add_agent(tx: AsyncSession, new: AgentCreate) -> Agent:
 
 async def change_agent(tx: AsyncSession, agent: Agent, patch: AgentPatch) -> Agent:
     """Change the fields that `patch` gives of an agent whose row is locked."""
-    changes = patch.model_dump(exclude_unset=True)
+    given = patch.model_dump(exclude_unset=True)
+    changes = {name: value for name, value in given.items() if value != getattr(agent, name)}
+    if not changes:
+        return agent
     await _check_manager(tx, changes.get("manager_id"), of=agent.id)
     return await _store(tx, agent.id, changes, at=utcnow())
 
