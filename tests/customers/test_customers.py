@@ -292,7 +292,8 @@ async def read(client: httpx.AsyncClient, person_id: str) -> str:
 async def test_what_a_customer_is_known_by_is_not_overwritten_by_whoever_read_it_before_it_grew(
     client: httpx.AsyncClient,
 ) -> None:
-    customer, other = (await opened(client, source="shop", external_id="C-1"))["id"], await opened(client, OTHER_PHONE)
+    customer = (await opened(client, first_name="سارا", source="shop", external_id="C-1"))["id"]
+    other = await opened(client, OTHER_PHONE, first_name="سارا")
     by_name = {"source": "shop", "customer_external_id": "C-1", "amount_minor": 1}
 
     async def merge() -> None:
@@ -305,7 +306,8 @@ async def test_what_a_customer_is_known_by_is_not_overwritten_by_whoever_read_it
         await client.post("/v1/customers/bulk", json=[{"phones": [PHONE, "+989990000004"]}])
 
     async def import_a_name() -> None:
-        await client.post("/v1/customers/bulk", json=[{"phones": [PHONE], "source": "crm", "external_id": "7"}])
+        known = {"phones": [PHONE], "first_name": "سارا"}
+        await client.post("/v1/customers/bulk", json=[known | {"source": "crm", "external_id": "7"}])
 
     async def share_their_number() -> None:
         await opened(client, "+989990000005", shared_phones=["+989990000004"])

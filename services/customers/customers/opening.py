@@ -120,7 +120,7 @@ async def _plan(connection: asyncpg.Connection, drafts: Sequence[Draft], at: dat
     directory = known.copy()
     for draft in drafts:
         _identify(draft, directory)
-    rows = await _lock(connection, drafts)
+    rows = await _lock(connection, drafts, known)
     admitted = [draft for draft in drafts if draft.refusal is None and draft.person_id is not None]
     cards = await lead_cards(connection, {draft.person_id for draft in admitted if draft.person_id} - rows.keys())
     plan = Plan(known, rows)
@@ -152,15 +152,25 @@ def _identify(draft: Draft, directory: Directory) -> None:
         directory.by_external_id[draft.external_id] = person_id
 
 
-async def _lock(connection: asyncpg.Connection, drafts: Sequence[Draft]) -> dict[UUID, dict[str, Any]]:
+async def _lock(
+    connection: asyncpg.Connection, drafts: Sequence[Draft], known: Directory
+) -> dict[UUID, dict[str, Any]]:
     """Lock the customers that are there; profiles are read only where a draft may change them."""
     wanted = {draft.person_id for draft in drafts if draft.person_id is not None and draft.refusal is None}
-    changing = {draft.person_id for draft in drafts if draft.fields or draft.shared_phones}
+    changing = {
+        draft.person_id for draft in drafts if draft.fields or draft.shared_phones or _brings_names(draft, known)
+    }
     held = await connection.fetch(HOLD, list(wanted - changing))
     rows: dict[UUID, dict[str, Any]] = {row["id"]: {} for row in held}
     if wanted & changing:
         rows |= {row["id"]: dict(row) for row in await connection.fetch(sql.LOCK, list(wanted & changing))}
     return rows
+
+
+def _brings_names(draft: Draft, known: Directory) -> bool:
+    """Tell whether somebody has a number, or a name in another system, that was not known."""
+    named = draft.external_id is None or draft.external_id in known.by_external_id
+    return not named or any(phone not in known.customers for phone in draft.phones)
 
 
 def _apply(plan: Plan, draft: Draft, person_id: UUID, card: Fields, at: datetime) -> None:
@@ -174,7 +184,10 @@ def _apply(plan: Plan, draft: Draft, person_id: UUID, card: Fields, at: datetime
         return
     fields = stated(draft.fields, row, at=at) if row and draft.origin == "import" else draft.fields
     changed = change(row, fields, at=at) if row else []
-    changed += _claim_names(plan, draft, person_id)
+    names = _claim_names(plan, draft, person_id)
+    if names and not changed and person_id not in plan.created:
+        row["version"] += 1  # what somebody is known by is part of what is read
+    changed += names
     draft.status = "updated" if changed else "unchanged"
     if changed and person_id not in plan.created:
         plan.changed.setdefault(person_id, []).extend(changed)

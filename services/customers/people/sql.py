@@ -53,40 +53,33 @@ FROM unnest($1::text[], $2::text[]) AS asked(source, external_id)
 JOIN external_ids AS known USING (source, external_id)
 """
 
-RAISE_VERSIONS: Final = """
-UPDATE customers SET version = version + 1 WHERE id IN (
-    SELECT id FROM customers WHERE id IN (SELECT person_id FROM taken) ORDER BY id FOR NO KEY UPDATE
+CLAIM_PHONES: Final = """
+INSERT INTO phone_numbers (phone, person_id, shared, place)
+SELECT * FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::bigint[]) AS new(phone, person_id, shared, place)
+ORDER BY phone, person_id
+ON CONFLICT DO NOTHING
+RETURNING phone
+"""
+
+CLAIM_EXTERNAL_IDS: Final = """
+INSERT INTO external_ids (source, external_id, person_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[]) AS new(source, external_id, person_id)
+ORDER BY source, external_id
+ON CONFLICT DO NOTHING
+RETURNING external_id
+"""
+
+SHARE_PHONES: Final = """
+WITH owners AS MATERIALIZED (
+    SELECT id FROM customers
+    WHERE id IN (SELECT person_id FROM phone_numbers WHERE phone = ANY($1::text[]) AND NOT shared)
+    ORDER BY id FOR NO KEY UPDATE
+), raised AS (
+    UPDATE customers SET version = version + 1 FROM owners WHERE customers.id = owners.id
 )
-"""
-"""Of those in `taken`: what they are known by is part of the profile, and whoever read it before has an older one."""
-
-CLAIM_PHONES: Final = f"""
-WITH taken AS (
-    INSERT INTO phone_numbers (phone, person_id, shared, place)
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::bigint[]) AS new(phone, person_id, shared, place)
-    ORDER BY phone, person_id
-    ON CONFLICT DO NOTHING
-    RETURNING phone, person_id
-), raised AS ({RAISE_VERSIONS})
-SELECT phone FROM taken
-"""
-
-CLAIM_EXTERNAL_IDS: Final = f"""
-WITH taken AS (
-    INSERT INTO external_ids (source, external_id, person_id)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[]) AS new(source, external_id, person_id)
-    ORDER BY source, external_id
-    ON CONFLICT DO NOTHING
-    RETURNING external_id, person_id
-), raised AS ({RAISE_VERSIONS})
-SELECT external_id FROM taken
-"""
-
-SHARE_PHONES: Final = f"""
-WITH taken AS (
-    UPDATE phone_numbers SET shared = true WHERE phone = ANY($1::text[]) AND NOT shared RETURNING person_id
-), raised AS ({RAISE_VERSIONS})
-SELECT person_id FROM taken
+UPDATE phone_numbers SET shared = true FROM owners
+WHERE phone_numbers.person_id = owners.id AND phone = ANY($1::text[]) AND NOT shared
+RETURNING person_id
 """
 
 REMEMBER_ERASED: Final = """
