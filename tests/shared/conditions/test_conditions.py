@@ -222,8 +222,7 @@ def test_what_does_not_fit_is_named_by_its_pointer(tree: object, pointer: str, c
         (compared("count", "eq", "35"), "«35» is not a number.", "«35» عدد نیست."),
         (compared("count", "eq", YES), "true is not a number.", "true عدد نیست."),
         (compared("count", "eq"), "null is not a number.", "null عدد نیست."),
-        (
-            (compared("city", "eq", 1.5), "1.5 is not a text", "۱٫۵ متنی با"),
+        (compared("city", "eq", 1.5), "1.5 is not a text", "۱٫۵ متنی با"),
     ],
 )
 def test_what_was_given_is_quoted_as_it_was_sent_and_numbers_in_the_digits_of_the_sentence(
