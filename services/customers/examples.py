@@ -61,38 +61,36 @@ CUSTOMER: Final[Example] = {
     "created_at": "2026-03-21T06:00:00Z",
     "updated_at": "2026-03-21T06:00:00Z",
 }
-CALLERS: Final[Example] = {
-    "phone": "+989990001234",
-    "items": [
-        CUSTOMER
-        | {
-            "last_purchases": [
-                {
-                    "id": PURCHASE_ID,
-                    "occurred_at": "2026-03-21T06:00:00Z",
-                    "amount_minor": 2_500_000,
-                    "discount_minor": 0,
-                    "refunded_minor": 0,
-                    "currency": "IRR",
-                    "status": "recorded",
-                    "products": ["saffron-1g"],
-                }
-            ],
-            "open_tickets": [
-                {
-                    "id": TICKET_ID,
-                    "kind": "complaint",
-                    "priority": "high",
-                    "status": "open",
-                    "subject": "بسته دیر رسید",
-                    "product": "saffron-1g",
-                    "for_manager": True,
-                    "agent_id": AGENT_ID,
-                    "opened_at": "2026-03-25T06:00:00Z",
-                }
-            ],
+CALLER: Final[Example] = CUSTOMER | {
+    "last_purchases": [
+        {
+            "id": PURCHASE_ID,
+            "occurred_at": "2026-03-21T06:00:00Z",
+            "amount_minor": 2_500_000,
+            "discount_minor": 0,
+            "refunded_minor": 0,
+            "currency": "IRR",
+            "status": "recorded",
+            "products": ["saffron-1g"],
         }
     ],
+    "open_tickets": [
+        {
+            "id": TICKET_ID,
+            "kind": "complaint",
+            "priority": "high",
+            "status": "open",
+            "subject": "بسته دیر رسید",
+            "product": "saffron-1g",
+            "for_manager": True,
+            "agent_id": AGENT_ID,
+            "opened_at": "2026-03-25T06:00:00Z",
+        }
+    ],
+}
+CALLERS: Final[Example] = {
+    "phone": "+989990001234",
+    "items": [CALLER],
     "lead_person_id": None,
 }
 BULK: Final[Example] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from fastapi import FastAPI
@@ -77,6 +77,7 @@ MACHINERYS: Mapping[int, tuple[str, tuple[type[PeyvandError], ...]]] = {
 }
 """What the machinery refuses for every operation, by its name in the document, and the kinds that there are of it."""
 
+REFERENCE = "#/components/schemas/{model}"
 EVERYWHERE = (422, 429, 500, 503)
 OF_TOKENS = (401, 403)
 OF_BODIES = (408, 413)
@@ -118,6 +119,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
             tags=app.openapi_tags,
         )
+        _restore_examples(document, app)
         _add_components(document)
         for route in operations(app):
             if route.include_in_schema:
@@ -127,6 +129,24 @@ def describe(app: FastAPI) -> dict[str, Any]:
         _share_examples(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _restore_examples(document: dict[str, Any], app: FastAPI) -> None:
+    """Put the examples of requests and answers back as they were written: FastAPI drops from them what is null."""
+    routes = [route.original_route for route in operations(app) if route.include_in_schema]
+    answers = {route.response_model for route in routes}
+    bodies = {route.body_field.field_info.annotation for route in routes if route.body_field is not None}
+    written = _schemas_of(answers, "serialization") | _schemas_of(bodies, "validation")
+    for name, shown in document["components"]["schemas"].items():
+        of_its_model = written.get(name, {})
+        shown.update({key: of_its_model[key] for key in ("example", "examples") if key in of_its_model})
+
+
+def _schemas_of(models: Iterable[Any], mode: Literal["serialization", "validation"]) -> dict[str, Any]:
+    kinds = [(model, mode) for model in models if isinstance(model, type) and issubclass(model, BaseModel)]
+    _, made = models_json_schema(kinds, ref_template=REFERENCE)
+    schemas: dict[str, Any] = made.get("$defs", {})
+    return schemas
 
 
 def _add_components(document: dict[str, Any]) -> None:
@@ -150,12 +170,7 @@ def add_problems(document: dict[str, Any]) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    kinds: list[tuple[type[BaseModel], Literal["serialization"]]] = [
-        (Problem, "serialization"),
-        (ProblemField, "serialization"),
-    ]
-    _, made = models_json_schema(kinds, ref_template="#/components/schemas/{model}")
-    schemas.update(made["$defs"])
+    schemas.update(_schemas_of([Problem, ProblemField], "serialization"))
 
 
 def _exemplify_pages(schemas: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
@@ -120,6 +121,19 @@ def test_what_can_be_changed_says_its_version_and_a_change_can_be_bound_to_it(se
             named = {parameter["name"] for parameter in methods["patch"]["parameters"]}
             assert "If-Match" in named, path
             assert "ETag" in methods["get"]["responses"]["200"]["headers"], path
+
+
+@services
+def test_an_example_is_an_answer_that_the_schema_has_with_its_nulls(service: Service) -> None:
+    description = app_of(service).openapi()
+    wrong = []
+    for name, schema in description["components"]["schemas"].items():
+        examples = [*schema.get("examples", ()), *([schema["example"]] if "example" in schema else ())]
+        if examples:
+            validator = jsonschema_rs.validator_for({**schema, "components": description["components"]})
+            wrong += [f"{name}: {fault.message}" for each in examples for fault in validator.iter_errors(each)]
+
+    assert wrong == []
 
 
 def _has_examples(operation: dict[str, Any], description: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from services.customers.examples import (
     BULK,
+    CALLER,
     CALLERS,
     CUSTOMER,
     CUSTOMER_CREATE,
@@ -205,6 +206,8 @@ class OpenTicket(BaseModel):
 
 class Caller(CustomerOut):
     """A customer who may be calling, with what the agent should know."""
+
+    model_config = ConfigDict(json_schema_extra=shown(CALLER))
 
     last_purchases: list[RecentPurchase]
     open_tickets: list[OpenTicket]
