@@ -74,10 +74,13 @@ async def test_what_does_not_fit_an_agent_is_refused_by_name(
     assert len(await published(runtime)) == 1
 
 
-async def test_nobody_manages_themselves_and_an_agent_is_no_manager(client: httpx.AsyncClient) -> None:
+async def test_nobody_manages_themselves_and_an_agent_is_no_manager_nor_is_one_who_left(
+    client: httpx.AsyncClient,
+) -> None:
     manager, plain = await agent(client, role="manager"), await agent(client)
+    gone = await agent(client, role="manager", active=False)
 
-    for one, boss in ((manager, manager), (manager, plain)):
+    for one, boss in ((manager, manager), (manager, plain), (plain, gone)):
         reply = await client.patch(f"/v1/agents/{one}", json={"manager_id": boss})
         assert (reply.status_code, reply.json()["code"]) == (422, "not_a_manager")
 

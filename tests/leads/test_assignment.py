@@ -49,6 +49,14 @@ async def test_a_tie_goes_to_whoever_waited_longest(client: httpx.AsyncClient) -
     assert [(await captured(client))["agent_id"] for _ in range(3)] == [first, second, third]
 
 
+async def test_whoever_never_had_a_lead_has_waited_longest(client: httpx.AsyncClient) -> None:
+    await agent(client)
+    await done(client, await captured(client), "convert")
+    newcomer = await agent(client)
+
+    assert (await captured(client))["agent_id"] == newcomer
+
+
 async def test_leads_that_come_at_once_are_shared_out_but_for_those_under_way_and_evened_out_by_the_next(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
@@ -171,13 +179,13 @@ async def test_managers_and_those_off_duty_or_gone_get_nothing(client: httpx.Asy
 async def test_leads_that_came_while_nobody_was_on_duty_are_assigned_when_somebody_is(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
-    waiting = [await captured(client) for _ in range(3)]
+    waiting = [await captured(client) for _ in range(4)]
     assert await turn(runtime, "waiting leads") == 0
     agents = [await agent(client) for _ in range(2)]
 
-    assert await turn(runtime, "waiting leads") == 3
-    assert [(await read(client, lead))["agent_id"] for lead in waiting] == [agents[0], agents[1], agents[0]]
-    assert await open_leads(client, *agents) == [2, 1]
+    assert await turn(runtime, "waiting leads") == 4
+    assert [(await read(client, lead))["agent_id"] for lead in waiting] == [*agents, *agents]
+    assert await open_leads(client, *agents) == [2, 2]
 
 
 async def test_the_open_leads_of_an_agent_who_left_go_to_the_others(
@@ -217,12 +225,24 @@ async def test_a_lead_handed_over_by_hand_counts_for_who_has_it_now(
     assert (await published(runtime, LeadAssigned))[-1].previous_agent_id == UUID(first)
 
 
-async def test_a_lead_is_not_handed_to_somebody_unknown(client: httpx.AsyncClient) -> None:
+async def test_a_closed_lead_that_is_handed_over_counts_for_nobody(client: httpx.AsyncClient) -> None:
+    first = await agent(client)
     lead = await captured(client)
-    reply = await client.patch(f"/v1/leads/{lead['id']}", json={"agent_id": str(UUID(int=5))})
+    await done(client, lead, "convert")
+    second = await agent(client)
+    changed = await client.patch(f"/v1/leads/{lead['id']}", json={"agent_id": second})
 
-    assert reply.status_code == 422
-    assert reply.json()["errors"][0]["pointer"] == "/agent_id"
+    assert changed.json()["agent_id"] == second
+    assert await open_leads(client, first, second) == [0, 0]
+
+
+async def test_a_lead_is_not_handed_to_somebody_unknown_or_gone(client: httpx.AsyncClient) -> None:
+    lead = await captured(client)
+    for nobody in (str(UUID(int=5)), await agent(client, active=False)):
+        reply = await client.patch(f"/v1/leads/{lead['id']}", json={"agent_id": nobody})
+
+        assert reply.status_code == 422
+        assert reply.json()["errors"][0]["pointer"] == "/agent_id"
 
 
 async def test_a_reopened_lead_counts_again(client: httpx.AsyncClient) -> None:

@@ -12,7 +12,7 @@ import pytest
 from services.leads.app import SERVICE
 from services.leads.persons.identity import hold_known_by, locks_of
 from services.leads.persons.sql import LOCKS
-from shared.clock import utcnow
+from shared.clock import moved, utcnow
 from shared.contracts.leads import LeadCaptured, LeadRecaptured, LeadStageChanged
 from shared.persian.digits import to_latin, to_persian
 from shared.service import Runtime
@@ -133,6 +133,21 @@ async def test_a_recapture_adds_what_was_not_known_and_changes_nothing_else(
     assert card.emails == ("sara@example.com",)
 
 
+@pytest.mark.parametrize("product", [None, "club"])
+async def test_a_yes_and_when_it_was_said_first_are_kept_whatever_is_told_later(
+    runtime: Runtime, client: httpx.AsyncClient, product: str | None
+) -> None:
+    for days in (2, 1):
+        with moved(timedelta(days=-days)):
+            await captured(client, phone="09990001234", accepts_promotional=True)
+    await captured(client, phone="09990001234", product=product)
+
+    async with runtime.db.connection() as connection:
+        query = "SELECT promotional_consent_at FROM persons WHERE accepts_promotional"
+        said_at = await connection.fetchval(query)
+    assert utcnow() - said_at > timedelta(days=1.9)
+
+
 async def test_a_recapture_is_a_touch_with_its_own_source_and_note(client: httpx.AsyncClient) -> None:
     lead = await captured(client, phone="09990001234", note="بار نخست")
     await captured(client, phone="09990001234", source="social", campaign="yalda", note="بار دوم")
@@ -178,7 +193,9 @@ async def test_a_walk_in_is_born_answered(runtime: Runtime, client: httpx.AsyncC
     assert (stage.before, stage.after) == ("awareness", "consideration")
 
 
-@pytest.mark.parametrize("fields", [{"direction": "outbound"}, {"source": "import"}])
+@pytest.mark.parametrize(
+    "fields", [{"direction": "outbound"}, {"source": "import"}, {"source": "walk_in", "direction": "outbound"}]
+)
 async def test_nobody_waits_for_an_answer_who_did_not_ask(client: httpx.AsyncClient, fields: dict[str, str]) -> None:
     lead = await captured(client, **fields)
 

@@ -17,7 +17,7 @@ from shared.contracts.customers import CustomerCreated, CustomerErased, Customer
 from shared.contracts.leads import LeadConverted
 from shared.ids import new_id
 from shared.service import Runtime
-from tests.leads.story import agent, captured, done, person_of, read
+from tests.leads.story import agent, captured, count, done, person_of, read
 from tests.support.events import deliver, published
 
 SARA, OTHER = UUID(int=0x5A7A), UUID(int=0x07E7)
@@ -59,6 +59,14 @@ class TestCards:
         await deliver(runtime, old)
 
         assert (await captured(client, phone="09990001234"))["person_id"] == str(SARA)
+
+    async def test_a_card_that_comes_after_its_erasure_identifies_nobody(
+        self, runtime: Runtime, client: httpx.AsyncClient
+    ) -> None:
+        await deliver(runtime, CustomerErased(person_id=SARA, occurred_at=utcnow()))
+        await deliver(runtime, card())
+
+        assert (await captured(client, phone="09990001234"))["person_id"] != str(SARA)
 
     async def test_our_own_person_stays_the_one_when_a_card_comes_later(
         self, runtime: Runtime, client: httpx.AsyncClient
@@ -146,6 +154,7 @@ class TestMerges:
         await deliver(runtime, there, there, merged(SARA, person_of(lead)))
 
         assert (await captured(client, phone="09990001234"))["id"] == lead["id"]
+        assert await count(runtime, "aliases WHERE alias_id <> person_id") == await count(runtime, "aliases") == 1
 
     async def test_whoever_is_merged_with_somebody_erased_is_erased(
         self, runtime: Runtime, client: httpx.AsyncClient
@@ -171,6 +180,14 @@ class TestMerges:
         [event] = await published(runtime, LeadConverted)
         assert (event.by, event.occurred_at) == ("purchase", bought.occurred_at)
         assert (await client.get(f"/v1/agents/{owner}")).json()["open_leads"] == 0
+
+    async def test_what_was_bought_under_another_id_converts_no_lead_that_waits_for_its_own_product(
+        self, runtime: Runtime, client: httpx.AsyncClient
+    ) -> None:
+        lead = await captured(client, kind="cross_sell", product="crm")
+        await deliver(runtime, merged(person_of(lead), SARA, last_purchase_at=utcnow()))
+
+        assert (await read(client, lead))["status"] == "new"
 
     async def test_what_was_bought_before_the_capture_converts_no_merged_lead(
         self, runtime: Runtime, client: httpx.AsyncClient
@@ -225,6 +242,17 @@ class TestPurchases:
     ) -> None:
         lead = await captured(client)
         await deliver(runtime, purchase(SARA), merged(person_of(lead), SARA))
+
+        assert (await read(client, lead))["status"] == "converted"
+
+    @pytest.mark.parametrize("under_another_id", [True, False])
+    async def test_a_purchase_at_the_instant_of_the_capture_converts(
+        self, runtime: Runtime, client: httpx.AsyncClient, *, under_another_id: bool
+    ) -> None:
+        lead = await captured(client)
+        at = datetime.fromisoformat(lead["captured_at"])
+        merge = merged(person_of(lead), SARA, last_purchase_at=at)
+        await deliver(runtime, merge if under_another_id else purchase(person_of(lead), at=at))
 
         assert (await read(client, lead))["status"] == "converted"
 

@@ -133,6 +133,15 @@ async def test_a_customer_is_not_erased_here(runtime: Runtime, client: httpx.Asy
     assert (await read(client, lead))["first_name"] == "سارا"
 
 
+async def test_the_lead_of_a_customer_who_is_erased_can_be_erased_again(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    lead = await captured(client)
+    await deliver(runtime, CustomerErased(person_id=person_of(lead), occurred_at=utcnow()))
+
+    assert (await client.delete(f"/v1/leads/{lead['id']}")).status_code == 204
+
+
 async def test_a_customer_erased_elsewhere_is_erased_here_by_all_ids(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:

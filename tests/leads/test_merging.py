@@ -50,6 +50,27 @@ async def test_the_lead_captured_first_goes_on_whoever_lives_on(
     ]
 
 
+async def test_whoever_came_again_before_the_merge_came_as_often_after_it(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    first, second = await two_leads(client)
+    await captured(client, phone=second["phone"], product="crm")
+    await deliver(runtime, same(first, second))
+
+    assert (await read(client, first))["recaptures"] == 2
+
+
+async def test_a_lead_that_still_waits_is_not_answered_by_what_was_said_to_the_other(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    first, second = await two_leads(client)
+    await touched(client, second)
+    await deliver(runtime, same(first, second))
+
+    kept = await read(client, first)
+    assert (kept["response_due_at"], kept["answered_at"]) == (first["response_due_at"], None)
+
+
 async def test_touches_move_and_the_later_capture_is_a_recapture_with_its_note(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from services.leads.app import SERVICE
+from services.leads.leads.overdue import publish_overdue
 from shared.clock import moved, utcnow
 from shared.contracts.leads import LeadAssigned, LeadResponseOverdue
 from shared.runtime import open_runtime
@@ -38,6 +39,16 @@ async def test_a_question_that_waits_is_overdue_at_its_due_time_and_not_before(
     due = datetime.fromisoformat(lead["response_due_at"])
     assert (event.due_at, event.occurred_at, str(event.lead_id)) == (due, due, lead["id"])
     assert (await read(client, lead))["overdue"]
+
+
+async def test_a_question_is_overdue_from_its_due_time_on(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    due = datetime.fromisoformat((await captured(client))["response_due_at"])
+    found = []
+    for at in (due - timedelta(microseconds=1), due):
+        async with runtime.db.transaction() as tx:
+            found.append(await publish_overdue(tx, at=at, reassign=False))
+
+    assert found == [0, 1]
 
 
 async def test_its_owner_and_their_manager_are_named(runtime: Runtime, client: httpx.AsyncClient) -> None:
@@ -159,6 +170,7 @@ async def test_an_overdue_lead_stays_where_nobody_else_is_on_duty(runtime: Runti
         await turn(runtime, CLOCK)
 
     assert (await read(client, lead))["agent_id"] == owner
+    assert len(await published(runtime, LeadAssigned)) == 1
 
 
 @pytest.mark.parametrize("turns", [1, 3])

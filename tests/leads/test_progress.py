@@ -168,6 +168,8 @@ async def test_a_lead_takes_no_product_that_the_person_has_another_open_lead_for
 
     assert (reply.status_code, reply.json()["code"]) == (409, "open_lead_exists")
     assert (await client.patch(f"/v1/leads/{other['id']}", json={"product": "shop"})).json()["product"] == "shop"
+    await done(client, other, "disqualify", reason="other")
+    assert (await client.patch(f"/v1/leads/{other['id']}", json={"product": "crm"})).json()["product"] == "crm"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +10,14 @@ import httpx
 import pytest
 
 from services.leads.app import SERVICE
+from services.leads.leads.touches import Touch
 from shared.clock import moved, utcnow
 from shared.contracts.leads import LeadRecaptured, LeadResponseOverdue, LeadStageChanged, LeadTouched
 from shared.contracts.messaging import ReplyReceived
 from shared.ids import new_id
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
-from tests.leads.story import captured, done, person_of, read, touched
+from tests.leads.story import agent, captured, done, person_of, read, touched
 from tests.support import api
 from tests.support.events import deliver, published, turn
 
@@ -55,6 +56,15 @@ async def test_an_answer_after_the_due_time_is_late(client: httpx.AsyncClient) -
     assert (touch["answers"], touch["in_time"]) == (True, False)
 
 
+@pytest.mark.parametrize(("after", "in_time"), [(timedelta(), True), (timedelta(microseconds=1), False)])
+def test_an_answer_at_the_due_time_is_in_time_and_one_after_it_is_not(after: timedelta, *, in_time: bool) -> None:
+    due = datetime(2026, 11, 22, 8, 35, tzinfo=UTC)
+    touch = Touch(recorded_at=due + after)
+    touch.answer(asked_at=due - 5 * MINUTE, due_at=due, response=5 * MINUTE + after)
+
+    assert touch.in_time is in_time
+
+
 async def test_a_call_that_was_not_taken_answers_and_is_told_apart(client: httpx.AsyncClient) -> None:
     touch = await touched(client, await captured(client), reached=False)
 
@@ -90,6 +100,21 @@ async def test_nobody_answers_in_the_past(client: httpx.AsyncClient) -> None:
 
     assert touch["occurred_at"] == lead["captured_at"]
     assert (touch["answers"], touch["in_time"]) == (True, False)
+
+
+async def test_a_touch_by_a_clock_that_is_a_little_ahead_occurred_now(client: httpx.AsyncClient) -> None:
+    ahead = (utcnow() + timedelta(seconds=4)).isoformat()
+    touch = await touched(client, await captured(client), occurred_at=ahead)
+
+    assert touch["occurred_at"] <= touch["recorded_at"]
+
+
+async def test_a_touch_that_a_machine_made_is_no_agents(client: httpx.AsyncClient) -> None:
+    owner = await agent(client)
+    lead = await captured(client)
+
+    assert lead["agent_id"] == owner
+    assert (await touched(client, lead, channel="sms", by="automatic"))["agent_id"] is None
 
 
 async def test_a_touch_from_the_future_is_refused(client: httpx.AsyncClient) -> None:
@@ -230,6 +255,14 @@ async def test_a_reply_that_is_a_number_answers_a_question_of_ours_and_asks_none
     assert len((await client.get(f"/v1/leads/{lead['id']}/touches")).json()["items"]) == 2
 
 
+async def test_a_reply_belongs_to_the_newest_of_several_open_leads(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    older = await captured(client, phone="09990001234", product="crm")
+    newer = await captured(client, phone="09990001234", product="club")
+    await deliver(runtime, reply_of(older))
+
+    assert [str(event.lead_id) for event in await published(runtime, LeadTouched)] == [newer["id"]]
+
+
 async def test_a_reply_of_somebody_without_an_open_lead_is_not_ours(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
@@ -242,11 +275,12 @@ async def test_a_reply_of_somebody_without_an_open_lead_is_not_ours(
     assert await published(runtime, LeadTouched) == []
 
 
-async def test_a_missed_call_asks_and_one_that_was_taken_does_not(client: httpx.AsyncClient) -> None:
+async def test_a_missed_call_asks_and_one_that_was_taken_or_a_visit_does_not(client: httpx.AsyncClient) -> None:
     lead = await captured(client, direction="outbound")
 
-    await touched(client, lead, direction="inbound", channel="call")
-    assert (await read(client, lead))["response_due_at"] is None
+    for channel in ("call", "visit"):
+        await touched(client, lead, direction="inbound", channel=channel)
+        assert (await read(client, lead))["response_due_at"] is None
     await touched(client, lead, direction="inbound", channel="call", reached=False)
     assert (await read(client, lead))["response_due_at"] is not None
 
@@ -269,6 +303,14 @@ async def test_a_reopened_lead_that_was_never_answered_waits_anew(client: httpx.
 
     assert reopened["response_due_at"] > lead["response_due_at"]
     assert reopened["status"] == "new"
+
+
+async def test_a_reopened_lead_that_we_had_found_ourselves_does_not_wait(client: httpx.AsyncClient) -> None:
+    lead = await captured(client, direction="outbound")
+    await done(client, lead, "disqualify", reason="price")
+
+    reopened = await done(client, lead, "reopen")
+    assert (reopened["response_due_at"], reopened["status"]) == (None, "new")
 
 
 async def test_a_reopened_lead_that_was_answered_does_not_wait(client: httpx.AsyncClient) -> None:
