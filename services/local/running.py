@@ -102,7 +102,7 @@ def addresses(machine: Machine, supervisor: Supervisor, token: Path) -> list[str
         f"Token      {token}",
         f"Logs       {machine.folder / 'log'}",
         f"Control    {control} status",
-        f"Operating  set -a; . {machine.folder / 'environment'}; set +a; then {peyvand} dlq, rebuild, topics",
+        f"Operating  set -a; . {machine.folder / 'environment'}; set +a; then {peyvand} dlq, rebuild, restate, topics",
         f"ready at {machine.address}",
     ]
 
