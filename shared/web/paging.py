@@ -123,7 +123,9 @@ class LeadingFilter:
         return cls(getattr(entity, first), filters[first]) if first is not None else None
 
 
-def equal_to(entity: Any, filters: Mapping[str, Any], leading: LeadingFilter | None) -> list[ColumnElement[bool]]:
+def equal_to(
+    entity: Any, filters: Mapping[str, Any], leading: LeadingFilter | None = None
+) -> list[ColumnElement[bool]]:
     """Return the conditions of the filters that are given, but for the `leading` one."""
     return [
         getattr(entity, name) == value

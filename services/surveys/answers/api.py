@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import contains_eager
 
 from services.surveys.answers.errors import AnswerNotFound, OffScale
@@ -24,7 +23,7 @@ from services.surveys.invitations.models import Invitation
 from services.surveys.people.identity import ids_of
 from shared.clock import utcnow
 from shared.contracts.surveys import Category
-from shared.web import Keyset, PageDep, Tx, page_of, problems, requires, router_for
+from shared.web import Keyset, PageDep, Tx, equal_to, page_of, problems, requires, router_for
 from shared.web.fields import Instant
 from shared.web.idempotency import about
 
@@ -67,12 +66,11 @@ async def list_answers(
     """List answers, the newest first."""
     asked = {"survey": survey, "touchpoint": touchpoint, "product": product, "agent_id": agent_id}
     query = select(Answer).join(Answer.invitation).options(contains_eager(Answer.invitation))
-    query = query.where(*(getattr(Invitation, name) == value for name, value in asked.items() if value is not None))
-    query = _narrowed(query, category, loop, since, until)
+    query = query.where(*equal_to(Invitation, asked), *equal_to(Answer, {"category": category}), *_in_loop(loop))
     if person_id is not None:
         query = query.where(Invitation.person_id.in_(await ids_of(tx, person_id)))
     bound = {**asked, "category": category, "person": person_id, "loop": loop, "since": since, "until": until}
-    rows, cursor = await page_of(tx, query, KEYSET, page, bound)
+    rows, cursor = await page_of(tx, query, KEYSET, page, bound, span=(since, until))
     return {"items": [AnswerOut.of(answer, answer.invitation) for answer in rows], "next_cursor": cursor}
 
 
@@ -91,16 +89,8 @@ async def read_answer(answer_id: UUID, tx: Tx) -> AnswerOut:
     return AnswerOut.of(answer, await tx.get_one(Invitation, answer.invitation_id))
 
 
-def _narrowed(
-    query: Select[Answer], category: str | None, loop: Loop | None, since: datetime | None, until: datetime | None
-) -> Select[Answer]:
-    if category is not None:
-        query = query.where(Answer.category == category)
-    if loop is not None:
-        closed = Answer.loop_closed_at.is_not(None) if loop == "closed" else Answer.loop_closed_at.is_(None)
-        query = query.where(Answer.loop_opened_at.is_not(None), closed)
-    if since is not None:
-        query = query.where(Answer.answered_at >= since)
-    if until is not None:
-        query = query.where(Answer.answered_at < until)
-    return query
+def _in_loop(loop: Loop | None) -> list[ColumnElement[bool]]:
+    if loop is None:
+        return []
+    closed = Answer.loop_closed_at.is_not(None) if loop == "closed" else Answer.loop_closed_at.is_(None)
+    return [Answer.loop_opened_at.is_not(None), closed]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -26,7 +25,7 @@ from services.surveys.surveys.errors import SurveyNotFound
 from services.surveys.surveys.usecases import survey_by_code
 from shared.clock import utcnow
 from shared.ids import new_id
-from shared.web import Keyset, PageDep, Tx, page_of, problems, requires, router_for
+from shared.web import Keyset, PageDep, Tx, equal_to, page_of, problems, requires, router_for
 from shared.web.fields import Instant
 from shared.web.idempotency import about
 
@@ -64,17 +63,11 @@ async def list_invitations(
 ) -> dict[str, object]:
     """List the requests to ask people, refused ones too, the newest first."""
     filters = {"survey": survey, "status": status, "reason": reason}
-    query = select(Invitation).where(
-        *(getattr(Invitation, name) == value for name, value in filters.items() if value is not None)
-    )
+    query = select(Invitation).where(*equal_to(Invitation, filters))
     if person_id is not None:
         query = query.where(Invitation.person_id.in_(await ids_of(tx, person_id)))
-    if since is not None:
-        query = query.where(Invitation.requested_at >= since)
-    if until is not None:
-        query = query.where(Invitation.requested_at < until)
-    bound: dict[str, str | UUID | datetime | None] = {**filters, "person": person_id, "since": since, "until": until}
-    rows, cursor = await page_of(tx, query, KEYSET, page, bound)
+    bound = {**filters, "person": person_id, "since": since, "until": until}
+    rows, cursor = await page_of(tx, query, KEYSET, page, bound, span=(since, until))
     return {"items": rows, "next_cursor": cursor}
 
 

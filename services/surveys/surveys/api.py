@@ -15,7 +15,7 @@ from services.surveys.surveys.schemas import SurveyCreate, SurveyOut, SurveyPage
 from services.surveys.surveys.usecases import change_survey, get_survey, lock_survey, open_survey
 from shared.clock import utcnow
 from shared.errors import PreconditionFailed
-from shared.web import Keyset, PageDep, Tx, check_if_match, etag, page_of, problems, requires, router_for
+from shared.web import Keyset, PageDep, Tx, check_if_match, equal_to, etag, page_of, problems, requires, router_for
 
 router = router_for("surveys", prefix="/v1/surveys", tags=["surveys"])
 
@@ -47,8 +47,7 @@ async def list_surveys(
 ) -> dict[str, object]:
     """List surveys, the newest first."""
     filters = {"code": code, "kind": kind, "active": active}
-    given = [getattr(Survey, name) == value for name, value in filters.items() if value is not None]
-    rows, cursor = await page_of(tx, select(Survey).where(*given), KEYSET, page, filters)
+    rows, cursor = await page_of(tx, select(Survey).where(*equal_to(Survey, filters)), KEYSET, page, filters)
     return {"items": rows, "next_cursor": cursor}
 
 
