@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from services.metrics.app import SERVICE
 from shared.contracts import Event
@@ -161,3 +162,23 @@ async def test_nothing_bought_gives_null_where_something_is_divided(
         assert await values(client, figure, **TWO_MONTHS) == [None, None], figure
     for figure in ("purchases", "revenue"):
         assert await values(client, figure, **TWO_MONTHS) == [0, 0], figure
+
+
+async def test_a_refund_in_another_currency_is_not_taken_off(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    bought = purchase("ana", "2026-04-01", 500)
+    await deliver(runtime, bought, replace(refund(bought, 200), currency="EUR"), refund(bought, 50, number=1))
+    await turn(runtime, "fold")
+
+    assert await values(client, "revenue", from_="1405-01-01", to="1405-02-01") == [450]
+
+
+async def test_an_amount_split_by_currency_names_none_for_all(told: Runtime, client: httpx.AsyncClient) -> None:
+    assert (await ask(client, "revenue", **TWO_MONTHS))["currency"] == "IRR"
+    assert (await ask(client, "revenue", **TWO_MONTHS, by="currency"))["currency"] is None
+
+
+async def test_a_sum_is_text_from_where_json_numbers_lose_digits(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    await deliver(runtime, purchase("rich", "2026-04-01", 2**53), purchase("richer", "2026-05-01", 2**53 + 1))
+    await turn(runtime, "fold")
+
+    assert await values(client, "revenue", **TWO_MONTHS) == [2**53, str(2**53 + 1)]

@@ -23,6 +23,7 @@ from tests.metrics.facts import answer, delivery, invitation, named, points, val
 from tests.support.events import deliver, turn
 
 APRIL = {"from_": "2026-04-01", "to": "2026-05-01"}
+TWO_MONTHS = {"from_": "2026-04-01", "to": "2026-06-01", "interval": "month"}
 SATISFIED = {1: "unsatisfied", 2: "unsatisfied", 3: "neutral", 4: "satisfied", 5: "satisfied"}
 
 
@@ -161,3 +162,29 @@ async def test_a_delivery_before_its_invitation_is_not_lost(runtime: Runtime, cl
 
     [point] = await points(client, "response_rate", **APRIL, by="agent")
     assert (point["by"], point["value"]) == (str(named("ava")), 0)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_question_reached_its_person_when_it_first_did(
+    runtime: Runtime, client: httpx.AsyncClient, at_once: bool
+) -> None:
+    asked = _asked(1)
+    later, first = delivery(asked, "2026-05-02"), replace(delivery(asked, "2026-04-30"), message_id=named("another"))
+    await deliver(runtime, asked, *([later, first] if at_once else [first]))
+    if not at_once:
+        await deliver(runtime, later)
+    await turn(runtime, "fold")
+
+    assert [point["count"] for point in await points(client, "response_rate", **TWO_MONTHS)] == [1, 0]
+
+
+async def test_a_question_without_a_report_reached_its_person_by_the_first_answer(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    asked = _asked(1)
+    answers = [answer(asked, when, 5, "satisfied", revision=n) for n, when in ((1, "2026-04-30"), (2, "2026-05-02"))]
+    await deliver(runtime, asked, *answers, delivery(asked, "2026-05-03"))
+    await turn(runtime, "fold")
+
+    assert [point["count"] for point in await points(client, "response_rate", **TWO_MONTHS)] == [1, 0]
+    assert [point["count"] for point in await points(client, "csat", **TWO_MONTHS)] == [0, 1]

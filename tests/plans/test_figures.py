@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.metrics.app import SERVICE as METRICS
+from services.metrics.folder import MARKS_A_TURN, fold
 from shared.service import Runtime
 from shared.web.app import create_app
 from tests.conftest import MakeRuntime
@@ -20,6 +22,16 @@ from tests.plans.millions import COUNT, SEEDS, fill
 from tests.plans.proportion import MOST_READ, Cost, cost_of
 from tests.plans.walking import Query, Question, Statement, figures, statements_of
 from tests.support.api import client
+
+MARK: Final = """
+INSERT INTO dirty (person_id)
+SELECT person_id FROM leads WHERE hashtext(lead_id::text) % 100 = 0 ORDER BY lead_id LIMIT $1
+"""
+READ_WHOLE: Final = """
+SELECT pg_class.relname, seq_scan FROM pg_stat_user_tables JOIN pg_class ON pg_class.oid = relid
+WHERE schemaname = 'state' AND reltuples > 100000
+"""
+"""How often each table of many rows was read from end to end."""
 
 TODAY: Final = datetime.now(UTC).date()
 INTERVALS: Final = ("day", "week", "month", "quarter", "year")
@@ -87,6 +99,28 @@ async def test_no_figure_of_metrics_reads_out_of_proportion_to_its_span(million:
     print(f"\nmetrics: {len(asked)} questions at {COUNT:,} rows", *map(_told, slowest), sep="\n")  # noqa: T201
     refused = [f"{question}: {fault}" for question, how, cost in costs for fault in faults(question, how, cost)]
     assert not refused, "\n".join(refused)
+
+
+@pytest.mark.plans_long
+@pytest.mark.timeout(3_600)
+async def test_the_folder_of_metrics_reads_no_table_whole_for_thousands_of_people(million: Asked) -> None:
+    connection = million.explaining
+    await connection.execute(MARK, MARKS_A_TURN)
+    before = await _read_whole(connection)
+    began = time.monotonic()
+    assert await fold(million.runtime) == MARKS_A_TURN
+    took = time.monotonic() - began
+    await million.runtime.db.engine.dispose()
+
+    print(f"\nmetrics: {MARKS_A_TURN:,} people folded in {took:.1f} s at {COUNT:,} rows")  # noqa: T201
+    assert await _read_whole(connection) == before
+
+
+async def _read_whole(connection: asyncpg.Connection) -> dict[str, int]:
+    """Return how often each large table was read whole, as far as those who did so have gone, or have said so."""
+    await connection.execute("SELECT pg_stat_force_next_flush()")
+    await connection.execute("SELECT pg_stat_clear_snapshot()")
+    return {row["relname"]: row["seq_scan"] for row in await connection.fetch(READ_WHOLE)}
 
 
 def _told(each: tuple[Question, str, Cost]) -> str:

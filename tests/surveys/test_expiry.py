@@ -6,13 +6,19 @@ import asyncio
 from datetime import timedelta
 
 import httpx
+import pytest
 
+from services.surveys.answers.usecases import answer_invitation
+from services.surveys.invitations.errors import InvitationExpired
+from services.surveys.invitations.expiry import expire_invitations
 from shared import clock
 from shared.contracts.surveys import SurveyExpired
 from shared.ids import new_id
 from shared.service import Runtime
 from tests.support.events import deliver, published, turn
 from tests.surveys.story import invited, items, replied
+
+INSTANT = timedelta(microseconds=1)
 
 
 async def test_an_unanswered_invitation_expires_when_its_time_is_over(
@@ -55,3 +61,20 @@ async def test_a_survey_says_how_long_it_takes_answers(runtime: Runtime, client:
     now = clock.utcnow()
 
     assert (await invited(runtime, new_id(), at=now)).expires_at == now + timedelta(days=2)
+
+
+async def test_an_answer_at_the_end_of_the_validity_is_late_also_before_the_clock_says_so(runtime: Runtime) -> None:
+    question = await invited(runtime, new_id())
+    async with runtime.db.transaction() as tx:
+        with pytest.raises(InvitationExpired):
+            await answer_invitation(tx, question.invitation_id, 4, at=question.expires_at)
+        answer = await answer_invitation(tx, question.invitation_id, 4, at=question.expires_at - INSTANT)
+
+    assert answer.value == 4
+
+
+async def test_an_invitation_expires_at_the_very_end_of_its_validity(runtime: Runtime) -> None:
+    question = await invited(runtime, new_id())
+    async with runtime.db.transaction() as tx:
+        assert await expire_invitations(tx, at=question.expires_at - INSTANT) == 0
+        assert await expire_invitations(tx, at=question.expires_at) == 1

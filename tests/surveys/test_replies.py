@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -12,6 +13,8 @@ from shared.ids import new_id
 from shared.service import Runtime
 from tests.support.events import deliver, published, turn
 from tests.surveys.story import START, after, invited, items, new_survey, replied
+
+INSTANT = timedelta(microseconds=1)
 
 
 async def replies_to(client: httpx.AsyncClient, invitation_id: object) -> list[tuple[str, str]]:
@@ -160,3 +163,25 @@ async def test_a_question_asked_by_the_app_is_not_answered_by_sms(runtime: Runti
     await deliver(runtime, replied(person, 4))
 
     assert await published(runtime, SurveyAnswered) == []
+
+
+@pytest.mark.parametrize(("sent", "values"), [(timedelta(minutes=2), [5]), (timedelta(minutes=2) - INSTANT, [5, 1])])
+async def test_a_reply_may_seem_up_to_two_minutes_older_than_the_answer_it_replaces(
+    runtime: Runtime, sent: timedelta, values: list[int]
+) -> None:
+    """Panels cut the time of a reply to the minute, and their clocks differ from ours."""
+    question = await invited(runtime, new_id())
+    await deliver(runtime, replied(question.person_id, 5, at=after(hours=2)))
+    await deliver(runtime, replied(question.person_id, 1, at=after(hours=2) - sent))
+
+    assert [event.value for event in await published(runtime, SurveyAnswered)] == values
+
+
+@pytest.mark.parametrize(("sent", "answers"), [(timedelta(minutes=2), 0), (timedelta(minutes=2) - INSTANT, 1)])
+async def test_a_reply_may_seem_up_to_two_minutes_older_than_its_question(
+    runtime: Runtime, sent: timedelta, answers: int
+) -> None:
+    question = await invited(runtime, new_id(), at=after(hours=2))
+    await deliver(runtime, replied(question.person_id, 4, at=after(hours=2) - sent))
+
+    assert len(await published(runtime, SurveyAnswered)) == answers
