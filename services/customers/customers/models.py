@@ -17,7 +17,8 @@ class Customer(Base):
     """A person, a group or an organisation that buys. The id is the person's, everywhere.
 
     `engaged` says that they had answered before they bought, so that their stage begins at acquisition.
-    `hand_types` are the types that nobody can compute: internal, intermediary. `version` is the profile's ETag.
+    `hand_types` are the types that nobody can compute: internal, intermediary. `version` is the ETag: it rises with the
+    profile and with what the customer is known by; `updated_at` with the profile alone, so one never changed is told.
     """
 
     __tablename__ = "customers"
