@@ -138,10 +138,11 @@ def _read(text: str) -> tuple[int, int, int]:
 
 def _year_not_first(text: str, first: str, month: str, last: str) -> InvalidDate:
     if len(last) == _YEAR_DIGITS:
-        right = f"{last}-{month:0>2}-{first:0>2}"
+        month, day = (first, month) if int(month) > _MONTHS_A_YEAR else (month, first)
+        right = f"{last}-{month:0>2}-{day:0>2}"
         return InvalidDate(
-            f"{text!r} begins with the day; write the year first: {right}.",
-            fa=f"«{text}» با روز آغاز شده است؛ نخست سال را بنویسید: {right}.",
+            f"{text!r} ends with the year; write it first: {right}.",
+            fa=f"«{text}» با سال پایان یافته است؛ نخست سال را بنویسید: {right}.",
         )
     right = f"13{first:0>2}-{month:0>2}-{last:0>2}"
     return InvalidDate(

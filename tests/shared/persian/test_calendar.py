@@ -99,6 +99,7 @@ def test_the_year_tells_the_calendar() -> None:
         ("99999-1-1", None, "1405-09-01 or 2026-11-22"),
         ("امروز", None, "1405-09-01 or 2026-11-22"),
         ("", None, "1405-09-01 or 2026-11-22"),
+        ("12-30-1403", "jalali", "1403-12-30"),
     ],
 )
 def test_nonsense_is_refused_with_what_would_be_right(text: str, calendar: Calendar | None, right: str) -> None:
