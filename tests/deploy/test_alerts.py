@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from services.embedded import SERVICES
+from shared.web.app import create_operational_app
 from tests.conftest import MakeRuntime
 from tests.deploy.figures import Exposed, asked_in_vain, exposed_by_services
 from tests.support.api import client
@@ -29,6 +31,16 @@ async def exposed(make_runtime: MakeRuntime) -> Exposed:
 async def test_every_alert_asks_for_figures_and_labels_that_are_exposed(exposed: Exposed) -> None:
     for rule in RULES:
         assert asked_in_vain(rule["expr"], exposed) == [], rule["alert"]
+
+
+async def test_a_worker_exposes_the_figures_that_the_api_of_its_service_does(make_runtime: MakeRuntime) -> None:
+    for service in SERVICES:
+        runtime = await make_runtime(service)
+        transport = httpx.ASGITransport(create_operational_app(runtime))
+        async with client(runtime) as api, httpx.AsyncClient(transport=transport, base_url="http://worker") as worker:
+            told = [(await each.get("/metrics")).text for each in (api, worker)]
+        of_api, of_worker = (set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE)) for text in told)
+        assert of_api == of_worker
 
 
 async def test_figures_of_a_services_own_work_are_numbers(make_runtime: MakeRuntime) -> None:
