@@ -54,10 +54,14 @@ async def list_purchases(
 
 
 def _is_first_of_its_product() -> ColumnElement[bool]:
-    """Return the condition of one line a purchase: its product may stand on several."""
+    """Return the condition of one line a purchase: its product may stand on several.
+
+    All of it is in the subquery: the planner takes what equals a subquery for one row in two hundred, and would rather
+    sort all lines of a product than believe that its index soon has enough.
+    """
     same = aliased(Line)
-    places = select(func.min(same.place)).where(same.purchase_id == Line.purchase_id, same.product == Line.product)
-    return Line.place == places.scalar_subquery()
+    is_first = select(func.min(same.place) == Line.place)
+    return is_first.where(same.purchase_id == Line.purchase_id, same.product == Line.product).scalar_subquery()
 
 
 async def _ids(tx: AsyncSession, person_id: UUID) -> list[UUID]:
