@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from services.messaging.automations.advancing import Run, Sendable, advance
+from services.messaging.automations.steps import Coupon, PausePromotion, Wait, read_steps, wait_s
 from shared.clock import moved, utcnow
+from shared.contracts.cards import LEADS_CONTACTS, CardVersion
 from shared.contracts.customers import CouponIssued, CouponRefused, CustomerErased
 from shared.contracts.leads import LeadConverted, LeadResponseOverdue
 from shared.contracts.messaging import CouponRequested, SurveyRequested
@@ -86,6 +88,64 @@ async def test_without_a_coupon_in_time_the_thanks_go_alone(refused: bool, runti
         assert [text["text"] for text in await panel.texts()] == ["سارا عزیز، از خرید شما سپاسگزاریم."]
 
 
+THANKS = "SELECT status || ':' || coalesce(reason, '') FROM automation_runs WHERE automation = 'thank_you_coupon'"
+
+
+async def asked_for_a_coupon(runtime: Runtime) -> CouponRequested:
+    """Have somebody buy who is to be thanked with a coupon."""
+    await deliver(runtime, purchase(await known_person(runtime, kind="customer")))
+    await turn(runtime, STEP)
+    [asked] = await published(runtime, CouponRequested)
+    return asked
+
+
+async def test_thanks_that_are_nothing_without_a_coupon_end_when_it_is_refused(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    coupon = {"type": "coupon", "discount_percent": 10, "otherwise": "end"}
+    steps = [coupon, {"type": "send", "template": "thank_you"}]
+    assert (await client.patch("/v1/automations/thank_you_coupon", json={"steps": steps})).status_code == 200
+    asked = await asked_for_a_coupon(runtime)
+    refusal = CouponRefused(
+        occurred_at=utcnow(), person_id=asked.person_id, request_id=asked.request_id, reason="erased"
+    )
+    await deliver(runtime, refusal)
+    await turn(runtime, STEP)
+
+    assert await fetchval(runtime, THANKS) == "done:no_coupon"
+    assert await statuses(runtime) == []
+
+
+async def test_a_coupon_that_comes_after_its_person_was_erased_is_not_kept(runtime: Runtime) -> None:
+    asked = await asked_for_a_coupon(runtime)
+    await deliver(runtime, CustomerErased(occurred_at=utcnow(), person_id=asked.person_id))
+    issued = CouponIssued(
+        occurred_at=utcnow(), person_id=asked.person_id, coupon_id=new_id(), code="SARA-7KQ2", discount_percent=10,
+        valid_until=utcnow(), reason="thank_you_coupon", request_id=asked.request_id,
+    )  # fmt: skip
+    await deliver(runtime, issued)
+
+    assert await fetchval(runtime, THANKS) == "cancelled:erased"
+    assert await fetchval(runtime, "SELECT count(coupon) FROM automation_runs") == 0
+
+
+async def test_a_run_that_waited_a_day_too_long_for_its_coupon_is_skipped(runtime: Runtime) -> None:
+    await asked_for_a_coupon(runtime)
+    with moved(timedelta(hours=25)):
+        await turn(runtime, STEP)
+
+    assert await fetchval(runtime, THANKS) == "skipped:stale"
+
+
+async def test_an_automation_begins_after_its_delay(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    assert (await client.patch("/v1/automations/acknowledge_lead", json={"delay_s": 60})).status_code == 200
+    await deliver(runtime, captured(new_id()))
+
+    assert await turn(runtime, STEP) == 0
+    with moved(timedelta(seconds=61)):
+        assert await turn(runtime, STEP) == 1
+
+
 async def test_a_purchase_is_asked_about_three_days_later_and_sooner_for_its_product(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
@@ -109,13 +169,18 @@ async def test_a_purchase_is_asked_about_three_days_later_and_sooner_for_its_pro
     }
 
 
+def invitation(person_id: Any, channel: Any = "sms") -> SurveyInvited:
+    return SurveyInvited(
+        occurred_at=utcnow(), person_id=person_id, survey_id=new_id(), survey="csat_purchase", kind="csat",
+        scale="1-5", invitation_id=new_id(), channel=channel, template="survey_csat",
+        expires_at=utcnow() + timedelta(days=14),
+    )  # fmt: skip
+
+
 @pytest.mark.usefixtures("accounts")
 async def test_whoever_is_invited_gets_the_question_once(runtime: Runtime, panel: Panel) -> None:
     person = await known_person(runtime)
-    invited = SurveyInvited(
-        occurred_at=utcnow(), person_id=person, survey_id=new_id(), survey="csat_purchase", kind="csat", scale="1-5",
-        invitation_id=new_id(), channel="sms", template="survey_csat", expires_at=utcnow() + timedelta(days=14),
-    )  # fmt: skip
+    invited = invitation(person)
     await deliver(runtime, invited)
     await deliver(runtime, invited)
     await work(runtime)
@@ -123,6 +188,13 @@ async def test_whoever_is_invited_gets_the_question_once(runtime: Runtime, panel
     [text] = await panel.texts(SARA_PHONE)
     assert "عددی از ۱" in text["text"]
     assert await fetchval(runtime, "SELECT invitation_id FROM messages") == invited.invitation_id
+    assert await fetchval(runtime, "SELECT not_after FROM messages") == invited.expires_at
+
+
+async def test_whoever_is_asked_in_an_app_gets_no_message(runtime: Runtime) -> None:
+    await deliver(runtime, invitation(await known_person(runtime), channel="api"))
+
+    assert await statuses(runtime) == []
 
 
 @pytest.mark.usefixtures("accounts")
@@ -145,6 +217,7 @@ async def test_a_good_answer_is_not_apologised_for(runtime: Runtime) -> None:
 
 @pytest.mark.usefixtures("accounts")
 async def test_agent_and_manager_are_told_of_whom_to_call(runtime: Runtime, panel: Panel) -> None:
+    """At once: the card that the fact names, and that may still be on its way, is not theirs."""
     person = await known_person(runtime)
     agent = card(kind="agent", first_name="امید", phones=("+989990005678",))
     manager = card(kind="agent", first_name="مهرانه", phones=("+989990005679",), locale="en")
@@ -153,7 +226,7 @@ async def test_agent_and_manager_are_told_of_whom_to_call(runtime: Runtime, pane
         occurred_at=utcnow(), lead_id=new_id(), person_id=person, due_at=utcnow(), question_asked_at=utcnow(),
         agent_id=agent.person_id, manager_id=manager.person_id,
     )  # fmt: skip
-    await deliver(runtime, overdue)
+    await deliver(runtime, overdue, card=CardVersion(LEADS_CONTACTS, 1_000_000))
     await work(runtime)
 
     [to_agent] = await panel.texts("+989990005678")
@@ -266,6 +339,20 @@ def test_a_run_that_is_to_end_without_a_coupon_ends() -> None:
     assert (late.status, late.reason, late.intents) == ("done", "no_coupon", [])
 
 
+def test_what_a_step_leaves_out_is_as_the_domain_says() -> None:
+    coupon, pause = read_steps([{"type": "coupon", "discount_percent": 10}, {"type": "pause_promotion"}])
+
+    assert isinstance(coupon, Coupon)
+    assert isinstance(pause, PausePromotion)
+    assert (coupon.valid_days, coupon.otherwise, pause.days) == (30, "continue", 14)
+
+
+def test_of_several_products_the_one_to_be_asked_about_first_says_when() -> None:
+    wait = Wait(type="wait", days=3, by_product={"tea": 3_600, "sample": 60})
+
+    assert wait_s(wait, {"lines": [{"product": "pot"}, {"product": "tea"}, {"product": "sample"}]}) == 60
+
+
 def test_asking_again_asks_for_the_same_coupon() -> None:
     same = run()
     first, second = (advance(same, {}, now=NOW, coupon_wait=timedelta()).request_id for _ in range(2))
@@ -282,6 +369,16 @@ def test_an_agent_who_is_their_own_manager_is_told_once() -> None:
     )
 
     assert [str(each.person_id) for each in told.intents] == [boss]
+
+
+def test_an_agent_and_their_manager_are_both_told_the_same() -> None:
+    steps = [{"type": "send", "template": "overdue", "to": to} for to in ("agent", "manager")]
+    payload = {"agent_id": str(new_id()), "manager_id": str(new_id())}
+    told = advance(
+        run(steps=steps, event_type="lead.response_overdue", payload=payload), {}, now=NOW, coupon_wait=timedelta()
+    )
+
+    assert [str(each.person_id) for each in told.intents] == [*payload.values()]
 
 
 def test_an_event_without_an_agent_alerts_nobody() -> None:

@@ -32,6 +32,7 @@ from tests.messaging.sending import (
     known_person,
     plain_digest_of,
     queued,
+    statuses,
     waits_or_is_done,
 )
 from tests.support.events import deliver, published, turn
@@ -240,3 +241,28 @@ async def test_a_purchase_that_is_heard_of_after_the_erasure_leads_to_nothing(ru
     assert [*await published(runtime, SurveyRequested), *await published(runtime, CouponRequested)] == []
     ended = "SELECT array_agg(DISTINCT status || ' ' || coalesce(reason, '')) FROM automation_runs"
     assert await fetchval(runtime, ended) == ["cancelled erased"]
+
+
+async def test_what_staff_are_told_of_somebody_goes_with_them(runtime: Runtime, accounts: SandboxAccounts) -> None:
+    assert accounts
+    person, agent = await known_person(runtime), card(kind="agent", phones=("+989990005678",))
+    await deliver(runtime, agent)
+    for text in ("سارا زنگ زد", "سارا نوشت"):
+        await turn(runtime, "send transactional")
+        await queued(runtime, intent(agent.person_id, text, about_id=person))
+    await erased(runtime, person)
+    await queued(runtime, intent(agent.person_id, "کسی نوشت", about_id=person))
+    await turn(runtime, "send transactional")
+
+    assert await statuses(runtime) == [("sent", None), ("cancelled", "erased"), ("suppressed", "erased")]
+    assert "سارا" not in await fetchval(runtime, "SELECT string_agg(message::text, ' ') FROM messages message")
+
+
+async def test_a_number_whose_people_were_erased_one_after_the_other_is_marked_until_the_last(
+    runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    for ago in (timedelta(hours=2), timedelta()):
+        await erased(runtime, await known_person(runtime), ago=ago)
+    await heard(runtime, accounts, "سلام", ago=timedelta(hours=1))
+
+    assert await nothing_kept(runtime)

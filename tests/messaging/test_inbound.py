@@ -16,11 +16,11 @@ from services.messaging.providers.protocol import InboundSms
 from services.messaging.providers.usecases import SandboxAccounts
 from shared.clock import moved, utcnow
 from shared.contracts.customers import CustomerErased
-from shared.contracts.messaging import MessageDelivered, MessageSent, OptOutRecorded, OptOutWithdrawn, ReplyReceived
+from shared.contracts.messaging import OptOutRecorded, OptOutWithdrawn, ReplyReceived
 from shared.service import Runtime
 from tests.messaging.conftest import LINE, Panel
 from tests.messaging.people import SARA_PHONE, card
-from tests.messaging.sending import fetchval, intent, known_person, queued, statuses, waits_or_is_done
+from tests.messaging.sending import execute, fetchval, intent, known_person, queued, statuses, waits_or_is_done
 from tests.support import api
 from tests.support.events import deliver, published, turn
 from tests.support.eventually import eventually
@@ -38,6 +38,7 @@ SEND = "send transactional"
         (" ۱۱ .", Meaning("opt_out")),
         ("لغو۱۱", Meaning("opt_out")),
         ("لغو ۱۱", Meaning("opt_out")),
+        ("لغو", Meaning("opt_out")),
         ("12", Meaning("rejoin")),
         ("۱۲", Meaning("rejoin")),
         ("١٢", Meaning("rejoin")),
@@ -45,6 +46,7 @@ SEND = "send transactional"
         ("٢", Meaning("reply", number=2)),
         (" 2 ", Meaning("reply", number=2)),
         ("۱ ۰", Meaning("reply", number=10)),
+        ("۱۲۳۴", Meaning("reply", number=1234)),
         ("سه", Meaning("reply", number=3)),
         ("بله", Meaning("reply", keyword="yes")),
         ("آري", Meaning("reply", keyword="yes")),
@@ -56,6 +58,7 @@ SEND = "send transactional"
         ("٪", Meaning("reply")),
         ("", Meaning("reply")),
         ("۱۲۳۴۵", Meaning("reply")),
+        ("५", Meaning("reply")),
     ],
 )
 def test_a_text_is_read_in_any_digits_and_nothing_is_read_into_it(text: str, meaning: Meaning) -> None:
@@ -74,7 +77,8 @@ async def test_who_answers_11_gets_nothing_more_from_the_line_until_they_answer_
     assert await statuses(runtime) == [("suppressed", "opted_out")]
 
     await panel.reply(SARA_PHONE, "١٢")
-    await eventually(lambda: polled(runtime, 2))
+    with moved(timedelta(seconds=6)):
+        await eventually(lambda: polled(runtime, 2))
     await queued(runtime, intent(person, "دو"))
     await turn(runtime, SEND)
     assert [text["text"] for text in await panel.texts(SARA_PHONE)] == ["دو"]
@@ -145,8 +149,9 @@ async def test_a_text_that_is_stored_while_its_senders_card_is_becomes_theirs(
 async def test_on_a_shared_phone_the_one_we_wrote_to_last_is_answering(runtime: Runtime, panel: Panel) -> None:
     mother, son = card(phones=(), shared_phones=(SARA_PHONE,)), card(first_name="سهند", phones=(SARA_PHONE,))
     await deliver(runtime, mother, son)
-    await queued(runtime, intent(son.person_id))
-    await turn(runtime, SEND)
+    for asked in (mother, son):
+        await queued(runtime, intent(asked.person_id))
+        await turn(runtime, SEND)
     await panel.reply(SARA_PHONE, "۴")
     await eventually(lambda: polled(runtime, 1))
 
@@ -273,78 +278,6 @@ async def test_two_answers_with_ids_of_their_own_are_two(
     assert len(await published(runtime, ReplyReceived)) == 2
 
 
-async def test_reports_may_come_before_the_answer_twice_and_in_the_wrong_order(
-    client: httpx.AsyncClient, runtime: Runtime, panel: Panel, accounts: SandboxAccounts
-) -> None:
-    person = await known_person(runtime)
-    path = accounts.webhook_paths["delivery"]
-    for state in (1, 5, 1, 2):
-        await client.post(path, json={"messageId": 80000001, "deliveryState": state})
-    await turn(runtime, "apply delivery reports")
-    await queued(runtime, intent(person))
-    await turn(runtime, SEND)
-    assert (await panel.texts())[0]["id"] == 80000001
-    await turn(runtime, "apply delivery reports")
-
-    assert await statuses(runtime) == [("delivered", None)]
-    assert len(await published(runtime, MessageDelivered)) == 1
-    assert await fetchval(runtime, "SELECT count(*) FROM delivery_reports") == 0
-
-
-async def test_reports_that_came_long_before_their_message_was_known_are_applied_with_its_mark_and_no_others(
-    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
-) -> None:
-    person = await known_person(runtime)
-    for message, state in ((80000001, 5), (80000002, 1), (80000001, 2), (80000001, 1)):
-        said = {"messageId": message, "deliveryState": state}
-        await client.post(accounts.webhook_paths["delivery"], json=said)
-    with moved(timedelta(hours=1)):
-        await queued(runtime, intent(person))
-        await turn(runtime, SEND)
-
-    assert await statuses(runtime) == [("delivered", None)]
-    assert [type(event) for event in await published(runtime)][-2:] == [MessageSent, MessageDelivered]
-    assert await fetchval(runtime, "SELECT array_agg(provider_id) FROM delivery_reports") == ["80000002"]
-
-
-async def test_a_report_that_came_while_no_worker_was_at_work_is_looked_for_seldom_and_applied_all_the_same(
-    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
-) -> None:
-    await queued(runtime, intent(await known_person(runtime)))
-    await turn(runtime, SEND)
-    await client.post(accounts.webhook_paths["delivery"], json={"messageId": 80000001, "deliveryState": 1})
-    with moved(timedelta(hours=1)):
-        await turn(runtime, "apply delivery reports")
-        assert await statuses(runtime) == [("sent", None)]
-        await turn(runtime, "apply late delivery reports")
-
-    assert await statuses(runtime) == [("delivered", None)]
-    assert await fetchval(runtime, "SELECT count(*) FROM delivery_reports") == 0
-
-
-async def test_a_report_of_an_unanswered_send_waits_until_it_is_known_whose_it_is(
-    client: httpx.AsyncClient, runtime: Runtime, panel: Panel, accounts: SandboxAccounts
-) -> None:
-    await panel.fault("timeout_after_accept", count=1, delay_s=1)
-    await queued(runtime, intent(await known_person(runtime)))
-    await turn(runtime, SEND)
-    said = {"messageId": (await panel.texts())[0]["id"], "deliveryState": 1}
-    await client.post(accounts.webhook_paths["delivery"], json=said)
-    await turn(runtime, "apply delivery reports")
-    assert await statuses(runtime) == [("unknown", "timeout")]
-
-    with moved(timedelta(seconds=10)):
-        await turn(runtime, "reconcile unknown messages")
-        await turn(runtime, "apply delivery reports")
-    assert await statuses(runtime) == [("delivered", None)]
-    with moved(timedelta(days=3)):
-        await client.post(accounts.webhook_paths["delivery"], json=said)
-        await turn(runtime, "apply delivery reports")
-
-    assert len(await published(runtime, MessageDelivered)) == 1
-    assert len(await panel.texts()) == 1
-
-
 async def test_without_leave_to_see_personal_data_numbers_are_masked_and_texts_left_out(
     client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
 ) -> None:
@@ -385,3 +318,63 @@ async def test_a_12_that_was_sent_before_an_opt_out_by_the_api_does_not_lift_it(
     await client.post(accounts.webhook_paths["inbound"], json=said)
 
     assert await fetchval(runtime, "SELECT count(*) FROM suppressions") == 1
+
+
+async def test_a_later_word_to_another_line_does_not_count(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    await known_person(runtime)
+    at = int(utcnow().timestamp()) - 3_600
+    for line, text, place in (("30001", "۱۲", 1), (LINE, "۱۱", 0)):
+        said = {"from": SARA_PHONE, "to": line, "text": text, "time": at + place}
+        await client.post(accounts.webhook_paths["inbound"], json=said)
+
+    assert [event.line for event in await published(runtime, OptOutRecorded)] == [LINE]
+
+
+async def test_a_text_of_an_agent_is_nobodys_answer(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    await deliver(runtime, card(kind="agent"))
+    await client.post(accounts.webhook_paths["inbound"], json={"from": SARA_PHONE, "to": LINE, "text": "۲"})
+
+    assert await published(runtime, ReplyReceived) == []
+
+
+async def test_one_answer_to_each_of_two_lines_is_two(
+    client: httpx.AsyncClient, runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    await known_person(runtime)
+    for line in (LINE, "30001"):
+        await client.post(accounts.webhook_paths["inbound"], json={"from": SARA_PHONE, "to": line, "text": "۲"})
+
+    assert [reply.line for reply in await published(runtime, ReplyReceived)] == [LINE, "30001"]
+
+
+async def test_answers_that_are_told_at_once_are_published_in_the_order_of_their_sending(
+    runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    await known_person(runtime)
+    now = utcnow()
+    texts = [
+        InboundSms(line=LINE, sender=SARA_PHONE, text=str(place), received_at=now - timedelta(minutes=place))
+        for place in range(6)
+    ]
+    async with runtime.db.transaction() as tx:
+        await receive(tx, accounts.sms_id, texts, runtime.settings, now)
+
+    assert [reply.number for reply in await published(runtime, ReplyReceived)] == [5, 4, 3, 2, 1, 0]
+
+
+async def test_an_account_is_asked_for_texts_every_few_seconds_and_only_while_it_is_in_use(
+    runtime: Runtime, panel: Panel, accounts: SandboxAccounts
+) -> None:
+    heard = []
+    for seconds, active in ((0, True), (1, True), (6, True), (12, False)):
+        await panel.reply(SARA_PHONE, f"{seconds}")
+        await execute(runtime, "UPDATE provider_accounts SET active = $2 WHERE id = $1", accounts.sms_id, active)
+        with moved(timedelta(seconds=seconds)):
+            await turn(runtime, POLL)
+        heard.append(await fetchval(runtime, "SELECT count(*) FROM inbound_messages"))
+
+    assert heard == [1, 1, 3, 3]

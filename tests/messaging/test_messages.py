@@ -13,6 +13,7 @@ from services.messaging.app import SERVICE
 from services.messaging.providers.usecases import ensure_sandbox_accounts
 from services.messaging.suppressions.usecases import pause_promotion
 from shared.clock import moved, utcnow
+from shared.contracts.cards import LEADS_CONTACTS
 from shared.contracts.customers import CustomerErased, CustomerMerged
 from shared.contracts.messaging import MessageCancelled, MessageQueued, MessageSent
 from shared.ids import new_id
@@ -128,7 +129,8 @@ async def test_promotion_is_capped_and_paused_for_a_person_under_all_their_ids(r
         await turn(runtime, "send promotional")
         assert len(await panel.texts(SARA_PHONE)) == 2
     async with runtime.db.transaction() as tx:
-        await pause_promotion(tx, merged, 14, "apology", utcnow())
+        for days in (14, 1):
+            await pause_promotion(tx, merged, days, "apology", utcnow())
     with at_tehran(12), moved(timedelta(days=2)):
         await queued(runtime, intent(lives, "حراج\nلغو۱۱", purpose="promotional"))
         await turn(runtime, "send promotional")
@@ -140,6 +142,22 @@ async def test_promotion_is_capped_and_paused_for_a_person_under_all_their_ids(r
         "daily_cap",
         "promotion_paused",
     ]
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_promotion_that_left_within_a_day_or_a_week_is_counted(runtime: Runtime) -> None:
+    """Four that left the day before; one that failed, and one of eight days ago, count no more."""
+    person = await known_person(runtime, accepts_promotional=True)
+    with at_tehran(12):
+        before = await queued(runtime, *(intent(person, f"پیشین {n}", purpose="promotional") for n in range(6)))
+        became = ("sent", "delivered", "undelivered", "unknown", "failed", "sent")
+        for message, status, hours in zip(before, became, (*(25,) * 5, 8 * 24), strict=True):
+            left = "UPDATE messages SET status = $2, started_at = $3 WHERE id = $1"
+            await execute(runtime, left, message, status, utcnow() - timedelta(hours=hours))
+        new = await queued(runtime, *(intent(person, f"تازه {n} لغو۱۱", purpose="promotional") for n in range(2)))
+        await turn(runtime, "send promotional")
+
+    assert sorted(await statuses(runtime, new), key=str) == [("sent", None), ("suppressed", "weekly_cap")]
 
 
 @pytest.mark.usefixtures("accounts")
@@ -191,6 +209,20 @@ async def test_a_text_is_billed_by_the_parts_that_the_settings_say(make_runtime:
         preview = (await client.post("/v1/templates/long/preview", json={})).json()
 
     assert (sent["status"], sent["parts"], preview["parts"]) == ("sent", 2, 2)
+
+
+async def test_a_text_that_the_panel_does_not_take_says_nothing_against_its_number(
+    make_runtime: MakeRuntime, panel: Panel
+) -> None:
+    runtime = await make_runtime(SERVICE, longest_sms=1_000)
+    async with runtime.db.transaction() as tx:
+        await ensure_sandbox_accounts(tx, runtime.settings, base_url=panel.base_url)
+    person = await known_person(runtime)
+    for text in ("آ" * 901, "سلام"):
+        await queued(runtime, intent(person, text))
+        await turn(runtime, SEND)
+
+    assert await statuses(runtime) == [("failed", "invalid_number"), ("sent", None)]
 
 
 @pytest.mark.usefixtures("accounts")
@@ -253,7 +285,7 @@ async def test_an_id_that_was_merged_is_reached_by_the_card_of_the_one_that_live
         CustomerMerged(occurred_at=utcnow(), person_id=lives.person_id, merged_id=second),
         lives,
     )
-    await queued(runtime, intent(first))
+    await queued(runtime, intent(first, needs_topic=LEADS_CONTACTS, needs_version=1))
     await turn(runtime, SEND)
 
     assert len(await panel.texts(SARA_PHONE)) == 1
@@ -268,6 +300,17 @@ async def test_the_customers_card_wins_over_that_of_leads_in_any_order(runtime: 
     await turn(runtime, SEND)
 
     assert [text["to"] for text in await panel.texts()] == ["09990007777"]
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_somebody_of_whom_one_card_is_left_is_not_erased(runtime: Runtime, panel: Panel) -> None:
+    person = new_id()
+    await deliver(runtime, card(person, kind="customer"))
+    await deliver(runtime, person, topic=LEADS_CONTACTS)
+    await queued(runtime, intent(person))
+    await turn(runtime, SEND)
+
+    assert len(await panel.texts(SARA_PHONE)) == 1
 
 
 async def test_messages_are_listed_by_what_is_asked_and_masked_without_leave(

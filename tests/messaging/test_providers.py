@@ -172,6 +172,16 @@ async def test_an_account_that_ran_out_of_credit_goes_on_when_there_is_some(
     assert await fetchval(runtime, "SELECT credit FROM provider_accounts WHERE kind = 'smsir'") == 500
 
 
+async def test_an_account_that_is_paused_for_anything_else_stays_so_whatever_its_credit(
+    runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    pause = "UPDATE provider_accounts SET paused_at = now(), paused_reason = 'smsir_10' WHERE id = $1"
+    await execute(runtime, pause, accounts.sms_id)
+    await turn(runtime, "read credit")
+
+    assert await fetchval(runtime, "SELECT paused_reason FROM provider_accounts WHERE kind = 'smsir'") == "smsir_10"
+
+
 async def test_an_address_is_suppressed_and_let_go_by_the_api(client: httpx.AsyncClient, runtime: Runtime) -> None:
     person = await known_person(runtime)
     body = {"phone": "۰۹۹۹۰۰۰۱۲۳۴", "person_id": str(person)}

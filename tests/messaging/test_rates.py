@@ -52,9 +52,31 @@ async def test_no_more_is_looked_at_than_what_the_channel_and_the_purpose_may_se
     await queued(runtime, *texts, intent(person, "نامه", channel="email"))
     with moved(timedelta(seconds=1)):
         assert await send_lane(runtime, Lane.TRANSACTIONAL) == 4
-        assert await send_lane(runtime, Lane.TRANSACTIONAL) == 0
+    assert await send_lane(runtime, Lane.TRANSACTIONAL) == 0  # by a clock that is set back, so that no token is new
 
     assert sorted(await statuses(runtime), key=str) == [("queued", None)] * 6 + [("sent", None)] * 4
+
+
+async def test_the_slowest_account_sends_promotion_too(runtime: Runtime, panel: Panel) -> None:
+    """A share of its one token is kept back for codes; then nothing would ever be left."""
+    person = await known_person(runtime, accepts_promotional=True)
+    await execute(runtime, "UPDATE provider_accounts SET rate_per_s = 1, tokens = 1")
+    await execute(runtime, "UPDATE provider_lines SET hours = '{}'")
+    await queued(runtime, intent(person, "حراج\nلغو۱۱", purpose="promotional"))
+    await send_lane(runtime, Lane.PROMOTIONAL)
+
+    assert len(await panel.texts()) == 1
+
+
+async def test_promotion_leaves_a_fifth_of_the_rate_to_codes(runtime: Runtime, panel: Panel) -> None:
+    await execute(runtime, "UPDATE provider_accounts SET rate_per_s = 5, tokens = 5, tokens_at = $1", utcnow())
+    await execute(runtime, "UPDATE provider_lines SET hours = '{}'")
+    numbers = [f"+9899900020{place:02}" for place in range(5)]
+    people = [await known_person(runtime, phones=(number,), accepts_promotional=True) for number in numbers]
+    await queued(runtime, *(intent(each, "حراج\nلغو۱۱", purpose="promotional") for each in people))
+    await send_lane(runtime, Lane.PROMOTIONAL)
+
+    assert len(await panel.texts()) == 4
 
 
 async def test_a_sender_rests_when_all_that_is_due_waits_for_the_rate(runtime: Runtime, panel: Panel) -> None:
