@@ -43,10 +43,10 @@ SERVICE = Service(
     measures=(
         Measure(
             "peyvand_leads_answer_seconds",
-            "How long it took until a lead was answered: the median of those answered among the last 1,000.",
+            "How long it took until a lead was answered: the median of those that waited, among the last 1,000.",
             """SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY response_s), 0) FROM (
-                SELECT response_s FROM leads ORDER BY captured_at DESC, id DESC LIMIT 1000
-            ) AS latest""",
+                SELECT response_s, source FROM leads ORDER BY captured_at DESC, id DESC LIMIT 1000
+            ) AS latest WHERE source <> 'walk_in'""",
         ),
         Measure(
             "peyvand_leads_overdue",

@@ -200,6 +200,28 @@ async def test_who_waits_for_an_answer_and_comes_in_is_answered(
     assert len(await published(runtime, LeadResponseOverdue)) == (0 if in_time else 1)
 
 
+async def test_a_visit_that_is_recorded_by_hand_answers_as_a_walk_in_does(client: httpx.AsyncClient) -> None:
+    lead = await captured(client)
+    with moved(3 * MINUTE):
+        touch = await touched(client, lead, direction="inbound", channel="visit")
+
+    met = await read(client, lead)
+    assert (touch["answers"], touch["in_time"], met["response_due_at"]) == (True, True, None)
+    assert (met["status"], met["funnel_stage"]) == ("working", "consideration")
+
+
+async def test_how_long_answers_take_is_told_of_those_who_waited(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    [median] = [each.query for each in SERVICE.measures if each.name == "peyvand_leads_answer_seconds"]
+    async with runtime.db.connection() as connection:
+        assert await connection.fetchval(median) == 0
+        lead = await captured(client)
+        for _ in range(3):
+            await captured(client, source="walk_in")
+        with moved(3 * MINUTE):
+            await touched(client, lead)
+        assert 180 <= await connection.fetchval(median) < 190
+
+
 async def test_who_was_imported_and_comes_in_is_spoken_to_though_nothing_waited(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:

@@ -144,7 +144,8 @@ class Lead(Chance, Base):
             self._answer(touch, response)
         if touch.asks and self.ask(question):
             touch.question_asked_at, touch.response_due_at = question.asked_at, question.due_at
-        if touch.by == "human" and touch.direction == "outbound" and self.status == LeadStatus.NEW:
+        tried = touch.by == "human" and touch.direction == "outbound"
+        if (tried or touch.answers) and self.status == LeadStatus.NEW:
             self.status = LeadStatus.WORKING
         engaged = "answered" if touch.answers else "engaged" if touch.by == "person" else None
         moved = self._advance(FunnelStage.CONSIDERATION, engaged, touch.recorded_at) if engaged else []

@@ -52,7 +52,7 @@ router = router_for("leads", prefix="/v1/leads/{lead_id}", tags=["leads"])
 async def create_touch(
     lead_id: UUID, new: TouchCreate, tx: Tx, runtime: RuntimeDep, principal: PrincipalDep
 ) -> TouchOut:
-    """Record a call, message or visit. The first outbound attempt by a human answers what waits.
+    """Record a call, message or visit. The first outbound attempt by a human answers what waits, and so does a visit.
 
     Response times count from when it is recorded; `occurred_at` is only shown.
     """

@@ -51,9 +51,11 @@ def asks(direction: Direction, channel: Channel, *, reached: bool) -> bool:
     return direction == "inbound" and (channel not in SPOKEN or not reached)
 
 
-def answers(direction: Direction, by: By, *, reached: bool, unreached_counts: bool) -> bool:
-    """Tell whether a touch is an attempt of a human to answer; automatic acknowledgements are none."""
-    return direction == "outbound" and by == "human" and (reached or unreached_counts)
+def answers(direction: Direction, channel: Channel, by: By, *, reached: bool, unreached_counts: bool) -> bool:
+    """Tell whether a touch is an attempt of a human to answer, or a visit; automatic acknowledgements are none."""
+    if direction == "inbound":
+        return channel == "visit" and reached
+    return by == "human" and (reached or unreached_counts)
 
 
 def channel_of(source: LeadSource) -> Channel:

@@ -92,7 +92,7 @@ async def touch_lead(
 def take_touch(tx: AsyncSession, lead: Lead, touch: Touch, settings: Settings) -> None:
     """Let a lead, which is locked, take in a touch: it may answer what waits, or ask something new."""
     counts = settings.unreached_attempt_answers
-    answering = answers(touch.direction, touch.by, reached=touch.reached, unreached_counts=counts)
+    answering = answers(touch.direction, touch.channel, touch.by, reached=touch.reached, unreached_counts=counts)
     response = response_at(lead, touch.recorded_at, settings) if answering else None
     tx.add(touch)
     if touch.of_their_own_accord:
