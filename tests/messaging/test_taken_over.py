@@ -24,7 +24,8 @@ pytestmark = pytest.mark.usefixtures("accounts")
 
 async def taken_over(runtime: Runtime, kind: type[MessageEvent], message_id: UUID, person: UUID, **more: Any) -> None:
     """Have the log say how far a message had come."""
-    told: dict[str, Any] = dict.fromkeys(TOLD) | {"person_id": person, "channel": "sms", "purpose": "transactional"} | more
+    known = {"person_id": person, "channel": "sms", "purpose": "transactional", **more}
+    told: dict[str, Any] = dict.fromkeys(TOLD) | known
     event = kind(occurred_at=utcnow(), message_id=message_id, **told)
     async with runtime.db.transaction() as tx:
         await take_over(tx, Received(event, event.key, {"ce_type": event.type}))
