@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.cli import app
+from services.messaging.inbound.webhooks import USUAL_FIELDS
+from services.messaging.messages.statuses import Status
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -99,3 +101,11 @@ def test_every_variable_that_compose_takes_stands_in_the_example() -> None:
 
     assert sorted(taken - example) == []
     assert taken
+
+
+def test_panels_are_told_every_name_that_is_looked_for_and_every_status() -> None:
+    told = (ROOT / "docs" / "panels.md").read_text()
+    rows = [", ".join(f"`{name}`" for name in names) for kind in USUAL_FIELDS.values() for names in kind.values()]
+
+    assert [row for row in rows if f"| {row}" not in told] == []
+    assert [status for status in Status if f"`{status}`" not in told] == []
