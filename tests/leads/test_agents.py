@@ -145,6 +145,22 @@ async def test_an_agent_who_captures_the_lead_of_another_learns_nothing_personal
     assert (seen["first_name"], seen["email"], seen["note"]) == ("س•••", "s•••@example.com", None)
 
 
+@pytest.mark.parametrize(
+    ("fields", "theirs"), [({"source": "walk_in"}, True), ({"direction": "outbound"}, True), ({}, False)]
+)
+async def test_who_speaks_to_somebody_whose_lead_is_another_s_is_who_spoke(
+    runtime: Runtime, client: httpx.AsyncClient, fields: dict[str, str], theirs: bool
+) -> None:
+    await agent(client)
+    lead = await captured(client)
+    mine = await agent(client)
+    async with api.client(runtime, ("leads:write",), agent_id=UUID(mine)) as http:
+        await captured(http, phone=lead["phone"], **fields)
+
+    touch = (await client.get(f"/v1/leads/{lead['id']}/touches")).json()["items"][-1]
+    assert (touch["kind"], touch["agent_id"]) == ("recapture", mine if theirs else None)
+
+
 async def test_an_agent_who_is_changed_to_what_they_are_stays_as_they_were(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:

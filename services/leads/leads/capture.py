@@ -90,7 +90,7 @@ async def capture_at(
     identity = identify(matches, phone_given=stranger.phone is not None)
     open_lead = await _lock_open_lead(tx, identity.person_id, slot_of(new.product, settings))
     if open_lead is not None:
-        return await _recapture(tx, open_lead, new, stranger, at, settings, ids)
+        return await _recapture(tx, open_lead, new, stranger, at, settings, ids, by_agent)
     owner = await _owner(tx, by_agent, at, choose=again is None)
     written = first_capture(new, stranger, identity, at, settings, owner, ids)
     if identity.person_id is None:
@@ -161,9 +161,16 @@ def first_capture(
 
 
 async def _recapture(
-    tx: AsyncSession, lead: Lead, new: LeadCreate, stranger: NewPerson, at: datetime, settings: Settings, ids: Ids
+    tx: AsyncSession,
+    lead: Lead,
+    new: LeadCreate,
+    stranger: NewPerson,
+    at: datetime,
+    settings: Settings,
+    ids: Ids,
+    by_agent: UUID | None,
 ) -> Captured:
-    touch = Touch(**_touch(ids.touch, new, lead, at, recapture=True))
+    touch = Touch(**_touch(ids.touch, new, lead, at, recapture=True, by_agent=by_agent))
     tx.add(touch)
     met = lead.meet(touch, response=response_at(lead, at, settings)) if meets(new.direction, new.source) else []
     outbox.add(tx, lead.recapture(touch, question_at(at, settings), product=new.product), *met)
@@ -238,8 +245,21 @@ def _lead(
     )
 
 
-def _touch(touch_id: UUID, new: LeadCreate, lead: Lead | NewLead, at: datetime, *, recapture: bool) -> dict[str, Any]:
-    """Return the entry of the timeline that a capture is, as the values of a touch."""
+def _touch(
+    touch_id: UUID,
+    new: LeadCreate,
+    lead: Lead | NewLead,
+    at: datetime,
+    *,
+    recapture: bool,
+    by_agent: UUID | None = None,
+) -> dict[str, Any]:
+    """Return the entry of the timeline that a capture is, as the values of a touch.
+
+    `by_agent`, who captures, is who spoke to the person, if anybody did.
+    """
+    spoke_to_them = new.direction == "outbound" or meets(new.direction, new.source)
+    owner = lead.agent_id if new.direction == "outbound" else None
     return {
         "id": touch_id,
         "lead_id": lead.id,
@@ -247,7 +267,7 @@ def _touch(touch_id: UUID, new: LeadCreate, lead: Lead | NewLead, at: datetime, 
         "direction": new.direction,
         "channel": channel_of(new.source),
         "by": "person" if new.direction == "inbound" else "human",
-        "agent_id": lead.agent_id if new.direction == "outbound" else None,
+        "agent_id": by_agent if spoke_to_them and by_agent is not None else owner,
         "reached": True,
         "source": new.source,
         "campaign": new.campaign,
