@@ -163,6 +163,14 @@ async def test_one_who_goes_by_a_shared_number_alone_is_refused_as_a_repeat_woul
         ]
 
 
+async def test_a_number_that_a_later_item_shares_is_shared_by_the_one_before_it_too(client: httpx.AsyncClient) -> None:
+    await sent(client, [{"phones": [PHONE]}, {"phones": [OTHER_PHONE], "shared_phones": [PHONE]}])
+
+    callers = (await client.get("/v1/customers/lookup", params={"phone": PHONE})).json()["items"]
+    assert sorted(each["phones"] for each in callers) == [[], [OTHER_PHONE]]
+    assert [each["shared_phones"] for each in callers] == [[PHONE], [PHONE]]
+
+
 async def test_an_import_adopts_the_ids_of_leads(runtime: Runtime, client: httpx.AsyncClient) -> None:
     person_id = new_id()
     await deliver(runtime, card(person_id))

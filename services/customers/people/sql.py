@@ -77,10 +77,11 @@ WITH owners AS MATERIALIZED (
 ), raised AS (
     UPDATE customers SET version = version + 1 FROM owners WHERE customers.id = owners.id
 )
-UPDATE phone_numbers SET shared = true FROM owners
-WHERE phone_numbers.person_id = owners.id AND phone = ANY($1::text[]) AND NOT shared
+UPDATE phone_numbers SET shared = true
+WHERE phone = ANY($1::text[]) AND NOT shared AND (SELECT count(*) FROM owners) >= 0
 RETURNING person_id
 """
+"""Its owners are counted so that they are locked first, as by whoever changes a profile; some are only being opened."""
 
 REMEMBER_ERASED: Final = """
 INSERT INTO erased_people (person_id, erased_at)
