@@ -16,9 +16,10 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 
-def common(name: str) -> AliasChoices:
-    """Name a setting that all services share: `PEYVAND_<NAME>` in the environment, `<name>` from code."""
-    return AliasChoices(f"PEYVAND_{name.upper()}", name)
+def common(name: str, default: object, description: str, **limits: Any) -> Any:
+    """Return a field that all services share: `PEYVAND_<NAME>` in the environment, `<name>` from code."""
+    alias = AliasChoices(f"PEYVAND_{name.upper()}", name)
+    return Field(default, validation_alias=alias, description=description, **limits)
 
 
 def split_words(value: object) -> object:
@@ -74,147 +75,115 @@ class ServiceSettings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the API listens on.")
 
-    mode: Literal["distributed", "embedded"] = Field(
+    mode: Literal["distributed", "embedded"] = common(
+        "mode",
         "distributed",
-        validation_alias=common("mode"),
-        description="`distributed`: a service a process, Kafka. `embedded`: all in one process (`peyvand run`).",
+        "`distributed`: a service a process, Kafka. `embedded`: all in one process (`peyvand run`).",
     )
-    kafka_bootstrap_servers: str | None = Field(
+    kafka_bootstrap_servers: str | None = common(
+        "kafka_bootstrap_servers",
         None,
-        validation_alias=common("kafka_bootstrap_servers"),
-        description="Kafka brokers as host:port, comma-separated. One of this and PEYVAND_BUS_DATABASE_URL is needed.",
+        "Kafka brokers as host:port, comma-separated. One of this and PEYVAND_BUS_DATABASE_URL is needed.",
     )
-    kafka_prefix: str = Field(
+    kafka_prefix: str = common(
+        "kafka_prefix",
         "",
-        validation_alias=common("kafka_prefix"),
-        description="Put before the names of topics and consumer groups, where several deployments share brokers.",
+        "Put before the names of topics and consumer groups, where several deployments share brokers.",
     )
-    bus_database_url: str | None = Field(
+    bus_database_url: str | None = common(
+        "bus_database_url", None, "Database of the local bus, where there is no Kafka."
+    )
+    partitions: int = common("partitions", 12, "Partitions of each topic; never changed.", ge=1, le=1000)
+    jwt_public_key: str | None = common(
+        "jwt_public_key",
         None,
-        validation_alias=common("bus_database_url"),
-        description="Database of the local bus, where there is no Kafka.",
+        "Public key (PEM, or a path to it) that tokens are verified with; or give PEYVAND_JWKS_URL.",
     )
-    partitions: int = Field(
-        12, ge=1, le=1000, validation_alias=common("partitions"), description="Partitions of each topic; never changed."
-    )
-    jwt_public_key: str | None = Field(
+    jwks_url: str | None = common("jwks_url", None, "Address of the identity provider's key set (JWKS).")
+    jwt_issuer: str | None = common("jwt_issuer", None, "If set, the `iss` that tokens must carry.")
+    jwt_audience: str | None = common("jwt_audience", None, "If set, the `aud` that tokens must carry.")
+    secret_key: SecretStr | None = common(
+        "secret_key",
         None,
-        validation_alias=common("jwt_public_key"),
-        description="Public key (PEM, or a path to it) that tokens are verified with; or give PEYVAND_JWKS_URL.",
+        "At least 32 characters. Encrypts providers' secrets, signs links, hashes suppressed numbers.",
     )
-    jwks_url: str | None = Field(
-        None, validation_alias=common("jwks_url"), description="Address of the identity provider's key set (JWKS)."
-    )
-    jwt_issuer: str | None = Field(
-        None, validation_alias=common("jwt_issuer"), description="If set, the `iss` that tokens must carry."
-    )
-    jwt_audience: str | None = Field(
-        None, validation_alias=common("jwt_audience"), description="If set, the `aud` that tokens must carry."
-    )
-    secret_key: SecretStr | None = Field(
-        None,
-        validation_alias=common("secret_key"),
-        description="At least 32 characters. Encrypts providers' secrets, signs links, hashes suppressed numbers.",
-    )
-    time_zone: str = Field(
-        "Asia/Tehran",
-        validation_alias=common("time_zone"),
-        description="Zone of periods, working hours and sending hours.",
-    )
-    currencies: Currencies = Field(
+    time_zone: str = common("time_zone", "Asia/Tehran", "Zone of periods, working hours and sending hours.")
+    currencies: Currencies = common(
+        "currencies",
         {"IRR": 0, "USD": 2},
-        validation_alias=common("currencies"),
-        description="Currencies that amounts may be in, with the digits after the point: IRR:0,USD:2.",
+        "Currencies that amounts may be in, with the digits after the point: IRR:0,USD:2.",
     )
-    activity_days: int = Field(
+    activity_days: int = common(
+        "activity_days",
         90,
+        "Days of 24 hours for which a purchase makes a customer active, for types and for figures alike.",
         ge=1,
         le=3650,
-        validation_alias=common("activity_days"),
-        description="Days of 24 hours for which a purchase makes a customer active, for types and for figures alike.",
     )
-    cors_origins: Words = Field(
+    cors_origins: Words = common("cors_origins", (), "Origins whose pages may call the API, comma-separated.")
+    trusted_proxies: Words = common(
+        "trusted_proxies",
         (),
-        validation_alias=common("cors_origins"),
-        description="Origins whose pages may call the API, comma-separated.",
+        "Addresses or networks of the ingress, comma-separated: its X-Forwarded-For says who calls.",
     )
-    trusted_proxies: Words = Field(
-        (),
-        validation_alias=common("trusted_proxies"),
-        description="Addresses or networks of the ingress, comma-separated: its X-Forwarded-For says who calls.",
-    )
-    drain_s: float = Field(
+    drain_s: float = common(
+        "drain_s",
         0,
+        "Seconds for which an API told to stop still answers, with readiness red; 5 behind an ingress.",
         ge=0,
         le=300,
-        validation_alias=common("drain_s"),
-        description="Seconds for which an API told to stop still answers, with readiness red; 5 behind an ingress.",
     )
-    max_request_bytes: int = Field(
-        16 * 1024 * 1024, ge=1024, validation_alias=common("max_request_bytes"), description="Largest request body."
-    )
-    request_deadline_s: float = Field(
+    max_request_bytes: int = common("max_request_bytes", 16 * 1024 * 1024, "Largest request body.", ge=1024)
+    request_deadline_s: float = common(
+        "request_deadline_s",
         30,
+        "A request that is not answered after this many seconds is broken off with 503.",
         gt=0,
         le=LONGEST_DEADLINE_S,
-        validation_alias=common("request_deadline_s"),
-        description="A request that is not answered after this many seconds is broken off with 503.",
     )
-    bulk_deadline_s: float = Field(
+    bulk_deadline_s: float = common(
+        "bulk_deadline_s",
         55,
+        "The same for bulk requests. At most 70, as the ingress waits 75 s for an answer.",
         gt=0,
         le=LONGEST_DEADLINE_S,
-        validation_alias=common("bulk_deadline_s"),
-        description="The same for bulk requests. At most 70, as the ingress waits 75 s for an answer.",
     )
-    body_deadline_s: float = Field(
+    body_deadline_s: float = common(
+        "body_deadline_s",
         10,
+        "Seconds that a caller may take to send a body, and one more for every 16 KiB; else 408.",
         gt=0,
-        validation_alias=common("body_deadline_s"),
-        description="Seconds that a caller may take to send a body, and one more for every 16 KiB; else 408.",
     )
-    requests_per_s: float = Field(
+    requests_per_s: float = common(
+        "requests_per_s",
         200,
+        "Requests a second that one process takes from a token's subject, or a panel's webhook; 0: any.",
         ge=0,
-        validation_alias=common("requests_per_s"),
-        description="Requests a second that one process takes from a token's subject, or a panel's webhook; 0: any.",
     )
-    requests_burst: int = Field(
-        2_000,
-        ge=1,
-        validation_alias=common("requests_burst"),
-        description="How many of them may come at once.",
-    )
-    public_requests_per_s: float = Field(
+    requests_burst: int = common("requests_burst", 2_000, "How many of them may come at once.", ge=1)
+    public_requests_per_s: float = common(
+        "public_requests_per_s",
         50,
+        "Requests a second that one process takes from an address at a path that needs no token; 0: any.",
         ge=0,
-        validation_alias=common("public_requests_per_s"),
-        description="Requests a second that one process takes from an address at a path that needs no token; 0: any.",
     )
-    public_requests_burst: int = Field(
-        500,
-        ge=1,
-        validation_alias=common("public_requests_burst"),
-        description="How many of them may come at once.",
-    )
-    old_sends_expire_s: float = Field(
+    public_requests_burst: int = common("public_requests_burst", 500, "How many of them may come at once.", ge=1)
+    old_sends_expire_s: float = common(
+        "old_sends_expire_s",
         60,
+        "After how long a send that was given up cannot arrive any more; the topics refuse older records.",
         gt=0,
-        validation_alias=common("old_sends_expire_s"),
-        description="After how long a send that was given up cannot arrive any more; the topics refuse older records.",
     )
-    stale_effect_hours: int = Field(
+    stale_effect_hours: int = common(
+        "stale_effect_hours",
         24,
+        "What should have reached a person longer ago than this is skipped and recorded.",
         ge=1,
-        validation_alias=common("stale_effect_hours"),
-        description="What should have reached a person longer ago than this is skipped and recorded.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", validation_alias=common("log_level"), description="Least important level that is logged."
+    log_level: Literal["debug", "info", "warning", "error"] = common(
+        "log_level", "info", "Least important level that is logged."
     )
-    log_format: Literal["json", "text"] = Field(
-        "json", validation_alias=common("log_format"), description="One JSON object a line, or text for people."
-    )
+    log_format: Literal["json", "text"] = common("log_format", "json", "One JSON object a line, or text for people.")
 
     @field_validator("database_url", "migration_database_url", "bus_database_url")
     @classmethod
