@@ -151,3 +151,7 @@ async def test_the_examples_in_the_description_are_answers_that_could_be(client:
     ):
         again = schema.model_validate(example).model_dump(mode="json", by_alias=True)
         assert again == example
+
+
+async def test_an_answer_holds_four_thousand_periods(client: httpx.AsyncClient) -> None:
+    assert len(await points(client, "purchases", from_="2010-01-01", to="2020-12-14", interval="day")) == 4000

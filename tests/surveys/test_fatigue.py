@@ -202,3 +202,15 @@ async def test_settings_changed_meanwhile_are_not_overwritten(client: httpx.Asyn
     answers = [await client.patch("/v1/surveys/fatigue", json={"days": 9}, headers={"If-Match": tag}) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [200, 412]
+
+
+async def test_a_touchpoint_is_exempt_once_however_often_it_is_named(client: httpx.AsyncClient) -> None:
+    changed = await client.patch("/v1/surveys/fatigue", json={"exempt_touchpoints": ["visit", "support", "visit"]})
+
+    assert changed.json()["exempt_touchpoints"] == ["visit", "support"]
+
+
+async def test_changes_at_once_are_all_counted(client: httpx.AsyncClient) -> None:
+    await asyncio.gather(*(client.patch("/v1/surveys/fatigue", json={"days": days}) for days in range(1, 6)))
+
+    assert (await client.get("/v1/surveys/fatigue")).json()["version"] == 6

@@ -88,3 +88,24 @@ async def test_a_ticket_that_no_answer_led_to_closes_nothing(runtime: Runtime) -
     )
 
     assert await published(runtime, LoopClosed) == []
+
+
+async def test_a_word_that_seems_to_be_of_before_the_answer_took_no_time(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    """Clocks differ: the ticket is told of as answered some seconds before its answer was given."""
+    answer = await answered(runtime, 2)
+    await deliver(runtime, ticket_answered(answer.person_id, answer.answer_id, at=after(minutes=59)))
+
+    assert [event.after_s for event in await published(runtime, LoopClosed)] == [0]
+    (closed,) = await items(client, "/v1/answers", loop="closed")
+    assert (closed["loop_after_s"], closed["loop_closed_at"]) == (0, closed["loop_opened_at"])
+
+
+async def test_a_ticket_about_a_neutral_answer_closes_what_began_with_the_answer(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    answer = await answered(runtime, 3)
+    await deliver(runtime, ticket_answered(answer.person_id, answer.answer_id, at=after(hours=3)))
+
+    assert [event.after_s for event in await published(runtime, LoopClosed)] == [2 * 3600]

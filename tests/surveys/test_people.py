@@ -165,3 +165,24 @@ async def test_a_stored_answer_about_an_erased_person_is_gone(runtime: Runtime, 
     again = await client.post("/v1/invitations", json=body, headers={"Idempotency-Key": "one"})
 
     assert (first.status_code, again.status_code) == (201, 410)
+
+
+async def test_a_stored_answer_to_a_question_of_an_erased_person_is_gone(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    question = await invited(runtime, new_id(), at=utcnow())
+    body = {"invitation_id": str(question.invitation_id), "value": 2}
+    first = await client.post("/v1/answers", json=body, headers={"Idempotency-Key": "one"})
+    await deliver(runtime, erased(question.person_id))
+    again = await client.post("/v1/answers", json=body, headers={"Idempotency-Key": "one"})
+
+    assert (first.status_code, again.status_code) == (201, 410)
+
+
+async def test_somebody_erased_twice_was_erased_the_first_time(runtime: Runtime) -> None:
+    person = new_id()
+    await deliver(runtime, erased(person))
+    await deliver(runtime, CustomerErased(occurred_at=after(hours=5), person_id=person))
+
+    async with runtime.db.connection() as connection:
+        assert await connection.fetchval("SELECT erased_at FROM people") == after(hours=1)

@@ -173,3 +173,20 @@ async def test_an_invitation_by_the_app_counts_as_delivered(runtime: Runtime, cl
     await invited(runtime, new_id(), survey=code)
 
     assert (await results(client, code))["points"][0]["delivered"] == 1
+
+
+async def test_a_question_that_reached_nobody_is_not_counted_as_delivered(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    await invited(runtime, new_id())
+    (point,) = (await results(client))["points"]
+
+    assert (point["delivered"], point["responded"], point["response_rate"]) == (0, 0, None)
+
+
+async def test_of_two_reports_of_one_question_the_first_counts(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    question = await invited(runtime, new_id())
+    await deliver(runtime, delivered(question, at=after(minutes=9)), delivered(question, at=after(minutes=2)))
+
+    kept = (await client.get(f"/v1/invitations/{question.invitation_id}")).json()
+    assert kept["delivered_at"] == "2026-11-22T08:32:00Z"

@@ -10,12 +10,14 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from services.surveys.people.identity import lock_people, merge_people
 from shared.contracts import Event
 from shared.contracts.customers import CustomerErased, CustomerMerged
 from shared.contracts.surveys import SurveyAnswered, SurveyInvited, SurveyRefused
 from shared.ids import new_id
 from shared.service import Runtime
 from tests.support.events import deliver, published
+from tests.support.eventually import eventually
 from tests.surveys.story import after, replied, requested
 
 
@@ -72,3 +74,23 @@ async def test_erasing_while_answers_come_leaves_no_answer_of_a_known_person(run
     async with runtime.db.connection() as connection:
         assert await connection.fetchval("SELECT count(person_id) FROM invitations") == 0
         assert await connection.fetchval("SELECT count(*) FROM invitations WHERE status = 'open'") == 0
+
+
+async def test_who_becomes_somebodys_alias_while_they_are_waited_for_is_locked_with_them(runtime: Runtime) -> None:
+    person, alias = new_id(), new_id()
+    await deliver(runtime, requested(person))
+    async with runtime.db.transaction() as waiting:
+        async with runtime.db.transaction() as merging:
+            await lock_people(merging, [person])
+            locking = asyncio.create_task(lock_people(waiting, [person]))
+            await eventually(lambda: waits(runtime))
+            await merge_people(merging, person, alias, at=after(hours=1))
+        await locking
+        async with runtime.db.connection() as other:
+            assert await other.fetch("SELECT FROM people FOR UPDATE SKIP LOCKED") == []
+
+
+async def waits(runtime: Runtime) -> bool:
+    """Tell whether somebody waits for a lock."""
+    async with runtime.db.connection() as connection:
+        return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))
