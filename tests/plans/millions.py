@@ -200,7 +200,7 @@ def kept(measures: tuple[str, ...], scope: str, dimensions: tuple[str, ...], gri
     return f"""
     INSERT INTO kept_counts (measure, scope, grid, dimension, number, key, amount)
     SELECT measure, '{scope}', '{name}', split.dimension, {first} + number,
-           CASE WHEN split.dimension <> '' THEN 'key-' || key ELSE '' END, 1
+           CASE WHEN split.dimension <> '' THEN 'key-' || key ELSE '' END, 1000
     FROM generate_series(0, {count}) AS number
     CROSS JOIN unnest(string_to_array('{" ".join(measures)}', ' ')) AS measure
     CROSS JOIN (VALUES {splits}) AS split (dimension, keys)
