@@ -118,7 +118,7 @@ async def test_what_is_no_service_of_the_public_is_not_found() -> None:
     async with before(upstream) as client:
         for path in ("/nowhere", "/readyz/leads", "/readyz", "/metrics/leads", "/metrics", "/v1", "/v1/nobodys"):
             answer = await client.get(path)
-            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+            assert (answer.status_code, answer.json()["code"]) == (404, "no_such_path"), path
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.headers["x-request-id"] == answer.json()["request_id"]
 
