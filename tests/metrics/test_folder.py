@@ -10,13 +10,16 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from services.metrics.app import SERVICE
+from services.metrics.facts.withdrawals import KEPT_AS
 from services.metrics.facts.writing import OutsideTheCalendars, within_calendars
 from services.metrics.folder import audit, fold
-from shared.contracts import Event
+from shared.contracts import Event, Withdrawal, registry
+from shared.contracts.customers import CustomerMerged
 from shared.service import Runtime
-from tests.metrics.facts import merge, points, purchase, values
+from tests.metrics.facts import answer, delivery, invitation, lead, merge, points, purchase, values
 from tests.support.events import deliver, turn
 
 YEAR = {"from_": "2026-01-01", "to": "2027-01-01"}
@@ -177,3 +180,39 @@ async def test_other_settings_make_the_counts_anew(runtime: Runtime) -> None:
         [span] = await connection.fetch("SELECT upper(span) - lower(span) AS length FROM activity_spans")
     assert span["length"] == timedelta(days=30)
     assert (await audit(runtime)).differing == {}
+
+
+async def test_other_settings_count_those_anew_who_never_bought(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    asked, found = invitation("ana", "2026-04-01"), lead("bea", "2026-04-01")
+    await deliver(runtime, asked, answer(asked, "2026-04-02", 5, "satisfied"), found)
+    await turn(runtime, "fold")
+    runtime.settings = runtime.settings.model_copy(update={"activity_days": 30})
+    await turn(runtime, "fold")
+
+    assert [await values(client, figure, **YEAR) for figure in ("csat", "leads_captured")] == [[100], [1]]
+
+
+async def test_people_of_whom_only_an_answer_is_known_are_counted_anew_too(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    await deliver(runtime, answer(invitation("ana", "2026-04-01"), "2026-04-02", 5, "satisfied"))
+    await turn(runtime, "fold")
+    runtime.settings = runtime.settings.model_copy(update={"activity_days": 30})
+    await turn(runtime, "fold")
+
+    assert await values(client, "csat", **YEAR) == [100]
+
+
+async def test_the_delivery_of_a_message_that_asks_nothing_is_no_fact(runtime: Runtime) -> None:
+    await deliver(runtime, replace(delivery(invitation("ana", "2026-04-01"), "2026-04-01"), invitation_id=None))
+
+    async with runtime.db.connection() as connection:
+        assert not await connection.fetchval("SELECT EXISTS (SELECT FROM deliveries) OR EXISTS (SELECT FROM dirty)")
+
+
+def test_whatever_is_kept_of_a_fact_can_be_withdrawn() -> None:
+    """But merges: who is one person is taken over from the log by whoever forgot it."""
+    heard = {name for handler in SERVICE.consumer.handlers for name in handler.types}
+    withdrawals = {name for name, kind in registry.items() if issubclass(kind, Withdrawal)}
+
+    assert heard - withdrawals - {CustomerMerged.type} == set(KEPT_AS)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from shared.clock import utcnow
 from shared.contracts.leads import LeadAssigned, LeadCaptured
 from shared.service import Runtime
-from tests.metrics.facts import answer_to, given_up, lead, named, points, purchase
+from tests.metrics.facts import answer_to, at, given_up, lead, named, points, purchase
 from tests.support.events import deliver, turn
 
 AVA, BEN = named("ava"), named("ben")
@@ -56,11 +56,16 @@ async def test_a_purchase_counts_from_the_capture_until_before_the_end_of_its_da
     assert (parts["bought_30d"], parts["bought_90d"]) == bought
 
 
-@pytest.mark.parametrize(("due", "in_time"), [(timedelta(hours=1), 1), (-timedelta(hours=1), 0)])
+@pytest.mark.parametrize(("after_due", "in_time"), [(timedelta(), 1), (INSTANT, 0)])
 async def test_an_answer_of_which_nobody_said_whether_it_was_in_time_is_when_it_was_told_of_by_then(
-    runtime: Runtime, client: httpx.AsyncClient, due: timedelta, in_time: int
+    runtime: Runtime,
+    client: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    after_due: timedelta,
+    in_time: int,
 ) -> None:
-    asked = replace(_lead(), response_due_at=utcnow() + due)
+    asked = _lead()
+    monkeypatch.setattr("tests.support.events.utcnow", lambda: at("2026-04-02 09:05") + after_due)
     await deliver(runtime, asked, answer_to(asked, "2026-04-02 09:03"))
 
     parts = (await _folded(runtime, client, "leads_answered_in_time"))["parts"]
