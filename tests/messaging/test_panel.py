@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.messaging.messages.claiming import Claimed
+from services.messaging.messages.delivery import store_reports
 from services.messaging.messages.reconciliation import reconcile
+from services.messaging.messages.results import store_answers
 from services.messaging.messages.sending import Caller
 from services.messaging.messages.sending import deliver as deliver_claimed
 from services.messaging.providers.protocol import Fate, Outgoing, Refused, Report, Result, Scope
@@ -113,6 +115,23 @@ async def test_an_answer_that_comes_after_the_lease_still_settles_the_message(ru
 
     assert await statuses(runtime) == [("sent", None)]
     assert await fetchval(runtime, "SELECT count(*) FROM in_flight") == 0
+
+
+async def test_a_report_that_comes_while_its_message_is_being_marked_is_applied_by_a_turn(
+    runtime: Runtime, accounts: SandboxAccounts
+) -> None:
+    """Neither transaction sees the other's."""
+    [message] = await queued(runtime, intent(await known_person(runtime)))
+    taken, reports = await claimed(runtime), "apply delivery reports"
+    async with runtime.db.transaction() as tx:
+        answers = {message: Result(Fate.ACCEPTED, "1")}
+        await store_answers(tx, taken.send_id, accounts.sms_id, answers, runtime.settings, utcnow())
+        async with runtime.db.transaction() as other:
+            await store_reports(other, accounts.sms_id, [("1", "1")], utcnow())
+        assert await turn(runtime, reports) == 0
+    assert await turn(runtime, reports) == 1
+
+    assert await statuses(runtime) == [("delivered", None)]
 
 
 @pytest.mark.parametrize("fault", ["http_429", "http_500"])
