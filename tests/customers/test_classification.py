@@ -93,20 +93,54 @@ async def test_a_bad_answer_ends_loyalty_and_a_better_one_brings_it_back(
     assert await types_of(client, person_id) == ({"actual", "regular", "loyal"}, "loyalty")
 
 
-def answered(person_id: str, category: Any, *, minutes_ago: float) -> SurveyAnswered:
+async def test_how_easy_it_was_says_nothing_of_loyalty(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    person_id = (await opened(client))["id"]
+    for days in (1, 2, 3, 4):
+        await bought(client, person_id=person_id, occurred_at=days_ago(days))
+    await deliver(runtime, answered(person_id, "unsatisfied", minutes_ago=10))
+    await deliver(runtime, answered(person_id, "easy", minutes_ago=5, kind="ces", scale="1-7"))
+    await turn(runtime, CLOCK)
+
+    assert await types_of(client, person_id) == ({"actual", "regular"}, "retention")
+
+
+async def test_what_somebody_answered_under_another_id_of_theirs_counts(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    person_id, other = (await opened(client))["id"], (await opened(client, OTHER_PHONE))["id"]
+    for days in (1, 2, 3, 4):
+        await bought(client, person_id=person_id, occurred_at=days_ago(days))
+    await deliver(runtime, answered(other, "unsatisfied", minutes_ago=5))
+    await client.post(f"/v1/customers/{person_id}/merge", json={"merged_id": other})
+    await turn(runtime, CLOCK)
+
+    assert await types_of(client, person_id) == ({"actual", "regular"}, "retention")
+
+
+def answered(person_id: str, category: Any, *, minutes_ago: float, **fields: Any) -> SurveyAnswered:
     return SurveyAnswered(
         person_id=UUID(person_id),
         survey_id=new_id(),
         survey="csat",
-        kind="csat",
-        scale="1-5",
         answer_id=new_id(),
         invitation_id=new_id(),
         value=2,
         category=category,
         channel="sms",
         occurred_at=utcnow() - timedelta(minutes=minutes_ago),
+        **{"kind": "csat", "scale": "1-5"} | fields,
     )
+
+
+async def test_a_promotion_that_took_nothing_off_is_no_discount(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    person_id = (await opened(client))["id"]
+    for _ in range(2):
+        coupon = (await client.post("/v1/coupons", json={"person_id": person_id, "discount_percent": 1})).json()
+        worth_nothing = {"coupon_code": coupon["code"], "discount_origin": "promotion"}
+        await bought(client, person_id=person_id, amount_minor=5, **worth_nothing)
+    await turn(runtime, CLOCK)
+
+    assert await types_of(client, person_id) == ({"actual"}, "retention")
 
 
 async def test_our_own_coupons_do_not_make_a_discount_seeker_and_promotions_do(

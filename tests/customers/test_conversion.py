@@ -91,6 +91,16 @@ async def test_the_customers_profile_wins_over_a_later_card_of_the_lead(
     assert customer["locale"] == "fa"
 
 
+async def test_the_number_of_an_agent_is_no_leads(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    agent = ContactCard(person_id=new_id(), kind="agent", first_name="امید", phones=(PHONE,))
+    await deliver(runtime, agent)
+
+    customer = await opened(client)
+    await deliver(runtime, agent)
+    assert customer["id"] != str(agent.person_id)
+    assert (await client.get(f"/v1/customers/{customer['id']}")).json()["alias_ids"] == []
+
+
 async def test_a_conversion_delivered_again_changes_nothing(runtime: Runtime) -> None:
     person_id = new_id()
     event = converted(person_id)

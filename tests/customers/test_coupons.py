@@ -57,9 +57,11 @@ async def test_a_request_is_answered_with_one_coupon_however_often_it_comes(
     [
         ({"discount_percent": None}, "one_discount_needed"),
         ({"discount_minor": 5}, "one_discount_needed"),
+        ({"discount_percent": 0}, "wrong_percentage"),
         ({"discount_percent": 101}, "wrong_percentage"),
         ({"discount_percent": None, "discount_minor": 0}, "wrong_amount"),
         ({"valid_days": 0}, "wrong_validity"),
+        ({"valid_days": 3_651}, "wrong_validity"),
     ],
 )
 async def test_a_request_that_makes_no_sense_is_refused_by_an_event(
@@ -72,6 +74,21 @@ async def test_a_request_that_makes_no_sense_is_refused_by_an_event(
     [refusal] = await published(runtime, CouponRefused)
     assert (refusal.request_id, refusal.reason) == (request.request_id, reason)
     assert await published(runtime, CouponIssued) == []
+
+
+async def test_a_request_that_a_restored_database_answers_again_gives_the_same_coupon(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    """The person has its code already."""
+    request = requested((await opened(client))["id"])
+    await deliver(runtime, request)
+    [first] = await published(runtime, CouponIssued)
+    async with runtime.db.connection() as connection:
+        await connection.execute("DELETE FROM coupons; DELETE FROM outbox")
+    await deliver(runtime, request)
+
+    [again] = await published(runtime, CouponIssued)
+    assert (again.coupon_id, again.code) == (first.coupon_id, first.code)
 
 
 async def test_of_100_redemptions_at_once_one_succeeds(runtime: Runtime, client: httpx.AsyncClient) -> None:
@@ -102,6 +119,16 @@ async def test_a_coupon_takes_its_share_off_and_is_known_by_its_purchase(
     assert (str(event.coupon_id), str(event.purchase_id)) == (coupon["id"], purchase["id"])
 
 
+async def test_what_the_till_says_it_took_off_is_what_was_taken_off(client: httpx.AsyncClient) -> None:
+    person_id = (await opened(client))["id"]
+    code = (await issued(client, person_id))["code"]
+    said = {"discount_minor": 30, "discount_origin": "reward"}
+
+    purchase = await bought(client, person_id=person_id, amount_minor=1_000, coupon_code=code, **said)
+
+    assert (purchase["discount_minor"], purchase["discount_origin"]) == (30, "reward")
+
+
 async def test_an_amount_never_takes_off_more_than_the_purchase(client: httpx.AsyncClient) -> None:
     person_id = (await opened(client))["id"]
     code = (await issued(client, person_id, discount_percent=None, discount_minor=500))["code"]
@@ -128,6 +155,15 @@ async def test_a_coupon_is_refused_when_it_is_anothers_unknown_or_in_another_cur
     assert (await bought(client, person_id=one, amount_minor=500, coupon_code=code))["discount_minor"] == 100
 
 
+async def test_a_percentage_is_good_in_any_currency(client: httpx.AsyncClient) -> None:
+    person_id = (await opened(client))["id"]
+    code = (await issued(client, person_id))["code"]
+
+    purchase = await bought(client, person_id=person_id, amount_minor=1_000, currency="USD", coupon_code=code)
+
+    assert purchase["discount_minor"] == 100
+
+
 async def test_an_expired_coupon_is_refused_unless_the_purchase_was_in_time(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
@@ -137,7 +173,7 @@ async def test_an_expired_coupon_is_refused_unless_the_purchase_was_in_time(
     [coupon] = await published(runtime, CouponIssued)
     body = {"person_id": person_id, "amount_minor": 500, "coupon_code": coupon.code}
 
-    late = await client.post("/v1/purchases", json=body)
+    late = await client.post("/v1/purchases", json=body | {"occurred_at": coupon.valid_until.isoformat()})
     last_moment = coupon.valid_until - timedelta(microseconds=1)
     in_time = await client.post("/v1/purchases", json=body | {"occurred_at": last_moment.isoformat()})
 

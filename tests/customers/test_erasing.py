@@ -5,14 +5,19 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
+import pytest
 
+from services.customers.customers.opening import Draft, admit
+from shared.clock import utcnow
 from shared.contracts.cards import LEADS_CONTACTS
-from shared.contracts.customers import CouponRefused, CustomerCreated, CustomerErased
+from shared.contracts.customers import CouponRefused, CustomerCreated, CustomerErased, TicketOpened
 from shared.contracts.leads import LeadErased
 from shared.contracts.messaging import CouponRequested
+from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.service import Runtime
 from tests.customers.people import OTHER_PHONE, PHONE, bought, card, converted, opened
+from tests.customers.test_tickets import answered
 from tests.support import api
 from tests.support.events import deliver, published, published_cards, turn
 
@@ -128,6 +133,41 @@ async def test_the_same_number_is_a_new_person_after_an_erasure(client: httpx.As
     await client.delete(f"/v1/customers/{before}")
 
     assert (await opened(client))["id"] != before
+
+
+async def test_a_number_that_a_card_left_behind_amid_an_erasure_is_nobodys(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    """Until the tombstone of that card comes."""
+    gone = (await opened(client))["id"]
+    await client.delete(f"/v1/customers/{gone}")
+    async with runtime.db.connection() as connection:
+        await connection.execute("INSERT INTO state.lead_phones (phone, person_id) VALUES ($1, $2)", PHONE, UUID(gone))
+
+    assert (await opened(client))["id"] != gone
+
+
+@pytest.mark.parametrize("what", ["erased", "merged"])
+async def test_whoever_is_erased_or_merged_amid_their_opening_is_not_opened(
+    runtime: Runtime, client: httpx.AsyncClient, what: str
+) -> None:
+    gone, other = (await opened(client))["id"], (await opened(client, OTHER_PHONE))["id"]
+    if what == "erased":
+        await client.delete(f"/v1/customers/{gone}")
+    else:
+        await client.post(f"/v1/customers/{other}/merge", json={"merged_id": gone})
+
+    with pytest.raises(Unavailable):
+        async with runtime.db.transaction() as tx:
+            await admit(tx, [Draft(origin="conversion", wanted_id=UUID(gone))], at=utcnow())
+
+
+async def test_an_answer_of_somebody_erased_opens_no_complaint(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    person_id = (await opened(client))["id"]
+    await client.delete(f"/v1/customers/{person_id}")
+    await deliver(runtime, answered(person_id, new_id(), "detractor"))
+
+    assert await published(runtime, TicketOpened) == []
 
 
 async def test_a_lead_erased_after_its_conversion_is_erased_as_a_customer_too(

@@ -228,6 +228,16 @@ async def test_a_card_and_a_purchase_that_do_not_see_each_other_are_one_person_a
     assert (str(event.person_id), event.merged_id) == (purchase["person_id"], lead)
 
 
+async def test_a_number_that_a_customer_shares_makes_nobody_with_it_them(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    await opened(client, PHONE, shared_phones=[OTHER_PHONE])
+    await deliver(runtime, card(new_id(), OTHER_PHONE))
+    await turn(runtime, "classify customers")
+
+    assert await published(runtime, CustomerMerged) == []
+
+
 async def test_a_card_that_came_alone_is_looked_at_again(runtime: Runtime, client: httpx.AsyncClient) -> None:
     lead, customer = new_id(), await opened(client, OTHER_PHONE)
     await turn(runtime, "classify customers")

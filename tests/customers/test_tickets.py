@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 
 from shared.clock import utcnow
 from shared.contracts.customers import (
@@ -17,10 +18,11 @@ from shared.contracts.customers import (
 from shared.contracts.leads import AgentAdded, AgentUpdated
 from shared.contracts.surveys import SurveyAnswered
 from shared.ids import new_id
+from shared.outbox.handling import apply_batch
 from shared.service import Runtime
 from tests.customers.people import OTHER_PHONE, bought, opened
 from tests.support import api
-from tests.support.events import deliver, published
+from tests.support.events import deliver, published, record_of
 
 
 def answered(person_id: Any, invitation_id: UUID, category: Any, **fields: Any) -> SurveyAnswered:
@@ -100,6 +102,43 @@ async def test_a_complaint_goes_to_the_manager_of_the_agent_concerned_else_to_th
     await deliver(runtime, answered(new_id(), new_id(), "detractor"))
 
     assert [event.agent_id for event in await published(runtime, TicketOpened)] == [two, two, one]
+
+
+async def test_a_manager_on_duty_comes_before_a_less_busy_one_who_is_not(runtime: Runtime) -> None:
+    await manager(runtime, on_duty=False)
+    present = await manager(runtime)
+    for _ in range(2):
+        await deliver(runtime, answered(new_id(), new_id(), "detractor"))
+
+    assert [event.agent_id for event in await published(runtime, TicketOpened)] == [present, present]
+
+
+async def test_what_is_resolved_keeps_no_manager_busy(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    await manager(runtime), await manager(runtime)
+    await deliver(runtime, answered(new_id(), new_id(), "detractor"))
+    [first] = await published(runtime, TicketOpened)
+    await client.post(f"/v1/tickets/{first.ticket_id}/resolve", json={"cause": "staff"})
+    await deliver(runtime, answered(new_id(), new_id(), "detractor"))
+
+    assert [event.agent_id for event in await published(runtime, TicketOpened)] == [first.agent_id] * 2
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_what_an_agent_became_last_counts_in_whatever_order_it_is_told(
+    runtime: Runtime, client: httpx.AsyncClient, *, at_once: bool
+) -> None:
+    agent_id = new_id()
+    joined = record_of(AgentAdded(agent_id=agent_id, role="manager", occurred_at=utcnow()))
+    left = record_of(AgentUpdated(agent_id=agent_id, role="manager", active=False, occurred_at=utcnow()))
+    for records in [[joined, left]] if at_once else [[left], [joined]]:
+        async with runtime.db.transaction() as tx:
+            await apply_batch(tx, runtime, records)
+
+    ticket = await ticket_of(client, (await opened(client))["id"], kind="complaint")
+    refused = await client.post(f"/v1/tickets/{ticket['id']}/assign", json={"agent_id": str(agent_id)})
+
+    assert ticket["agent_id"] is None
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_agent")
 
 
 async def test_without_a_manager_a_complaint_waits_for_one(runtime: Runtime, client: httpx.AsyncClient) -> None:
