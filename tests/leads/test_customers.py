@@ -249,12 +249,14 @@ class TestPurchases:
     async def test_a_purchase_at_the_instant_of_the_capture_converts(
         self, runtime: Runtime, client: httpx.AsyncClient, *, under_another_id: bool
     ) -> None:
+        owner = await agent(client)
         lead = await captured(client)
         at = datetime.fromisoformat(lead["captured_at"])
         merge = merged(person_of(lead), SARA, last_purchase_at=at)
         await deliver(runtime, merge if under_another_id else purchase(person_of(lead), at=at))
 
         assert (await read(client, lead))["status"] == "converted"
+        assert (await client.get(f"/v1/agents/{owner}")).json()["open_leads"] == 0
 
     async def test_a_purchase_before_the_capture_converts_nothing(
         self, runtime: Runtime, client: httpx.AsyncClient

@@ -109,12 +109,13 @@ async def test_a_touch_by_a_clock_that_is_a_little_ahead_occurred_now(client: ht
     assert touch["occurred_at"] <= touch["recorded_at"]
 
 
-async def test_a_touch_that_a_machine_made_is_no_agents(client: httpx.AsyncClient) -> None:
+async def test_a_touch_that_a_machine_made_is_no_agents_and_no_work_on_the_lead(client: httpx.AsyncClient) -> None:
     owner = await agent(client)
     lead = await captured(client)
+    touch = await touched(client, lead, channel="sms", by="automatic")
 
-    assert lead["agent_id"] == owner
-    assert (await touched(client, lead, channel="sms", by="automatic"))["agent_id"] is None
+    assert (lead["agent_id"], touch["agent_id"]) == (owner, None)
+    assert (await read(client, lead))["status"] == "new"
 
 
 async def test_a_touch_from_the_future_is_refused(client: httpx.AsyncClient) -> None:

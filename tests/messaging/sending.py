@@ -84,6 +84,6 @@ SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname
 """
 
 
-async def waits_or_is_done(runtime: Runtime, task: asyncio.Task[None]) -> bool:
+async def waits_or_is_done(runtime: Runtime, task: asyncio.Task[Any]) -> bool:
     """Tell whether somebody waits for a lock, as `task` does if it has to wait for whoever asks."""
     return task.done() or await fetchval(runtime, WAITING) > 0

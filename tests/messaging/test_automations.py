@@ -253,6 +253,17 @@ async def test_a_converted_lead_is_welcomed_and_a_switched_off_automation_is_sil
     assert await fetchval(runtime, runs) == "cancelled:automation_off"
 
 
+async def test_what_an_automation_has_queued_is_not_sent_once_it_is_off(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    await deliver(runtime, captured(await known_person(runtime)))
+    await turn(runtime, STEP)
+    await client.patch("/v1/automations/acknowledge_lead", json={"active": False})
+    await turn(runtime, "send service")
+
+    assert await statuses(runtime) == [("suppressed", "automation_off")]
+
+
 async def test_tens_of_thousands_of_old_purchases_thank_nobody_and_take_seconds(runtime: Runtime) -> None:
     old = datetime(1997, 6, 1, 8, 30, tzinfo=UTC)
     bought = [purchase(new_id(), old + timedelta(minutes=minute)) for minute in range(20_000)]

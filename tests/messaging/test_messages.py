@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from services.messaging.app import SERVICE
+from services.messaging.messages.claiming import claim
+from services.messaging.messages.statuses import Lane
 from services.messaging.providers.usecases import ensure_sandbox_accounts
 from services.messaging.suppressions.usecases import pause_promotion
 from shared.clock import moved, utcnow
@@ -21,9 +23,10 @@ from shared.service import Runtime
 from tests.conftest import MakeRuntime
 from tests.messaging.conftest import Panel
 from tests.messaging.people import SARA_PHONE, captured, card
-from tests.messaging.sending import execute, fetchval, intent, known_person, queued, statuses
+from tests.messaging.sending import execute, fetchval, intent, known_person, queued, statuses, waits_or_is_done
 from tests.support import api
 from tests.support.events import deliver, published, turn
+from tests.support.eventually import eventually
 
 SEND = "send transactional"
 
@@ -117,6 +120,22 @@ async def test_promotion_is_capped_also_within_one_batch_and_between_senders(run
         assert len(await panel.texts(SARA_PHONE)) == 2
 
     assert [reason for _, reason in await statuses(runtime)].count("daily_cap") == 3
+
+
+async def test_two_senders_do_not_both_send_the_last_promotion_allowed(make_runtime: MakeRuntime, panel: Panel) -> None:
+    runtime = await make_runtime(SERVICE, batch=1, promotional_per_day=1)
+    async with runtime.db.transaction() as tx:
+        await ensure_sandbox_accounts(tx, runtime.settings, base_url=panel.base_url)
+    person = await known_person(runtime, accepts_promotional=True)
+    with at_tehran(12):
+        await queued(runtime, *(intent(person, f"حراج {n}\nلغو۱۱", purpose="promotional") for n in range(2)))
+        async with runtime.db.transaction() as tx:
+            await claim(tx, Lane.PROMOTIONAL, runtime.settings, utcnow())
+            other = asyncio.create_task(turn(runtime, "send promotional"))
+            await eventually(lambda: waits_or_is_done(runtime, other))
+        await other
+
+    assert sorted(await statuses(runtime), key=str) == [("sending", None), ("suppressed", "daily_cap")]
 
 
 @pytest.mark.usefixtures("accounts")
