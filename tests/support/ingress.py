@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,16 @@ async def ingress(
                 (folder / "body").chmod(0)
             yield f"http://{HOST}:{port}"
         finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
+            await end(process)
             sys.stderr.write((folder / "log").read_text())
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """End nginx once it has logged what it answered, as a connection is closed; what stays open is cut off."""
+    if process.returncode is None:
+        process.send_signal(signal.SIGQUIT)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), timeout=1)
+    if process.returncode is None:
+        process.terminate()
+    await process.wait()
