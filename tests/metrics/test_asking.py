@@ -155,3 +155,24 @@ async def test_the_examples_in_the_description_are_answers_that_could_be(client:
 
 async def test_an_answer_holds_four_thousand_periods(client: httpx.AsyncClient) -> None:
     assert len(await points(client, "purchases", from_="2010-01-01", to="2020-12-14", interval="day")) == 4000
+
+
+@pytest.mark.parametrize(("before_end", "complete"), [(timedelta(microseconds=1), False), (timedelta(), True)])
+async def test_a_period_is_over_at_its_very_end(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, before_end: timedelta, complete: bool
+) -> None:
+    monkeypatch.setattr("services.metrics.figures.api.utcnow", lambda: at("2026-05-01 00:00") - before_end)
+
+    [point] = await points(client, "purchases", from_="2026-04-01", to="2026-05-01")
+    assert point["complete"] is complete
+
+
+async def test_points_at_the_cut_off_ends_are_of_their_days_alone(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    """Ana buys before the span, on the 2nd of its first month; cyr after it, on the 20th of its last."""
+    days = {"ana": "2026-04-02", "bea": "2026-04-12", "cyr": "2026-06-20", "dan": "2026-06-02"}
+    await deliver(runtime, *(purchase(who, day) for who, day in days.items()))
+    await turn(runtime, "fold")
+
+    cut = {"from_": "2026-04-10", "to": "2026-06-05", "interval": "month"}
+    assert [point["parts"]["buyers"] for point in await points(client, "repeat_purchase_rate", **cut)] == [1, 0, 1]
+    assert [point["parts"]["new"] for point in await points(client, "retention", **cut)] == [1, 0, 1]

@@ -117,3 +117,18 @@ async def test_leads_that_wait_are_those_of_the_span(runtime: Runtime, client: h
 
     parts = (await _folded(runtime, client, "leads_answered_in_time"))["parts"]
     assert (parts["captured"], parts["waiting"], parts["missed"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("before_due", "waiting"), [(INSTANT, 1), (timedelta(), 0)])
+async def test_a_lead_is_missed_from_the_very_instant_at_which_its_answer_was_due(
+    runtime: Runtime,
+    client: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    before_due: timedelta,
+    waiting: int,
+) -> None:
+    await deliver(runtime, _lead())
+    monkeypatch.setattr("services.metrics.figures.api.utcnow", lambda: at("2026-04-02 09:05") - before_due)
+
+    parts = (await _folded(runtime, client, "leads_answered_in_time"))["parts"]
+    assert (parts["waiting"], parts["missed"]) == (waiting, 1 - waiting)
