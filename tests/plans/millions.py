@@ -107,6 +107,38 @@ CUSTOMERS: Final = (
     """,
 )
 
+LEADS: Final = (
+    f"""
+    INSERT INTO agents (id, role, team, on_duty, active, created_at, updated_at)
+    SELECT {id_of("i")}, CASE WHEN i % 10 = 0 THEN 'manager' ELSE 'agent' END, 'team-' || i % 9, i % 3 > 0, i % 50 > 0,
+           now() + interval '1 second' * i, now()
+    FROM generate_series(1, 1000 + $1 * 0) AS i
+    """,
+    f"""
+    INSERT INTO persons (id, first_name, last_name, name_folded, phone, created_at)
+    SELECT {id_of("i")}, 'name', 'family', 'name' || floor(5000 * luck.a ^ 3) || ' family' || floor(9000 * luck.b),
+           '+98999' || lpad(i::text, 7, '0'), {AT} {ROWS}
+    """,
+    f"""
+    INSERT INTO leads (id, person_id, status, kind, source, direction, product, agent_id, captured_at,
+                       question_asked_at, response_due_at, overdue_at, updated_at)
+    SELECT {id_of("i")}, {id_of("i")},
+           CASE WHEN i > $1 * 0.98 THEN CASE WHEN luck.a < 0.5 THEN 'new' ELSE 'working' END
+                WHEN i % {RARE} = 7 THEN 'qualified' WHEN luck.a < 0.6 THEN 'disqualified' ELSE 'converted' END, 'new',
+           CASE WHEN i % {RARE} = 8 THEN 'walk_in' WHEN i < $1 / 10 THEN 'event' WHEN luck.b < 0.5 THEN 'website'
+                WHEN luck.b < 0.9 THEN 'social' ELSE 'call' END, 'inbound',
+           CASE WHEN luck.c < 0.7 THEN {skewed("product", 300)} END,
+           CASE WHEN luck.c < 0.9 THEN CASE WHEN i % {RARE} = 7 THEN {id_of("998")} WHEN i < $1 / 10 THEN {id_of("999")}
+                ELSE {id_of("1 + floor(40 * luck.b ^ 4)")} END END, {AT}, {AT}, {AT},
+           CASE WHEN i % {RARE} = 9 OR (i < $1 / 10 AND luck.c > 0.9) THEN {AT} END, {AT} {ROWS}
+    """,
+    f"""
+    INSERT INTO touches (id, lead_id, kind, direction, channel, by, occurred_at, recorded_at)
+    SELECT {id_of("i")}, {id_of("CASE WHEN i % 100 = 3 THEN 1 ELSE i END")}, 'touch', 'outbound', 'call', 'human', {AT},
+           {AT} {ROWS}
+    """,
+)
+
 STATUS: Final = f"""CASE
     WHEN i % {RARE} = 7 THEN 'unknown' WHEN i % {RARE} = 8 THEN 'sending' WHEN i % 1000 = 9 THEN 'held'
     WHEN i % 5000 = 11 THEN 'queued' WHEN i < $1 / 10 AND luck.b > 0.5 THEN 'cancelled' WHEN luck.b < 0.01 THEN 'failed'
@@ -266,7 +298,9 @@ METRICS: Final = (
     ),
 )
 
-SEEDS: Final[Mapping[str, tuple[str, ...]]] = {"customers": CUSTOMERS, "messaging": MESSAGING, "metrics": METRICS}
+SEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "customers": CUSTOMERS, "leads": LEADS, "messaging": MESSAGING, "metrics": METRICS,
+}  # fmt: skip
 
 
 async def fill(connection: asyncpg.Connection, statements: Sequence[str]) -> None:
