@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from shared.contracts.customers import CustomerCreated, CustomerUpdated
+from shared.contracts.customers import CustomerCreated, CustomerMerged, CustomerUpdated
 from shared.ids import new_id
 from shared.service import Runtime
 from tests.customers.people import OTHER_PHONE, PHONE, card, opened
@@ -178,3 +178,16 @@ async def test_an_import_adopts_the_ids_of_leads(runtime: Runtime, client: httpx
     answer = await sent(client, [item(1, phones=[PHONE])])
 
     assert answer["results"] == [{"index": 0, "status": "created", "id": str(person_id)}]
+
+
+async def test_two_customers_who_have_the_numbers_of_one_lead_are_left_to_an_agent(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    named = {"source": "crm", "external_id": "C-1"}
+    await opened(client, "+989990009999", **named)
+    await deliver(runtime, card(new_id(), PHONE, OTHER_PHONE))
+    items = [{"phones": [PHONE]}, {"phones": [OTHER_PHONE], **named}]
+    results = (await client.post("/v1/customers/bulk", json=items)).json()["results"]
+
+    assert [each["status"] for each in results] == ["created", "updated"]
+    assert await published(runtime, CustomerMerged) == []

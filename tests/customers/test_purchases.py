@@ -59,6 +59,12 @@ async def test_a_purchase_of_value_0_is_one_and_two_equal_ones_are_two(
     assert len(await published(runtime, PurchaseRecorded)) == 2
 
 
+async def test_a_discount_is_a_promotion_unless_it_says_otherwise(client: httpx.AsyncClient) -> None:
+    purchase = await bought(client, phone=PHONE, amount_minor=500, discount_minor=100)
+
+    assert purchase["discount_origin"] == "promotion"
+
+
 async def test_a_repeat_of_an_external_id_changes_nothing(runtime: Runtime, client: httpx.AsyncClient) -> None:
     body = {"phone": PHONE, "source": "shop", "external_id": "P-1", "amount_minor": 5}
 

@@ -169,6 +169,7 @@ async def test_a_ticket_is_assigned_answered_resolved_and_opened_again(
 
     assert (resolved["status"], resolved["cause"], resolved["agent_id"]) == ("resolved", "product", str(agent_id))
     assert [each["text"] for each in resolved["answers"]] == ["بررسی می‌کنیم.", "درست شد."]
+    assert resolved["first_answered_at"] == resolved["answers"][0]["answered_at"]
     assert (reopened["status"], reopened["reopened"], reopened["opened_at"]) == ("open", 1, ticket["opened_at"])
     assert (reopened["cause"], reopened["resolved_at"]) == (None, None)
     assert (await client.get(path)).json() == reopened
