@@ -13,7 +13,7 @@ from services.messaging.contacts.cards import Card
 from services.messaging.messages.decision import Facts, Limits, Outcome, RenderingFailed, Suppressed, decide
 from services.messaging.messages.hours import opens_at
 from services.messaging.messages.lint import LintRules, lint
-from services.messaging.providers.routing import Route
+from services.messaging.providers.routing import Route, routes_for
 from services.messaging.settings import Settings
 from shared.contracts.cards import CUSTOMERS_CONTACTS
 from shared.ids import new_id
@@ -156,6 +156,13 @@ def test_what_is_held_for_the_night_is_looked_at_when_the_line_opens() -> None:
     night = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
 
     assert decide(replace(FACTS, now=night), LIMITS).last.until == datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
+
+
+def test_a_line_carries_its_own_purposes_over_its_own_channel() -> None:
+    service = replace(LINE, line="30002", purposes=frozenset({"service"}))
+    mail = replace(LINE, line="shop@example.com", kind="smtp")
+
+    assert routes_for((LINE, service, mail), channel="sms", purpose="promotional") == [LINE]
 
 
 def test_of_several_lines_the_one_that_is_open_is_taken_and_the_first_to_open_is_waited_for() -> None:

@@ -266,3 +266,11 @@ async def test_a_number_whose_people_were_erased_one_after_the_other_is_marked_u
     await heard(runtime, accounts, "سلام", ago=timedelta(hours=1))
 
     assert await nothing_kept(runtime)
+
+
+async def test_a_card_that_comes_after_the_erasure_is_not_kept(runtime: Runtime) -> None:
+    person = await known_person(runtime)
+    await erased(runtime, person)
+    await deliver(runtime, card(person))
+
+    assert SARA_PHONE not in await fetchval(runtime, "SELECT string_agg(kept::text, ' ') FROM contact_cards kept")

@@ -378,3 +378,13 @@ async def test_an_account_is_asked_for_texts_every_few_seconds_and_only_while_it
         heard.append(await fetchval(runtime, "SELECT count(*) FROM inbound_messages"))
 
     assert heard == [1, 1, 3, 3]
+
+
+async def test_one_answer_that_was_sent_at_two_times_is_two(runtime: Runtime, accounts: SandboxAccounts) -> None:
+    await known_person(runtime)
+    now = utcnow()
+    for ago in (20, 10):
+        sent_at = now - timedelta(seconds=ago)
+        await hear(runtime, accounts, InboundSms(line=LINE, sender=SARA_PHONE, text="۲", received_at=sent_at))
+
+    assert len(await published(runtime, ReplyReceived)) == 2

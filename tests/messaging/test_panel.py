@@ -11,7 +11,7 @@ import pytest
 from services.messaging.messages.claiming import Claimed
 from services.messaging.messages.delivery import store_reports
 from services.messaging.messages.reconciliation import reconcile
-from services.messaging.messages.results import store_answers
+from services.messaging.messages.results import backoff, store_answers
 from services.messaging.messages.sending import Caller
 from services.messaging.messages.sending import deliver as deliver_claimed
 from services.messaging.providers.protocol import Fate, Outgoing, Refused, Report, Result, Scope
@@ -148,6 +148,11 @@ async def test_a_refusal_that_passes_is_tried_again_with_a_pause(fault: str, run
         assert len(await panel.texts(SARA_PHONE)) == 1
 
 
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 1), (2, 2), (10, 512), (11, 600), (2_000, 600)])
+def test_what_is_refused_rests_twice_as_long_each_time_and_ten_minutes_at_most(attempts: int, seconds: int) -> None:
+    assert backoff(attempts) == timedelta(seconds=seconds)
+
+
 async def test_a_message_outlasts_a_panel_that_is_down_for_half_a_day(runtime: Runtime, panel: Panel) -> None:
     person = await known_person(runtime)
     await panel.fault("http_500")
@@ -202,6 +207,7 @@ async def test_an_account_that_is_refused_is_paused_and_another_one_sends(
     assert len(await panel.texts(SARA_PHONE)) == 1
     query = "SELECT paused_reason FROM provider_accounts WHERE name = 'wrong'"
     assert await fetchval(runtime, query) == "smsir_10"
+    assert await fetchval(runtime, "SELECT attempts FROM messages") == 1
     assert await fetchval(runtime, "SELECT account_id FROM messages") == accounts.sms_id
 
 

@@ -16,6 +16,7 @@ from services.messaging.providers.buckets import Bucket, filled
 from services.messaging.providers.protocol import Ambiguous, Fate, Outgoing, Refused, Report, Scope
 from services.messaging.providers.smsir import SmsIr
 from services.messaging.providers.smsir_codes import DELIVERY
+from shared.clock import utcnow
 from shared.ids import new_id
 
 NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
@@ -129,6 +130,22 @@ async def test_a_calls_price_is_shared_by_the_parts_of_what_was_accepted(
     assert [result.cost for result in results] == [Decimal(1), None, Decimal(3)]
 
 
+async def test_sends_are_looked_through_from_an_instant_on_also_those_of_before_midnight(
+    answering: Callable[[Handler], SmsIr],
+) -> None:
+    since = utcnow() - timedelta(days=1)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        hours = {"older": -1, "yesterday": 1} if "archive" in request.url.path else {"today": 23}
+        sends = [
+            {"messageId": name, "sendDateTime": int((since + timedelta(hours=number)).timestamp())}
+            for name, number in hours.items()
+        ]
+        return httpx.Response(200, json={"status": 1, "data": sends})
+
+    assert [report.provider_id async for report in answering(handler).sends(since)] == ["today", "yesterday"]
+
+
 def test_calls_hold_a_hundred_numbers_at_most_and_equal_texts_go_together() -> None:
     same = [Outgoing(new_id(), "30001", f"+98999{n:07}", "برای همه") for n in range(201)]
     own = [Outgoing(new_id(), "30001", f"+98999{n:07}", f"برای {n}") for n in range(101)]
@@ -175,7 +192,7 @@ def test_a_message_is_recognised_by_flight_and_time_and_a_report_serves_once() -
     def report(provider_id: str, flight: bytes, at: datetime) -> tuple[bytes, Report]:
         return flight, Report(provider_id, "3", sent_at=at)
 
-    first, second, third = sought(b"one", NOW), sought(b"one", NOW + timedelta(minutes=1)), sought(b"two", NOW)
+    first, second, third = sought(b"one", NOW), sought(b"one", NOW + timedelta(seconds=2)), sought(b"two", NOW)
     reports = [
         report("too early", b"one", NOW - timedelta(minutes=1)),
         report("another", b"other", NOW),
