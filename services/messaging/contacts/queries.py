@@ -9,7 +9,6 @@ import asyncpg
 
 from services.messaging.contacts import sql
 from services.messaging.contacts.cards import Card, Known, known_by_id
-from shared.contracts.cards import CUSTOMERS_CONTACTS
 
 
 async def people(connection: asyncpg.Connection, person_ids: Collection[UUID]) -> Mapping[UUID, Known]:
@@ -41,8 +40,7 @@ async def hold_by_phone(connection: asyncpg.Connection, phones: Sequence[str]) -
     They are not erased before the transaction ends. Whoever is being erased is waited for, and is nobody then.
     """
     found: dict[str, dict[UUID, bool]] = {}
-    rows = await connection.fetch(sql.HOLD_BY_PHONE, list(phones))
-    for row in sorted(rows, key=lambda row: row["topic"] != CUSTOMERS_CONTACTS):
+    for row in await connection.fetch(sql.HOLD_BY_PHONE, list(phones)):
         found.setdefault(row["phone"], {}).setdefault(row["person_id"], True)
     ids = {person for people in found.values() for person in people}
     now = await resolve(connection, ids)
