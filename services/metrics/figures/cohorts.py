@@ -16,7 +16,7 @@ _CELLS = """
 SELECT key::integer AS cohort, number, measure, amount::bigint
 FROM kept_counts
 WHERE measure = ANY(ARRAY['cohort_bought', 'cohort_active']) AND scope = '' AND grid = $1 AND dimension = 'cohort'
-AND number >= $2 AND number < $3 AND key::integer >= $2
+AND number >= $2 AND number < $3
 """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
@@ -16,13 +16,16 @@ FROM_THE_BEGINNING: Final = -1
 """Number below that of every period."""
 
 _SUMS = """
-SELECT ranges.place, kept.scope, kept.key, kept.measure, sum(kept.amount)
+SELECT ranges.place, summed.*
 FROM unnest($1::integer[], $2::text[], $3::integer[], $4::integer[]) AS ranges (place, grid, first, after)
-JOIN kept_counts AS kept
-    ON kept.measure = ANY($5) AND kept.scope = ANY($6) AND kept.grid = ranges.grid AND kept.dimension = $7
-    AND kept.number >= ranges.first AND kept.number < ranges.after
-GROUP BY 1, 2, 3, 4
+CROSS JOIN LATERAL (
+    SELECT scope, key, measure, sum(amount) FROM kept_counts
+    WHERE measure = ANY($5) AND scope = ANY($6) AND grid = ranges.grid AND dimension = $7
+    AND number >= ranges.first AND number < ranges.after
+    GROUP BY scope, key, measure
+) AS summed
 """
+"""Each range is summed by itself, from its part of the index: joined, each would be held against all that is kept."""
 
 _SCOPES = """
 WITH RECURSIVE found (scope) AS (
@@ -65,9 +68,9 @@ async def sums(
     placed = [(place, *each) for place, ranges in enumerate(spans) for each in ranges]
     places, grids, firsts, afters = zip(*placed, strict=True)
     rows = await connection.fetch(_SUMS, places, grids, firsts, afters, measures, scopes, dimension)
-    found: dict[tuple[int, str, str], dict[str, int]] = defaultdict(dict)
+    found: dict[tuple[int, str, str], Counter[str]] = defaultdict(Counter)
     for place, scope, key, measure, amount in rows:
-        found[place, scope, key][measure] = int(amount)
+        found[place, scope, key][measure] += int(amount)
     return found
 
 
