@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import count
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
@@ -135,6 +136,34 @@ def equal_to(
 
 
 @dataclass(frozen=True, slots=True)
+class _Comparison:
+    """How the values that a row has in `columns` compare with `values`, as one row with another."""
+
+    columns: Sequence[Any]
+    compare: Callable[[Any, Any], Any]
+    values: Sequence[Any]
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        if len(self.columns) == 1:
+            return cast("ColumnElement[bool]", self.compare(self.columns[0], self.values[0]))
+        return cast("ColumnElement[bool]", self.compare(tuple_(*self.columns), tuple_(*self.values)))
+
+    def written(self, numbers: Iterator[int]) -> str:
+        """Return it as SQL, whose parameters are the next of `numbers`."""
+        places = ", ".join(f"${next(numbers)}" for _ in self.values)
+        return f"({', '.join(map(_name, self.columns))}) {_WRITTEN[self.compare]} ({places})"
+
+
+_WRITTEN: Mapping[Callable[[Any, Any], Any], str] = {
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+}
+
+
+@dataclass(frozen=True, slots=True)
 class _Order:
     """A sort as asked for, by column and direction; `first` is what it is led by, if anything; `span` what it shows."""
 
@@ -154,46 +183,77 @@ class _Order:
         return cls(name, keyset.sorts[field], keyset.id, name.startswith("-"), first, span)
 
     @property
+    def columns(self) -> list[Any]:
+        return [*([self.first.column] if self.first else []), self.column, self.id]
+
+    @property
     def by(self) -> list[Any]:
         """Return the ORDER BY; NULLs stand where an index has them: last upwards, first downwards."""
-        columns = [*([self.first.column] if self.first else []), self.column, self.id]
-        return [each.desc() if self.down else each.asc() for each in columns]
+        return [each.desc() if self.down else each.asc() for each in self.columns]
 
-    def bounds(self, *last: Any) -> list[ColumnElement[bool]]:
+    def conditions(self, *last: Any) -> list[ColumnElement[bool]]:
         """Return the conditions of the rows of a page, behind the one with the sort value and the id `last`, if given.
 
-        That one takes the place of the end that is nearer to it: given both, the database may begin at the farther.
         What the sort is led by is said not to be null, as the planner does not conclude so from comparisons of rows.
         """
-        begin, end = self._ends()
-        if last:
-            begin, end = (begin, [self.after(*last)]) if self.down else ([self.after(*last)], end)
+        begin, end = ([each.condition for each in side] for side in self._ends())
         led = [self.first.column.is_not(None)] if self.first is not None else []
-        return [*led, *begin, *end]
+        return [*led, *self._page(begin, end, [self._after(*last)] if last else [])]
 
-    def _ends(self) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
-        """Return the conditions on where the list begins and ends; led, as comparisons of rows, as its index reads."""
+    def written(self, numbers: Iterator[int], *last: Any) -> tuple[str, list[Any]]:
+        """Return the same as SQL that goes on a WHERE, with its parameters; no column of the sort may be null."""
+        page = self._page(*self._ends(), [self._past(*last)] if last else [])
+        led = [f"{_name(self.first.column)} IS NOT NULL"] if self.first is not None else []
+        sql = "".join(f" AND {each}" for each in (*led, *(each.written(numbers) for each in page)))
+        way = "DESC" if self.down else "ASC"
+        sql += f" ORDER BY {', '.join(f'{_name(each)} {way}' for each in self.columns)}"
+        return sql, [value for each in page for value in each.values]
+
+    def _page(self, begin: list[T], end: list[T], past: list[T]) -> list[T]:
+        """Return the ends of a page: where it is past a row, that takes the place of the end that is nearer to it.
+
+        Given both, the database may begin at the farther.
+        """
+        if not past:
+            return [*begin, *end]
+        return [*begin, *past] if self.down else [*past, *end]
+
+    def _ends(self) -> tuple[list[_Comparison], list[_Comparison]]:
+        """Return where the list begins and ends; led, as comparisons of rows, as its index reads."""
         since, until = self.span
         if self.first is None:
-            begin = [self.column >= since] if since is not None else []
-            return begin, [self.column < until] if until is not None else []
+            begin = [_Comparison([self.column], operator.ge, [since])] if since is not None else []
+            return begin, [_Comparison([self.column], operator.lt, [until])] if until is not None else []
         first, given = self.first.column, self.first.value
-        begin = [first >= given] if since is None else [tuple_(first, self.column) >= tuple_(given, since)]
-        return begin, [first <= given] if until is None else [tuple_(first, self.column) < tuple_(given, until)]
+        led = [first, self.column]
+        return (
+            [
+                _Comparison([first], operator.ge, [given])
+                if since is None
+                else _Comparison(led, operator.ge, [given, since])
+            ],
+            [
+                _Comparison([first], operator.le, [given])
+                if until is None
+                else _Comparison(led, operator.lt, [given, until])
+            ],
+        )
 
-    def after(self, value: Any, last_id: Any) -> ColumnElement[bool]:
+    def _past(self, value: Any, last_id: Any) -> _Comparison:
+        """Return what rows are that come after the one with `value` and `last_id`, where none of the sort is null."""
+        led = [self.first.value] if self.first is not None else []
+        return _Comparison(self.columns, operator.lt if self.down else operator.gt, [*led, value, last_id])
+
+    def _after(self, value: Any, last_id: Any) -> ColumnElement[bool]:
         """Return the condition of the rows that come after the one with `value` and `last_id`."""
-        if self.first is not None:
-            led = tuple_(self.first.column, self.column, self.id)
-            at = tuple_(self.first.value, value, last_id)
-            return led < at if self.down else led > at
-        past_id = self.id < last_id if self.down else self.id > last_id
+        if self.first is not None or not _nullable(self.column):
+            return self._past(value, last_id).condition
         if value is None:
+            past_id = self.id < last_id if self.down else self.id > last_id
             same = and_(self.column.is_(None), past_id)
             return or_(same, self.column.is_not(None)) if self.down else same
-        pair, last = tuple_(self.column, self.id), tuple_(value, last_id)
-        past = pair < last if self.down else pair > last
-        return past if self.down or not _nullable(self.column) else or_(past, self.column.is_(None))
+        past = self._past(value, last_id).condition
+        return past if self.down else or_(past, self.column.is_(None))
 
 
 async def page_of(
@@ -214,7 +274,7 @@ async def page_of(
     order = _Order.of(keyset, params.sort, leading, span)
     bound = _digest(order.name, filters or {})
     last = _decode(params.cursor, bound, order) if params.cursor is not None else ()
-    statement = statement.where(*order.bounds(*last))
+    statement = statement.where(*order.conditions(*last))
     single = len(statement.column_descriptions) == 1
     statement = statement.add_columns(order.column.label("_sort"), order.id.label("_id"))
     rows = (await tx.execute(statement.order_by(*order.by).limit(params.limit + 1))).all()
@@ -230,24 +290,25 @@ async def rows_of(
     keyset: Keyset,
     params: PageParams,
     filters: Mapping[str, Any],
+    leading: LeadingFilter | None = None,
+    span: Span = EVER,
 ) -> tuple[list[asyncpg.Record], str | None]:
     """Do the same with written SQL, which a list that is asked for often gets several times as fast.
 
     `sql` ends with its conditions, takes `values`, and shows the columns that it is sorted by, none of which is null.
     """
-    order = _Order.of(keyset, params.sort)
+    order = _Order.of(keyset, params.sort, leading, span)
     bound, numbers = _digest(order.name, filters), count(len(values) + 1)
-    column, last = str(order.column.expression), str(order.id.expression)
-    after: tuple[Any, ...] = ()
-    if params.cursor is not None:
-        after = _decode(params.cursor, bound, order)
-        sql += f" AND ({column}, {last}) {'<' if order.down else '>'} (${next(numbers)}, ${next(numbers)})"
-    way = "DESC" if order.down else "ASC"
-    sql += f" ORDER BY {column} {way}, {last} {way} LIMIT ${next(numbers)}"
-    rows = await connection.fetch(sql, *values, *after, params.limit + 1)
+    last = _decode(params.cursor, bound, order) if params.cursor is not None else ()
+    page, ends = order.written(numbers, *last)
+    rows = await connection.fetch(f"{sql}{page} LIMIT ${next(numbers)}", *values, *ends, params.limit + 1)
     shown = rows[: params.limit]
     more = len(rows) > params.limit
     return shown, _encode(bound, shown[-1][order.column.key], shown[-1][order.id.key]) if more else None
+
+
+def _name(column: Any) -> str:
+    return str(column.expression)
 
 
 def _nullable(column: Any) -> bool:

@@ -29,18 +29,23 @@ async def test_leads_are_listed_by_capture_the_newest_first(client: httpx.AsyncC
     assert await found(client, sort="captured_at") == leads
 
 
+async def paged(client: httpx.AsyncClient, query: dict[str, Any], *, capturing: bool = False) -> list[str]:
+    """Return the ids of a list, page after page; `capturing` a new lead after each."""
+    seen: list[str] = []
+    page: dict[str, Any] = {"next_cursor": None}
+    while not seen or page["next_cursor"] is not None:
+        reply = await client.get("/v1/leads", params=query | ({"cursor": page["next_cursor"]} if seen else {}))
+        page = reply.json()
+        seen += [lead["id"] for lead in page["items"]]
+        if capturing:
+            await captured(client)
+    return seen
+
+
 async def test_pages_show_each_lead_once_while_others_come(client: httpx.AsyncClient) -> None:
     leads = [(await captured(client))["id"] for _ in range(7)]
-    seen, cursor = [], None
-    while True:
-        query = {"limit": "3"} | ({"cursor": cursor} if cursor else {})
-        page = (await client.get("/v1/leads", params=query)).json()
-        seen += [lead["id"] for lead in page["items"]]
-        await captured(client)
-        if (cursor := page["next_cursor"]) is None:
-            break
 
-    assert seen == leads[::-1]
+    assert await paged(client, {"limit": 3}, capturing=True) == leads[::-1]
 
 
 async def test_a_cursor_is_good_for_its_own_filter_only(client: httpx.AsyncClient) -> None:
@@ -71,6 +76,30 @@ async def test_leads_are_found_by_what_they_are(runtime: Runtime, client: httpx.
     assert await found(client, **{"from": fresh["captured_at"]}) == [fresh["id"]]
     assert await found(client, to=fresh["captured_at"]) == [late["id"]]
     assert await found(client, source="social", product="club") == []
+
+
+@pytest.mark.parametrize("sort", ["captured_at", "-captured_at"])
+@pytest.mark.parametrize("filter_", ["source", "product", "status", "agent_id", "overdue"])
+async def test_pages_by_a_filter_within_a_span_show_each_lead_that_fits_once(
+    client: httpx.AsyncClient, filter_: str, sort: str
+) -> None:
+    owner = await agent(client)
+    wanted = {"source": "social", "product": "crm", "status": "new", "agent_id": owner, "overdue": "false"}[filter_]
+    leads = []
+    for place in range(9):
+        await client.patch(f"/v1/agents/{owner}", json={"on_duty": place % 3 < 2})
+        kind = "social" if place % 3 < 2 else "website"
+        leads.append(await captured(client, source=kind, product="crm" if kind == "social" else "club"))
+        if kind == "website":
+            await done(client, leads[-1], "qualify")
+    fitting = [each["id"] for place, each in enumerate(leads) if place % 3 < 2 or filter_ == "overdue"]
+    span = {"from": leads[1]["captured_at"], "to": leads[7]["captured_at"]}
+    within = [each for each in fitting if each not in {leads[0]["id"], leads[7]["id"], leads[8]["id"]}]
+
+    pages = await paged(client, {filter_: wanted, "sort": sort, "limit": 2})
+    assert pages == (fitting if sort == "captured_at" else fitting[::-1])
+    pages = await paged(client, {filter_: wanted, "sort": sort, "limit": 2} | span)
+    assert pages == (within if sort == "captured_at" else within[::-1])
 
 
 @pytest.mark.parametrize("name", ["علی", "عل", "نمونه", "نمونه علي", "ﻋﻠﯽ", "كاشاني", "کاشانی", "نیا", "علی نی"])

@@ -23,7 +23,7 @@ LISTED: Final = [service for service in SERVICES if service.name in {"customers"
 
 LEFT: Final[Mapping[str, Collection[str]]] = {
     "/v1/customers": {"name"},  # names sort by themselves, not by when somebody was opened
-    "/v1/leads": {"name", "status", "source", "agent_id"},  # of a name five thousand are looked up first
+    "/v1/leads": {"name"},  # of a name five thousand are looked up first
 }
 """Filters whose lists go by time past what they do not show, where that is not among the newest: not mended yet."""
 

@@ -20,7 +20,7 @@ from services.leads.leads.touches import Touch
 from services.leads.persons.models import Person
 from shared.contracts.leads import LeadSource
 from shared.persian.text import fold
-from shared.web import Keyset, PageParams, page_of
+from shared.web import Keyset, LeadingFilter, PageParams, page_of
 from shared.web.paging import rows_of
 
 BY_CAPTURE = Keyset(sorts={"captured_at": Lead.captured_at}, id=Lead.id, default="-captured_at")
@@ -49,10 +49,11 @@ CONDITIONS: Mapping[str, str] = {
     "product": "leads.product = {}",
     "phone": "leads.person_id IN (SELECT id FROM persons WHERE phone = {})",
     "overdue": "leads.overdue_at IS NOT NULL AND {}",
-    "since": "leads.captured_at >= {}",
-    "until": "leads.captured_at < {}",
 }
 NOT_OVERDUE = "leads.overdue_at IS NULL AND NOT {}"
+LEADING_FILTERS = ("agent_id", "product", "source", "status")
+BY_PERSON = ("phone", "name")
+"""Filters that few leads pass, as they do `overdue`, which has an index of its own."""
 
 
 def _shown(field: str) -> str:
@@ -85,16 +86,20 @@ async def list_leads(
     connection: asyncpg.Connection, filters: LeadFilters, params: PageParams
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return a page of leads with their persons, each as the values that `LeadOut` names."""
-    given = {name: value for name, value in asdict(filters).items() if value is not None}
-    values = [given[name] for name in CONDITIONS if name in given]
+    asked = asdict(filters)
+    given = {name: value for name, value in asked.items() if value is not None}
+    few = filters.overdue or not given.keys().isdisjoint(BY_PERSON)
+    leading = LeadingFilter.of(Lead, asked, *LEADING_FILTERS) if not few else None
     known = CONDITIONS if filters.overdue is not False else {**CONDITIONS, "overdue": NOT_OVERDUE}
-    wanted = [condition for name, condition in known.items() if name in given]
+    named = [name for name in known if name in given and not (leading is not None and leading.column.key == name)]
+    values, wanted = [given[name] for name in named], [known[name] for name in named]
     if filters.name is not None:
-        named, value = await _named(connection, filters.name)
-        wanted.append(named)
+        condition, value = await _named(connection, filters.name)
+        wanted.append(condition)
         values.append(value)
     conditions = "".join(f" AND {each.format(f'${number}')}" for number, each in enumerate(wanted, start=1))
-    rows, cursor = await rows_of(connection, LISTED + conditions, values, BY_CAPTURE, params, given)
+    span = (filters.since, filters.until)
+    rows, cursor = await rows_of(connection, LISTED + conditions, values, BY_CAPTURE, params, given, leading, span)
     return [dict(row) for row in rows], cursor
 
 
