@@ -122,3 +122,14 @@ async def test_a_month_that_has_begun_has_its_cohort_also_asked_for_from_a_day_t
     last_day = next_month(now.astimezone(TEHRAN).date()) - timedelta(days=1)
     [cohort] = (await ask(client, "cohorts", from_=str(last_day), to=str(last_day + timedelta(days=1))))["cohorts"]
     assert cohort["size"] == 1
+
+
+async def test_a_month_that_the_span_ends_in_has_its_cohort_and_one_that_it_ends_before_has_none(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    await deliver(runtime, purchase("ana", "2026-04-20"))
+    await turn(runtime, "fold")
+
+    for end, called in (("2026-04-01", []), ("2026-04-02", ["2026-04"]), ("2026-05-01", ["2026-04"])):
+        answered = await ask(client, "cohorts", from_="2026-03-01", to=end)
+        assert [cohort["cohort"] for cohort in answered["cohorts"]] == called, end
