@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Query
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
 from services.surveys.answers.errors import AnswerNotFound, OffScale
@@ -21,9 +22,10 @@ from services.surveys.invitations.errors import (
 )
 from services.surveys.invitations.models import Invitation
 from services.surveys.people.identity import ids_of
+from services.surveys.surveys.usecases import survey_by_code
 from shared.clock import utcnow
 from shared.contracts.surveys import Category
-from shared.web import Keyset, PageDep, Tx, equal_to, page_of, problems, requires, router_for
+from shared.web import Keyset, LeadingFilter, PageDep, Tx, equal_to, page_of, problems, requires, router_for
 from shared.web.fields import Instant
 from shared.web.idempotency import about
 
@@ -64,13 +66,16 @@ async def list_answers(
     until: Annotated[Instant | None, Query(alias="to", description="Answered before.")] = None,
 ) -> dict[str, object]:
     """List answers, the newest first."""
-    asked = {"survey": survey, "touchpoint": touchpoint, "product": product, "agent_id": agent_id}
+    about_what = {"touchpoint": touchpoint, "product": product, "agent_id": agent_id}
+    answered = {"survey_id": await _id_of(tx, survey), "category": category}
+    few = loop is not None or person_id is not None
+    leading = LeadingFilter.of(Answer, answered, "survey_id", "category") if not few else None
     query = select(Answer).join(Answer.invitation).options(contains_eager(Answer.invitation))
-    query = query.where(*equal_to(Invitation, asked), *equal_to(Answer, {"category": category}), *_in_loop(loop))
+    query = query.where(*equal_to(Invitation, about_what), *equal_to(Answer, answered, leading), *_in_loop(loop))
     if person_id is not None:
         query = query.where(Invitation.person_id.in_(await ids_of(tx, person_id)))
-    bound = {**asked, "category": category, "person": person_id, "loop": loop, "since": since, "until": until}
-    rows, cursor = await page_of(tx, query, KEYSET, page, bound, span=(since, until))
+    bound = {**about_what, **answered, "person": person_id, "loop": loop, "since": since, "until": until}
+    rows, cursor = await page_of(tx, query, KEYSET, page, bound, leading, (since, until))
     return {"items": [AnswerOut.of(answer, answer.invitation) for answer in rows], "next_cursor": cursor}
 
 
@@ -87,6 +92,14 @@ async def read_answer(answer_id: UUID, tx: Tx) -> AnswerOut:
     if answer is None:
         raise AnswerNotFound(answer_id)
     return AnswerOut.of(answer, await tx.get_one(Invitation, answer.invitation_id))
+
+
+async def _id_of(tx: AsyncSession, survey: str | None) -> UUID | None:
+    """Return the id of the survey with a code; that of none, where there is none."""
+    if survey is None:
+        return None
+    found = await survey_by_code(tx, survey)
+    return found.id if found is not None else UUID(int=0)
 
 
 def _in_loop(loop: Loop | None) -> list[ColumnElement[bool]]:

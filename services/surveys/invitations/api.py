@@ -25,7 +25,7 @@ from services.surveys.surveys.errors import SurveyNotFound
 from services.surveys.surveys.usecases import survey_by_code
 from shared.clock import utcnow
 from shared.ids import new_id
-from shared.web import Keyset, PageDep, Tx, equal_to, page_of, problems, requires, router_for
+from shared.web import Keyset, LeadingFilter, PageDep, Tx, equal_to, page_of, problems, requires, router_for
 from shared.web.fields import Instant
 from shared.web.idempotency import about
 
@@ -63,11 +63,12 @@ async def list_invitations(
 ) -> dict[str, object]:
     """List the requests to ask people, refused ones too, the newest first."""
     filters = {"survey": survey, "status": status, "reason": reason}
-    query = select(Invitation).where(*equal_to(Invitation, filters))
+    leading = LeadingFilter.of(Invitation, filters, "reason", "survey", "status") if person_id is None else None
+    query = select(Invitation).where(*equal_to(Invitation, filters, leading))
     if person_id is not None:
         query = query.where(Invitation.person_id.in_(await ids_of(tx, person_id)))
     bound = {**filters, "person": person_id, "since": since, "until": until}
-    rows, cursor = await page_of(tx, query, KEYSET, page, bound, span=(since, until))
+    rows, cursor = await page_of(tx, query, KEYSET, page, bound, leading, (since, until))
     return {"items": rows, "next_cursor": cursor}
 
 
