@@ -52,6 +52,14 @@ async def test_a_fact_before_its_card_opens_the_customer_and_the_card_fills_it_i
     assert sent.phones == (PHONE,)
 
 
+async def test_a_customer_opened_before_the_leads_card_has_none_that_would_hide_it(runtime: Runtime) -> None:
+    person_id = new_id()
+
+    await deliver(runtime, converted(person_id))
+    assert await published(runtime, CustomerCreated)
+    assert person_id not in await published_cards(runtime)
+
+
 async def test_an_older_card_that_comes_late_does_not_win(runtime: Runtime, client: httpx.AsyncClient) -> None:
     person_id = new_id()
     older, newer = record_of(card(person_id)), record_of(card(person_id, first_name="نازنین"))

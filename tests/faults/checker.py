@@ -81,10 +81,10 @@ async def _records(bus: EventBus, partition: TopicPartition, first: int, end: in
 
 
 def _dense(partition: TopicPartition, records: Iterable[Record]) -> tuple[list[Fact], int, list[str]]:
-    """Take the first record of each position; they must be dense from 1, and a key's versions must rise."""
+    """Take the first record of each position; they must be dense from 1, and an aggregate's versions must rise."""
     facts: list[Fact] = []
     findings, doubled = [], 0
-    versions: dict[UUID, int] = {}
+    versions: dict[str, int] = {}
     for record in records:
         if (position := wire.position_of(record)) == 0:
             continue
@@ -96,9 +96,9 @@ def _dense(partition: TopicPartition, records: Iterable[Record]) -> tuple[list[F
         if position != len(facts) + 1:
             findings.append(f"{partition}: position {position} follows {len(facts)}")
         fact = _fact(record, position)
-        if fact.version <= versions.get(fact.key, 0):
+        if fact.version <= versions.get(record.headers["ce_subject"], 0):
             findings.append(f"{partition}: {fact.type} of {fact.key} is out of order")
-        versions[fact.key] = fact.version
+        versions[record.headers["ce_subject"]] = fact.version
         facts.append(fact)
     return facts, doubled, findings
 

@@ -27,6 +27,7 @@ def fact(position: int, *, key: int = 1, version: int | None = None, id_: str = 
     headers = {
         "ce_type": "lead.touched",
         "ce_id": id_ or f"event {position}",
+        "ce_subject": f"lead {key}",
         "position": str(position),
         "version": str(position if version is None else version),
     }

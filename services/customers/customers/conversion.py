@@ -76,6 +76,7 @@ def _draft(
         at_opening=at_opening,
         phones=card.phones if card is not None else (),
         shared_phones=card.shared_phones if card is not None else (),
+        awaits_card=card is None,
     )
 
 

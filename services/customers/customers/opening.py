@@ -6,7 +6,7 @@ numbers, external ids and rows that are unique; whoever was slower plans again a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -49,7 +49,7 @@ class Draft:
 
     `wanted_id` is the person's id where one was minted before; `at_opening` holds only if the draft opens them.
     Admitting it sets `person_id` and `status`, or `refusal`. With `must_be_known_by_phone` one without a number that
-    is theirs alone is refused.
+    is theirs alone is refused. One who is opened while their card as a lead is awaited has no card yet.
     """
 
     origin: Origin
@@ -60,6 +60,7 @@ class Draft:
     external_id: ExternalKey | None = None
     wanted_id: UUID | None = None
     must_be_known_by_phone: bool = False
+    awaits_card: bool = False
     person_id: UUID | None = None
     status: Status | None = None
     refusal: Conflict | None = None
@@ -102,7 +103,7 @@ async def admit(tx: AsyncSession, drafts: Sequence[Draft], *, at: datetime) -> N
                 await _write(connection, plan)
         except SomebodyWasFaster:
             continue
-        _publish(tx, plan, at)
+        _publish(tx, plan, {draft.person_id for draft in drafts if draft.awaits_card}, at)
         await merge_leads(tx, plan.doubles, at=at)
         return
     raise Unavailable(
@@ -242,14 +243,15 @@ async def _write(connection: asyncpg.Connection, plan: Plan) -> None:
     plan.cards.update(plan.created, plan.changed)
 
 
-def _publish(tx: AsyncSession, plan: Plan, at: datetime) -> None:
+def _publish(tx: AsyncSession, plan: Plan, awaiting: Collection[UUID | None], at: datetime) -> None:
+    """Tell of what was done; of who was opened while `awaiting` a lead's card, no card that would hide that one."""
     for person_id in plan.created:
         outbox.add(tx, _created(plan.rows[person_id], at))
     for person_id, changed in plan.changed.items():
         fields, province = public(changed), code(plan.rows[person_id].get("province"))
         if fields:
             outbox.add(tx, CustomerUpdated(person_id=person_id, fields=fields, province=province, occurred_at=at))
-    outbox.add_card(tx, CUSTOMERS_CONTACTS, *sorted(plan.cards))
+    outbox.add_card(tx, CUSTOMERS_CONTACTS, *sorted(plan.cards - (plan.created & set(awaiting))))
 
 
 def _created(row: Mapping[str, Any], at: datetime) -> CustomerCreated:
