@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared.db import Database
 from shared.service import Runtime
@@ -61,7 +62,7 @@ class Changes:
         while True:
             try:
                 turn = await self._read()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("figures_not_watched", error=str(error))
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
                 continue

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import aclosing
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
+from services.metrics.app import SERVICE
 from services.metrics.dashboard.api import STATIC
 from services.metrics.stream import open_changes
 from shared.service import Runtime
+from tests.conftest import MakeRuntime
 from tests.metrics.facts import purchase
 from tests.support import api
 from tests.support.events import deliver, turn
@@ -86,6 +90,21 @@ async def test_a_stream_hears_of_each_change_of_the_figures(runtime: Runtime) ->
 
         assert await anext(first) > before
         assert await anext(other) > before
+
+
+async def test_a_stream_goes_on_after_no_connection_was_free_for_long(
+    make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = await make_runtime(SERVICE, pool_size=2)
+    monkeypatch.setattr(runtime.db.engine.pool, "_timeout", 0.05)
+    monkeypatch.setattr("services.metrics.stream.PAUSE_AFTER_FAILURE_S", 0.05)
+    async with open_changes(runtime) as changes, aclosing(changes.follow()) as stream:
+        with capture_logs() as logs:
+            async with runtime.db.connection(), runtime.db.connection():
+                waiting = asyncio.ensure_future(anext(stream))
+                await eventually(lambda: [entry["event"] for entry in logs][:1] == ["figures_not_watched"])
+
+        assert await asyncio.wait_for(waiting, 5) == 0
 
 
 async def test_nobody_looks_when_nobody_listens(runtime: Runtime) -> None:
