@@ -37,7 +37,8 @@ def made_up() -> Mapping[str, Sequence[str]]:
         "person_id": (person(1), person(777)),
         "agent_id": (person(1), person(998), person(999), person(5_000)),
         "name": ("name", "name0", "name4999 family8", "of nobody"),
-        **{name: codes(name) for name in ("template", "automation", "province", "product")},
+        **{name: codes(name) for name in ("template", "automation", "province", "product", "survey", "touchpoint")},
+        "reason": ("fatigue", "old", "of-nobody"),
         **dict.fromkeys(("since", "until", "from", "to"), lately),
     }
 

@@ -139,6 +139,45 @@ LEADS: Final = (
     """,
 )
 
+ASKED_ONE: Final = id_of("CASE WHEN i % 2000 = 3 THEN 1 ELSE 1 + floor($1 * luck.b) END")
+"""Somebody who is asked. Fatigue spares people for a month; one is asked every other day, about tickets, say."""
+
+SURVEYS: Final = (
+    f"""
+    INSERT INTO surveys (id, code, kind, scale, title, created_at, updated_at)
+    SELECT {id_of("1000 + i")}, 'survey-' || (ARRAY['0', '1', '2', '3', 'old', 'rare'])[i], 'csat', '1-5', 'title',
+           now(), now()
+    FROM generate_series(1, 6 + $1 * 0) AS i
+    """,
+    f"""
+    INSERT INTO people (person_id, merged_into) SELECT {id_of("$1 + i")}, {id_of("i")} {ROWS} WHERE i % 50 = 0
+    """,
+    f"""
+    INSERT INTO invitations (id, survey_id, survey, person_id, request_id, status, reason, channel, touchpoint, product,
+                             agent_id, requested_at, expires_at, delivered_at)
+    SELECT {id_of("i")}, surveys.id, asked.survey, {ASKED_ONE}, {id_of("i")}, asked.status,
+           CASE WHEN asked.status = 'refused' THEN CASE WHEN i < $1 / 10 THEN 'old' ELSE 'fatigue' END END, 'sms',
+           CASE WHEN luck.c < 0.7 THEN {skewed("touchpoint", 8, "b")} END,
+           CASE WHEN luck.c > 0.3 THEN {skewed("product", 300, "b")} END,
+           CASE WHEN luck.c < 0.5 THEN CASE WHEN i % {RARE} = 7 THEN {id_of("998")} WHEN i < $1 / 10 THEN {id_of("999")}
+                ELSE {id_of("1 + floor(40 * luck.b ^ 4)")} END END,
+           {AT}, {AT} + interval '14 days', {AT}
+    {ROWS} CROSS JOIN LATERAL (SELECT {skewed("survey", 4, "c")}, CASE
+        WHEN i > $1 * 0.99 THEN 'open' WHEN i % {RARE} = 9 THEN 'cancelled' WHEN luck.a < 0.1 THEN 'refused'
+        WHEN luck.a < 0.4 THEN 'expired' ELSE 'answered' END) AS asked (survey, status)
+    JOIN surveys ON surveys.code = asked.survey
+    """,
+    f"""
+    INSERT INTO answers (id, invitation_id, survey_id, value, category, channel, touchpoint, product, agent_id,
+                         answered_at, loop_opened_at, loop_closed_at)
+    SELECT asked.id, asked.id, asked.survey_id, 1 + i % 5,
+           CASE WHEN i % {RARE} < 2 THEN 'neutral' WHEN luck.c < 0.1 THEN 'unsatisfied' ELSE 'satisfied' END, 'sms',
+           asked.touchpoint, asked.product, asked.agent_id, {AT},
+           CASE WHEN luck.c < 0.1 THEN {AT} END, CASE WHEN luck.c < 0.1 AND i % {RARE} > 50 THEN {AT} END
+    {ROWS} JOIN invitations AS asked ON asked.id = {id_of("i")} AND asked.status = 'answered'
+    """,
+)
+
 STATUS: Final = f"""CASE
     WHEN i % {RARE} = 7 THEN 'unknown' WHEN i % {RARE} = 8 THEN 'sending' WHEN i % 1000 = 9 THEN 'held'
     WHEN i % 5000 = 11 THEN 'queued' WHEN i < $1 / 10 AND luck.b > 0.5 THEN 'cancelled' WHEN luck.b < 0.01 THEN 'failed'
@@ -299,7 +338,7 @@ METRICS: Final = (
 )
 
 SEEDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "customers": CUSTOMERS, "leads": LEADS, "messaging": MESSAGING, "metrics": METRICS,
+    "customers": CUSTOMERS, "leads": LEADS, "messaging": MESSAGING, "metrics": METRICS, "surveys": SURVEYS,
 }  # fmt: skip
 
 

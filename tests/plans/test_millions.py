@@ -19,7 +19,7 @@ from tests.plans.proportion import MOST_BUFFERS, Cost, by_text, cost_after, cost
 from tests.plans.walking import Statement, statements_of
 from tests.support.api import client
 
-LISTED: Final = [service for service in SERVICES if service.name in {"customers", "leads", "messaging"}]
+LISTED: Final = [service for service in SERVICES if service.name in {"customers", "leads", "messaging", "surveys"}]
 
 LEFT: Final[Mapping[str, Collection[str]]] = {
     "/v1/customers": {"name"},  # names sort by themselves, not by when somebody was opened

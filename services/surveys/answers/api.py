@@ -33,6 +33,9 @@ router = router_for("surveys", prefix="/v1/answers", tags=["answers"])
 
 KEYSET = Keyset(sorts={"answered_at": Answer.answered_at}, id=Answer.id, default="-answered_at")
 
+LEADING_FILTERS = ("product", "agent_id", "touchpoint", "survey_id", "category")
+"""Those that fit fewer answers first, as they usually do."""
+
 
 @router.post(
     "",
@@ -66,15 +69,20 @@ async def list_answers(
     until: Annotated[Instant | None, Query(alias="to", description="Answered before.")] = None,
 ) -> dict[str, object]:
     """List answers, the newest first."""
-    about_what = {"touchpoint": touchpoint, "product": product, "agent_id": agent_id}
-    answered = {"survey_id": await _id_of(tx, survey), "category": category}
+    filters = {
+        "touchpoint": touchpoint,
+        "product": product,
+        "agent_id": agent_id,
+        "survey_id": await _id_of(tx, survey),
+        "category": category,
+    }
     few = loop is not None or person_id is not None
-    leading = LeadingFilter.of(Answer, answered, "survey_id", "category") if not few else None
+    leading = LeadingFilter.of(Answer, filters, *LEADING_FILTERS) if not few else None
     query = select(Answer).join(Answer.invitation).options(contains_eager(Answer.invitation))
-    query = query.where(*equal_to(Invitation, about_what), *equal_to(Answer, answered, leading), *_in_loop(loop))
+    query = query.where(*equal_to(Answer, filters, leading), *_in_loop(loop))
     if person_id is not None:
         query = query.where(Invitation.person_id.in_(await ids_of(tx, person_id)))
-    bound = {**about_what, **answered, "person": person_id, "loop": loop, "since": since, "until": until}
+    bound = {**filters, "person": person_id, "loop": loop, "since": since, "until": until}
     rows, cursor = await page_of(tx, query, KEYSET, page, bound, leading, (since, until))
     return {"items": [AnswerOut.of(answer, answer.invitation) for answer in rows], "next_cursor": cursor}
 

@@ -13,13 +13,15 @@ from services.surveys.orm import Base
 from services.surveys.scales import UNHAPPY
 from services.surveys.surveys.models import Survey
 from shared.contracts.surveys import LoopClosed, SurveyAnswered
+from shared.ids import derived_id
 
 
 class Answer(Base):
     """The answer to an invitation; a second one replaces the first, under the same id.
 
     The category is decided when the answer is given. The loop opens with the first bad answer and is closed once, by
-    what is told to the customer about it, whatever they answer meanwhile.
+    what is told to the customer about it, whatever they answer meanwhile. What it is about is what its invitation says,
+    kept here too for the lists.
     """
 
     __tablename__ = "answers"
@@ -29,6 +31,9 @@ class Answer(Base):
         Index(None, "answered_at", "id"),
         Index(None, "survey_id", "answered_at", "id"),
         Index(None, "category", "answered_at", "id"),
+        Index(None, "touchpoint", "answered_at", "id", postgresql_where=text("touchpoint IS NOT NULL")),
+        Index(None, "product", "answered_at", "id", postgresql_where=text("product IS NOT NULL")),
+        Index(None, "agent_id", "answered_at", "id", postgresql_where=text("agent_id IS NOT NULL")),
         Index(
             "ix_answers_open_loops",
             "answered_at",
@@ -50,12 +55,22 @@ class Answer(Base):
     category: Mapped[str]
     revision: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     channel: Mapped[str]
+    touchpoint: Mapped[str | None]
+    product: Mapped[str | None]
+    agent_id: Mapped[UUID | None]
     answered_at: Mapped[datetime]
     loop_opened_at: Mapped[datetime | None]
     loop_closed_at: Mapped[datetime | None]
     loop_ticket_id: Mapped[UUID | None]
 
     invitation: Mapped[Invitation] = relationship(lazy="raise", viewonly=True)
+
+    @classmethod
+    def to(cls, invitation: Invitation, survey: Survey) -> Answer:
+        """Return the answer to an invitation that is about to be given for the first time."""
+        about = {name: getattr(invitation, name) for name in ("touchpoint", "product", "agent_id")}
+        answer_id = derived_id(invitation.id, "answer")
+        return cls(id=answer_id, invitation_id=invitation.id, survey_id=survey.id, revision=1, **about)
 
     def give(self, value: int, *, survey: Survey, channel: str, at: datetime) -> None:
         """Take a value that is on the survey's scale."""

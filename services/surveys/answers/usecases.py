@@ -23,7 +23,6 @@ from services.surveys.surveys.models import Survey
 from services.surveys.surveys.usecases import get_survey
 from shared import outbox
 from shared.contracts.messaging import ReplyReceived
-from shared.ids import derived_id
 
 TAKING = ("open", "answered")
 """The states in which an invitation takes an answer; a second one replaces the first."""
@@ -89,8 +88,7 @@ def _take(
     at: datetime,
 ) -> Answer:
     if known is None:
-        answer_id = derived_id(invitation.id, "answer")
-        answer = Answer(id=answer_id, invitation_id=invitation.id, survey_id=survey.id, revision=1)
+        answer = Answer.to(invitation, survey)
         tx.add(answer)
     else:
         answer = known

@@ -33,9 +33,6 @@ class Invitation(Base):
         Index(None, "survey", "requested_at", "id"),
         Index(None, "status", "requested_at", "id"),
         Index(None, "reason", "requested_at", "id", postgresql_where=text("reason IS NOT NULL")),
-        Index(None, "touchpoint", postgresql_where=text("touchpoint IS NOT NULL")),
-        Index(None, "product", postgresql_where=text("product IS NOT NULL")),
-        Index(None, "agent_id", postgresql_where=text("agent_id IS NOT NULL")),
         Index(None, "survey_id", "delivered_at"),
         Index(None, "expires_at", postgresql_where=text("status = 'open'")),
     )
