@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -38,6 +38,7 @@ OFF_LOOP_BYTES = 1024 * 1024
 
 _ATTEMPT = "peyvand.idempotency.attempt"
 _HASH_ONLY = "peyvand.idempotency.hash_only"
+_BOX = "peyvand.idempotency.box"
 _ABOUT = "idempotency.person_id"
 
 FIND = """
@@ -129,6 +130,13 @@ class Answered(NamedTuple):
     person_id: UUID | None
 
 
+class Box(Protocol):
+    """Encrypts what is stored, and decrypts what was."""
+
+    def encrypt(self, data: bytes, /) -> bytes: ...
+    def decrypt(self, token: bytes, /) -> bytes: ...
+
+
 class _Stored(Exception):
     """The key was stored already, so this transaction is to be undone."""
 
@@ -151,6 +159,11 @@ def about(tx: AsyncSession, person_id: UUID) -> None:
 def keep_hash_only(request: Request) -> None:
     """Store only the hash of this request: a bulk request is done again when repeated, which its ids make harmless."""
     request.scope[_HASH_ONLY] = True
+
+
+def keep_sealed(request: Request, box: Box) -> None:
+    """Store the answer of this request encrypted, as there is a secret in it. Say so before anything is refused."""
+    request.scope[_BOX] = box
 
 
 async def once(request: Request, route: str, principal: Principal | None, handler: Handler) -> Response:
@@ -180,13 +193,14 @@ async def _attempted(request: Request, attempt: Attempt, handler: Handler) -> Re
             end_with(request, endings)
             answer = await handler(request)
             if answer.status_code // 100 == 2 and not attempt.kept:  # noqa: PLR2004
-                hash_only = bool(request.scope.get(_HASH_ONLY))
-                store = partial(_store, attempt=attempt, answer=answer, hash_only=hash_only)
+                hash_only, box = bool(request.scope.get(_HASH_ONLY)), request.scope.get(_BOX)
+                kept = answer if box is None else _with_body(answer, box.encrypt(bytes(answer.body)))
+                store = partial(_store, attempt=attempt, answer=kept, hash_only=hash_only)
                 before_commit(await transaction_of(request), store)
             return answer
     except (_Stored, PeyvandError) as refusal:
         async with runtime_of(request).db.connection() as connection:
-            stored = await _stored_answer(connection, attempt, now)
+            stored = await _stored_answer(connection, attempt, now, request.scope.get(_BOX))
         if stored is not None:
             return stored
         if isinstance(refusal, _Stored):
@@ -219,7 +233,9 @@ async def _hash(request: Request, principal: Principal | None) -> bytes:
     return digest.digest()
 
 
-async def _stored_answer(connection: asyncpg.Connection, attempt: Attempt, now: datetime) -> Response | None:
+async def _stored_answer(
+    connection: asyncpg.Connection, attempt: Attempt, now: datetime, box: Box | None
+) -> Response | None:
     row = await connection.fetchrow(FIND, attempt.subject, attempt.route, attempt.key, now - KEPT)
     if row is None:
         return None
@@ -229,7 +245,7 @@ async def _stored_answer(connection: asyncpg.Connection, attempt: Attempt, now: 
         return None
     if row["body"] is None:
         raise AnswerErased
-    answer = Response(row["body"], status_code=row["status"])
+    answer = Response(row["body"] if box is None else box.decrypt(row["body"]), status_code=row["status"])
     answer.raw_headers.extend((name.encode(), value.encode()) for name, value in orjson.loads(row["headers"]))
     answer.headers[REPLAYED] = "true"
     return answer
@@ -259,6 +275,12 @@ def _row(answered: Answered, now: datetime, *, hash_only: bool) -> tuple[Any, ..
     if not hash_only and body is not None:
         kept = (answer.status_code, orjson.dumps(_headers(answer)).decode(), bytes(body))
     return *attempt.name, attempt.request_hash, *kept, person_id, now, now - KEPT
+
+
+def _with_body(answer: Response, body: bytes) -> Response:
+    other = Response(body, status_code=answer.status_code)
+    other.raw_headers = answer.raw_headers
+    return other
 
 
 def _headers(answer: Response) -> list[tuple[str, str]]:

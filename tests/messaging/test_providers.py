@@ -143,6 +143,23 @@ async def test_a_new_webhook_secret_ends_the_old_one(client: httpx.AsyncClient) 
     assert (await client.post(new["webhook_paths"]["delivery"], json=said)).status_code == 200
 
 
+async def test_a_repeat_is_told_the_same_webhook_secret_which_is_kept_nowhere_in_the_clear(
+    client: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    create = client.build_request("POST", "/v1/providers", json=ACCOUNT, headers={"Idempotency-Key": "made"})
+    made, made_again = await client.send(create), await client.send(create)
+    path = f"/v1/providers/{made.json()['id']}/webhook-secret"
+    renew = client.build_request("POST", path, headers={"Idempotency-Key": "renewed"})
+    renewed, renewed_again = await client.send(renew), await client.send(renew)
+
+    kept = await fetchval(runtime, "SELECT string_agg(body, '') FROM idempotency_keys")
+    for first, again in ((made, made_again), (renewed, renewed_again)):
+        assert again.json() == first.json()
+        assert again.headers["idempotent-replayed"] == "true"
+        assert again.headers.get("etag") == first.headers.get("etag")
+        assert first.json()["webhook_paths"]["delivery"].split("/")[3].encode() not in kept
+
+
 async def test_the_sandboxs_accounts_are_made_once_and_follow_its_address(
     runtime: Runtime, accounts: SandboxAccounts
 ) -> None:

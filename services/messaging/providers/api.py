@@ -25,8 +25,10 @@ from services.messaging.providers.schemas import (
     ProviderPatch,
     WebhookPaths,
 )
+from services.messaging.providers.secrets import box_of
 from shared.errors import PreconditionFailed
 from shared.web import RuntimeDep, Tx, check_if_match, etag, problems, requires, router_for
+from shared.web.idempotency import keep_sealed
 
 router = router_for("messaging", prefix="/v1/providers", tags=["providers"])
 
@@ -49,8 +51,11 @@ async def list_providers(tx: Tx) -> ProviderList:
     responses=problems(ProviderExists, AddressDoesNotFit, AddressNotPublic, LineDoesNotFit),
     dependencies=[requires("messaging:admin")],
 )
-async def create_provider(body: ProviderCreate, tx: Tx, runtime: RuntimeDep, response: Response) -> ProviderCreated:
+async def create_provider(
+    body: ProviderCreate, tx: Tx, runtime: RuntimeDep, request: Request, response: Response
+) -> ProviderCreated:
     """Store an account. Its secret is kept encrypted; the paths of its webhooks are shown this once."""
+    keep_sealed(request, box_of(runtime.settings))
     account, secret = await usecases.create_account(tx, body, runtime.settings)
     response.headers["ETag"] = etag(account.version)
     shown = ProviderOut.model_validate(account)
@@ -97,8 +102,9 @@ async def patch_provider(
     responses=problems(ProviderNotFound),
     dependencies=[requires("messaging:admin")],
 )
-async def rotate_webhook_secret(account_id: UUID, tx: Tx) -> WebhookPaths:
+async def rotate_webhook_secret(account_id: UUID, tx: Tx, runtime: RuntimeDep, request: Request) -> WebhookPaths:
     """Make a new secret; the old paths stop working at once."""
+    keep_sealed(request, box_of(runtime.settings))
     account = await usecases.read_account(tx, account_id, lock=True)
     secret = await usecases.rotate_webhook_secret(tx, account)
     return WebhookPaths(webhook_paths=usecases.webhook_paths(account_id, secret))

@@ -13,14 +13,19 @@ from cryptography.fernet import Fernet
 from services.messaging.settings import Settings
 
 
+def box_of(settings: Settings) -> Fernet:
+    """Return what encrypts secrets with the deployment's key, and decrypts them."""
+    return Fernet(base64.urlsafe_b64encode(_keyed(settings, "seal", b"")))
+
+
 def seal(settings: Settings, text: str) -> bytes:
     """Encrypt a secret."""
-    return _box(settings).encrypt(text.encode())
+    return box_of(settings).encrypt(text.encode())
 
 
 def unseal(settings: Settings, sealed: bytes) -> str:
     """Decrypt a secret; raises `cryptography.fernet.InvalidToken` if it was sealed with another key."""
-    return _box(settings).decrypt(sealed).decode()
+    return box_of(settings).decrypt(sealed).decode()
 
 
 def new_webhook_secret() -> str:
@@ -78,10 +83,6 @@ def unsubscribed_message(settings: Settings, token: str) -> UUID | None:
         return None
     genuine = _keyed(settings, "unsubscribe", message_id.bytes)[:16]
     return message_id if hmac.compare_digest(genuine, signed[16:]) else None
-
-
-def _box(settings: Settings) -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(_keyed(settings, "seal", b"")))
 
 
 def _keyed(settings: Settings, use: str, data: bytes) -> bytes:
