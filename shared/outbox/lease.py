@@ -11,10 +11,13 @@ LEASE_S = 10.0
 LEAST_IDLE_S = 1.0
 """For how long a transaction under the lease may rest at least: a busy process is not a stopped one."""
 
+MOST_LEASES = 6.0
+"""For how many times as long a transaction under the lease may take in all: a slow database is no stopped process."""
+
 _MAKE = "INSERT INTO relay_lease (service) VALUES ($1) ON CONFLICT DO NOTHING"
 _LOCK = """
 SELECT owner, until < clock_timestamp() AS over, stopped, cards_epoch,
-    set_config('idle_in_transaction_session_timeout', $2, true)
+    set_config('idle_in_transaction_session_timeout', $2, true), set_config('transaction_timeout', $3, true)
 FROM relay_lease WHERE service = $1 FOR UPDATE
 """
 _TAKE = "UPDATE relay_lease SET owner = $2, until = clock_timestamp() + $3 * interval '1 second' WHERE service = $1"
@@ -39,10 +42,12 @@ async def hold(connection: asyncpg.Connection, service: str, owner: UUID, lease_
     """Take or prolong the lease, and lock its row to the transaction's end; raise `LeaseLost` if another has it.
 
     The server breaks the transaction off that idles for longer than the lease: a process that was stopped in the midst
-    of it would keep the row from all others.
+    of it would keep the row from all others. One that was stopped between preparing a statement and asking it is not
+    idle to the server, nor is its statement timed; so the transaction as a whole is.
     """
-    idle_ms = str(int(max(lease_s, LEAST_IDLE_S) * 1000))
-    row = await connection.fetchrow(_LOCK, service, idle_ms) or await _made(connection, service, idle_ms)
+    idle_s = max(lease_s, LEAST_IDLE_S)
+    wanted = service, _ms(idle_s), _ms(idle_s * MOST_LEASES)
+    row = await connection.fetchrow(_LOCK, *wanted) or await _made(connection, *wanted)
     mine = row["owner"] == owner
     if not (mine or row["over"] or row["owner"] is None):
         raise LeaseLost(service)
@@ -50,9 +55,13 @@ async def hold(connection: asyncpg.Connection, service: str, owner: UUID, lease_
     return Lease(not mine, row["stopped"], row["cards_epoch"])
 
 
-async def _made(connection: asyncpg.Connection, service: str, idle_ms: str) -> asyncpg.Record:
+async def _made(connection: asyncpg.Connection, service: str, idle_ms: str, most_ms: str) -> asyncpg.Record:
     await connection.execute(_MAKE, service)
-    return (await connection.fetch(_LOCK, service, idle_ms))[0]
+    return (await connection.fetch(_LOCK, service, idle_ms, most_ms))[0]
+
+
+def _ms(seconds: float) -> str:
+    return str(int(seconds * 1000))
 
 
 async def release(connection: asyncpg.Connection, service: str, owner: UUID) -> None:
