@@ -51,7 +51,7 @@ class Kept(Running):
 @asynccontextmanager
 async def kept(arguments: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Running]:
     """Keep `python -m …` running for the length of the block."""
-    process = Kept(await start(arguments, environment))
+    process = Kept(await start(arguments, environment), logs=True)
     keeping = asyncio.create_task(_keep(process, arguments, environment))
     try:
         yield process

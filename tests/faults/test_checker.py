@@ -16,7 +16,7 @@ from shared.bus import EventBus, Record, TopicPartition
 from shared.contracts.leads import TOPIC
 from tests.faults.caller import Caller
 from tests.faults.checker import read_log
-from tests.faults.keeping import Kept
+from tests.faults.keeping import Kept, kept
 from tests.faults.ledger import Ledger
 from tests.support.processes import running
 
@@ -89,3 +89,10 @@ async def test_an_end_that_nobody_asked_for_is_told_from_a_kill() -> None:
         assert Kept(process.process, killed=1, ends=[killed]).died_by_itself == []
         assert Kept(process.process, killed=1, ends=[killed, ended]).died_by_itself == [ended]
         assert Kept(process.process, killed=1, ends=[killed, killed]).died_by_itself == [killed]
+
+
+async def test_what_a_kept_process_logs_is_read_with_the_logs_of_the_suite(capfd: pytest.CaptureFixture[str]) -> None:
+    async with kept(["platform"], {}) as process:
+        said = await process.line("Linux")
+
+    assert said in capfd.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -89,15 +90,23 @@ async def embedded(
 async def up_local(data: Path, *arguments: str) -> AsyncIterator[Deployment]:
     """Run `peyvand up-local` on free ports: every process, the brokers and nginx under a supervisor."""
     options = ["--port", "0", "--first-port", "0", "--data", str(data), *arguments]
-    async with running(["services.cli", "up-local", *options], stop_s=UP_LOCAL_STOPS_S) as process:
+    async with AsyncExitStack() as stack:
+        stack.callback(_pass_on_logs, data / "local" / "log")
+        running_all = running(["services.cli", "up-local", *options], stop_s=UP_LOCAL_STOPS_S)
+        process = await stack.enter_async_context(running_all)
         url = (await process.line("ready", within=UP_LOCAL_READY_S)).split()[-1]
         settings = environment_of(data)
         databases = {service.name: settings[f"{service.name.upper()}_DATABASE_URL"] for service in SERVICES}
         bus = open_bus_of(settings["PEYVAND_KAFKA_BOOTSTRAP_SERVERS"], "postgresql:///unused")
-        try:
-            yield Deployment(url, data / "token", bus, {"peyvand": process}, databases)
-        finally:
-            await bus.close()
+        stack.push_async_callback(bus.close)
+        yield Deployment(url, data / "token", bus, {"peyvand": process}, databases)
+
+
+def _pass_on_logs(folder: Path) -> None:
+    """Say what the processes of a supervisor have said, to be read with the logs of the suite; Kafka's is its own."""
+    for file in sorted(folder.glob("*.log")):
+        if file.stem != "kafka":
+            sys.stderr.write(file.read_text(errors="replace"))
 
 
 def environment_of(data: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ TO_LATIN = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "0123456789
 LEAKS = {
     "a number to call": re.compile(r"(?<![0-9a-f])(?<![0-9a-f]-)(?:\+|00)?(?:98|0)?999000\d{4}(?![0-9a-f])"),
     "an email address": re.compile(r"[\w.]+@(?:[\w-]+\.)?example\.(?:com|org|net)"),
-    "a name": re.compile("سارا|نازنین|نمونه|آزمایشی"),
+    "a name": re.compile("سارا|نازنین|نمونه|آزمایشی|مهرداد|مهرنوش|فراموشکار|آرش|پویا|مینا|کیان|نیما|بهاره|مهسا|امید"),
     "a token": re.compile(r"eyJ[\w-]{8,}\.|[Bb]earer [\w-]{8,}"),
     "a key": re.compile(r"PRIVATE KEY-----|peyvand-sandbox|a secret of the tests"),
     "a password": re.compile(r"://(?!user:password@host/)[^/\s:@]+:[^/\s:@\[]+@"),
