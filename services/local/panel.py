@@ -30,5 +30,5 @@ def _ensure(api: Api, wanted: dict[str, Any], line: str) -> dict[str, str] | Non
         return dict(answer["webhook_paths"])
     if account["base_url"] == wanted["base_url"]:
         return None
-    api.change(f"/v1/providers/{account['id']}", lambda _: {"base_url": wanted["base_url"]})
+    api.change(f"/v1/providers/{account['id']}", lambda _: {key: wanted[key] for key in ("base_url", "secret")})
     return dict(api.post(f"/v1/providers/{account['id']}/webhook-secret")["webhook_paths"])

@@ -129,6 +129,18 @@ async def test_an_address_that_no_client_can_be_opened_with_is_refused(
     assert refused.json()["errors"][0]["pointer"] == "/base_url"
 
 
+async def test_a_kept_secret_is_led_to_no_other_address(client: httpx.AsyncClient) -> None:
+    path = f"/v1/providers/{(await client.post('/v1/providers', json=ACCOUNT)).json()['id']}"
+    elsewhere = {"base_url": "https://elsewhere.invalid/v1"}
+
+    refused = await client.patch(path, json=elsewhere)
+    assert (refused.status_code, refused.json()["code"]) == (422, "secret_needed")
+    assert (await client.get(path)).json()["base_url"] == ACCOUNT["base_url"]
+    assert (await client.patch(path, json={"base_url": ACCOUNT["base_url"], "priority": 1})).status_code == 200
+    moved = await client.patch(path, json={**elsewhere, "secret": "of that panel"})
+    assert (moved.status_code, moved.json()["base_url"]) == (200, elsewhere["base_url"])
+
+
 async def test_only_an_administrator_adds_accounts(runtime: Runtime) -> None:
     async with api.client(runtime, ["messaging:write"]) as clerk:
         assert (await clerk.post("/v1/providers", json=ACCOUNT)).status_code == 403

@@ -15,6 +15,7 @@ from services.messaging.providers.errors import (
     LineDoesNotFit,
     ProviderExists,
     ProviderNotFound,
+    SecretNeeded,
 )
 from services.messaging.providers.models import ProviderAccount
 from services.messaging.providers.schemas import (
@@ -80,14 +81,23 @@ async def read_provider(account_id: UUID, tx: Tx, response: Response) -> Provide
     summary="Change a provider account",
     response_model=ProviderOut,
     responses=problems(
-        ProviderNotFound, ProviderExists, AddressDoesNotFit, AddressNotPublic, LineDoesNotFit, PreconditionFailed
+        ProviderNotFound,
+        ProviderExists,
+        AddressDoesNotFit,
+        AddressNotPublic,
+        SecretNeeded,
+        LineDoesNotFit,
+        PreconditionFailed,
     ),
     dependencies=[requires("messaging:admin")],
 )
 async def patch_provider(
     account_id: UUID, body: ProviderPatch, tx: Tx, runtime: RuntimeDep, request: Request, response: Response
 ) -> ProviderAccount:
-    """Change what is given; `paused: false` takes an account into use again that a refusal has paused."""
+    """Change what is given; `paused: false` takes an account into use again that a refusal has paused.
+
+    Another `base_url` needs the `secret` with it: what is kept is not sent elsewhere.
+    """
     account = await usecases.read_account(tx, account_id, lock=True)
     check_if_match(request, account.version)
     await usecases.change_account(tx, account, body, runtime.settings)

@@ -62,6 +62,19 @@ class AddressNotPublic(Invalid):
         )
 
 
+class SecretNeeded(Invalid):
+    """An account is led to another address without its secret, which would be told there."""
+
+    code = "secret_needed"
+    title = "The secret is needed"
+    title_fa = "کلید لازم است"
+
+    def __init__(self) -> None:
+        message = "Give the `secret` with another `base_url`: the one that is kept is not sent elsewhere."
+        persian = "با base_url تازه secret را هم بفرستید؛ کلیدی که نگه داشته شده به نشانی دیگری فرستاده نمی‌شود."
+        super().__init__(message, fa=persian, errors=[FieldError("/secret", self.code, message, fa=persian)])
+
+
 class LineDoesNotFit(Invalid):
     """A line's number, purposes or hours do not fit its account."""
 

@@ -23,6 +23,7 @@ from services.messaging.providers.errors import (
     LineDoesNotFit,
     ProviderExists,
     ProviderNotFound,
+    SecretNeeded,
 )
 from services.messaging.providers.models import ProviderAccount, ProviderLine
 from services.messaging.providers.numbers import is_mail_address
@@ -91,6 +92,8 @@ async def change_account(
     """Change an account that the caller has locked; senders open a new client for it."""
     if patch.base_url is not None:
         _refuse_no_address(account.kind, patch.base_url, settings.reach)
+        if patch.base_url != account.base_url and patch.secret is None:
+            raise SecretNeeded
     if patch.name is not None and patch.name != account.name:
         await _refuse_taken(tx, patch.name)
     account.name = patch.name or account.name
