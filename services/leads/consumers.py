@@ -87,7 +87,7 @@ async def resolve_merged(tx: AsyncSession, batch: Sequence[Received[CustomerMerg
         person_id = received.event.person_id
         await merge_persons(tx, received.event.merged_id, into=person_id)
         ids = (await same_persons(tx, [person_id]))[person_id]
-        await merge_open_leads(tx, ids, cause=received)
+        await merge_open_leads(tx, ids, runtime_behind(tx).settings, cause=received)
 
 
 @consumer.own(CustomerMerged)

@@ -83,7 +83,8 @@ class LeadTouched(LeadEvent, frozen=True, kw_only=True):
     """Somebody spoke to the lead, or tried to, or it to us. `answers` the question asked at `question_asked_at`.
 
     `response_s` is the time from that question to the recording of this touch in working seconds. A touch that does
-    not answer, and has `question_asked_at`, asked that question itself.
+    not answer, and has `question_asked_at`, asked that question itself. One that turns out to answer what another lead
+    had asked, as that is merged with its own, is told again of the lead that goes on, with another `touch_id`.
     """
 
     type: ClassVar[str] = "lead.touched"

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from services.leads.app import SERVICE
 from shared.clock import moved
-from shared.contracts.leads import LeadMerged, LeadQualified, LeadResponseOverdue
+from shared.contracts.leads import LeadMerged, LeadQualified, LeadResponseOverdue, LeadTouched
 from shared.service import Runtime
+from tests.conftest import MakeRuntime
 from tests.leads.story import agent, captured, done, person_of, read, touched
 from tests.leads.test_customers import merged
+from tests.support import api
 from tests.support.events import deliver, published, turn
+
+MINUTE = timedelta(minutes=1)
 
 
 async def two_leads(client: httpx.AsyncClient, **later: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -60,15 +66,118 @@ async def test_whoever_came_again_before_the_merge_came_as_often_after_it(
     assert (await read(client, first))["recaptures"] == 2
 
 
-async def test_a_lead_that_still_waits_is_not_answered_by_what_was_said_to_the_other(
+@pytest.mark.parametrize("after", [2, 90])
+async def test_what_was_said_to_the_later_lead_answers_what_the_earlier_had_asked(
+    runtime: Runtime, client: httpx.AsyncClient, after: int
+) -> None:
+    """Captured at 0 and, with another number, after a minute; called so many minutes after the first, as the second."""
+    first = await captured(client, product="crm")
+    with moved(MINUTE):
+        second = await captured(client, product="crm")
+    with moved(after * MINUTE):
+        touch = await touched(client, second)
+        await deliver(runtime, same(first, second))
+        await turn(runtime, "overdue responses")
+
+    kept, [_, _, answer] = await read(client, first), await touches_of(client, first)
+    assert (kept["status"], kept["funnel_stage"], kept["response_due_at"]) == ("working", "consideration", None)
+    assert (kept["answered_at"], kept["answered_in_time"]) == (touch["recorded_at"], after < 5)
+    assert after * 60 <= kept["response_s"] < after * 60 + 10
+    assert (answer["id"], answer["answers"], answer["response_s"]) == (touch["id"], True, kept["response_s"])
+    assert await published(runtime, LeadResponseOverdue) == []
+    theirs, ours = await published(runtime, LeadTouched)
+    assert (ours.lead_id, ours.question_asked_at) == (UUID(first["id"]), datetime.fromisoformat(first["captured_at"]))
+    assert (ours.answers, ours.in_time, ours.response_s) == (True, after < 5, kept["response_s"])
+    assert (theirs.lead_id, theirs.touch_id == ours.touch_id) == (UUID(second["id"]), False)
+
+
+async def test_what_was_said_to_the_earlier_lead_answers_what_the_later_had_asked(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
+    """The earlier had been found by us, so that nothing of it waited when it was called."""
+    first = await captured(client, product="crm", direction="outbound")
+    with moved(MINUTE):
+        second = await captured(client, product="crm")
+    with moved(3 * MINUTE):
+        touch = await touched(client, first)
+        await deliver(runtime, same(first, second))
+
+    kept = await read(client, first)
+    assert (touch["answers"], kept["response_due_at"], kept["answered_at"]) == (False, None, touch["recorded_at"])
+    assert (kept["funnel_stage"], kept["answered_in_time"]) == ("consideration", True)
+    assert 120 <= kept["response_s"] < 130
+
+
+@pytest.mark.parametrize(
+    "touch",
+    [
+        pytest.param({"by": "automatic"}, id="acknowledged"),
+        pytest.param({"direction": "inbound", "channel": "chat"}, id="written to us"),
+    ],
+)
+async def test_what_answers_nothing_answers_nothing_after_the_merge(
+    runtime: Runtime, client: httpx.AsyncClient, touch: dict[str, str]
+) -> None:
     first, second = await two_leads(client)
-    await touched(client, second)
+    with moved(timedelta(hours=2)):
+        await touched(client, second, **touch)
+    await deliver(runtime, same(first, second))
+
+    assert (await read(client, first))["response_due_at"] == first["response_due_at"]
+
+
+async def test_a_question_is_not_answered_by_what_was_said_before_it(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    first = await captured(client, product="crm", direction="outbound")
+    second = await captured(client, product="crm")
+    said = await touched(client, second)
+    with moved(MINUTE):
+        await captured(client, phone=first["phone"], product="crm")
+        asked = await read(client, first)
+        await deliver(runtime, same(first, second))
+
+    kept = await read(client, first)
+    assert kept["response_due_at"] == asked["response_due_at"] is not None
+    assert (kept["answered_at"], kept["answered_in_time"]) == (said["recorded_at"], True)
+
+
+async def test_an_answer_to_an_earlier_question_settles_the_later_one_and_stays_what_it_was(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    first = await captured(client, product="crm")
+    with moved(MINUTE):
+        second = await captured(client, product="crm")
+    with moved(2 * MINUTE):
+        said = await touched(client, first)
+        await deliver(runtime, same(first, second))
+
+    [_, _, answer] = await touches_of(client, first)
+    assert (await read(client, first))["response_due_at"] is None
+    assert answer == said
+    assert [str(event.lead_id) for event in await published(runtime, LeadTouched)] == [first["id"]]
+
+
+async def test_a_visitor_s_later_lead_answers_the_earlier_one(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    first, second = await two_leads(client, source="walk_in")
     await deliver(runtime, same(first, second))
 
     kept = await read(client, first)
-    assert (kept["response_due_at"], kept["answered_at"]) == (first["response_due_at"], None)
+    assert (kept["response_due_at"], kept["answered_in_time"]) == (None, False)
+    assert 3600 <= kept["response_s"] < 3610
+
+
+async def test_where_calls_that_were_not_taken_answer_nothing_they_do_not_after_a_merge_either(
+    make_runtime: MakeRuntime,
+) -> None:
+    runtime = await make_runtime(SERVICE, round_the_clock=True, unreached_attempt_answers=False)
+    async with api.client(runtime) as client:
+        first, second = await two_leads(client)
+        with moved(timedelta(hours=2)):
+            await touched(client, second, reached=False)
+        await deliver(runtime, same(first, second))
+
+        assert (await read(client, first))["response_due_at"] == first["response_due_at"]
 
 
 async def test_touches_move_and_the_later_capture_is_a_recapture_with_its_note(

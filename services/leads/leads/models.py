@@ -35,6 +35,7 @@ from shared.contracts.leads import (
     LeadTouched,
     LeadUpdated,
 )
+from shared.ids import derived_id
 
 Instant = DateTime(timezone=True)
 IS_OPEN = text("status IN ('new', 'working', 'qualified')")
@@ -258,19 +259,36 @@ class Lead(Chance, Base):
             lead_id=self.id, person_id=self.person_id, occurred_at=at, response_due_at=self.response_due_at
         )
 
-    def absorb(self, other: Lead, *, at: datetime) -> list[Event]:
+    def settle(self, touch: Touch, response: timedelta) -> bool:
+        """Let a touch of a lead that turns out to be this one answer what waits; tell whether it had not answered that.
+
+        One that answers what had been asked before stays the answer to that: while it waited nothing was asked anew.
+        """
+        asked_at, answered = self.question_asked_at, touch.question_asked_at
+        if asked_at is not None and answered is not None and answered <= asked_at:
+            self._stop_waiting()
+            return False
+        self._answer(touch, response)
+        return True
+
+    def absorb(self, other: Lead, answer: Touch | None, *, at: datetime) -> list[Event]:
         """Go on as one with a later open lead of the same person: as if that one had been a recapture of this one.
 
-        Of what waits in both, what is due first goes on waiting; this one is as far as the further of them.
+        `answer` is the touch of either that has turned out to answer the other's question. Of what waits in both still,
+        what is due first goes on waiting; this one is as far as the further of them.
         """
         self._take_question(other)
         status = other.status
         self.recaptures += 1 + other.recaptures
         self.updated_at = at
-        if self.answered_at is None and self.question_asked_at is None:
+        if self.answered_at is None:
             self.answered_at, self.response_s = other.answered_at, other.response_s
             self.answered_in_time = other.answered_in_time
         events: list[Event] = [other.become(self, at=at)]
+        if answer is not None:
+            again = derived_id(answer.id, "merged", str(self.id))
+            events.append(self._touched(answer, touch_id=again))
+            events += self._advance(FunnelStage.CONSIDERATION, "answered", at)
         if self.agent_id is None and other.agent_id is not None:
             events.append(self.assign(other.agent_id, at=at))
         return [*events, *self._come_as_far_as(status, FunnelStage(other.funnel_stage), at)]
@@ -313,12 +331,12 @@ class Lead(Chance, Base):
             self.answered_in_time = touch.in_time
         self._stop_waiting()
 
-    def _touched(self, touch: Touch) -> LeadTouched:
+    def _touched(self, touch: Touch, *, touch_id: UUID | None = None) -> LeadTouched:
         return LeadTouched(
             lead_id=self.id,
             person_id=self.person_id,
             occurred_at=touch.occurred_at,
-            touch_id=touch.id,
+            touch_id=touch_id or touch.id,
             direction=touch.direction,
             channel=touch.channel,
             by=touch.by,

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import DateTime, ForeignKey, Index, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.leads.leads.response import By, Direction
+from services.leads.leads.response import By, Direction, answers, meets
 from services.leads.tables import Base
 from shared.contracts.leads import Channel, LeadSource
 from shared.ids import derived_id
@@ -48,6 +48,12 @@ class Touch(Base):
     def of_their_own_accord(self) -> bool:
         """Tell whether the person came to us, and does not merely stand in a list that was imported."""
         return self.by == "person" and self.source != "import"
+
+    def is_attempt(self, *, unreached_counts: bool) -> bool:
+        """Tell whether this answers a question that waits: somebody of ours spoke to the person, or tried to."""
+        if self.source is not None:
+            return meets(self.direction, self.source)
+        return answers(self.direction, self.channel, self.by, reached=self.reached, unreached_counts=unreached_counts)
 
     def answer(self, *, asked_at: datetime, due_at: datetime, response: timedelta) -> None:
         """Take this touch as the answer to the question asked at `asked_at`.

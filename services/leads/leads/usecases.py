@@ -20,7 +20,7 @@ from services.leads.leads.errors import (
     WrongSpeaker,
 )
 from services.leads.leads.models import Lead
-from services.leads.leads.response import answers, asks
+from services.leads.leads.response import asks
 from services.leads.leads.schemas import MONEY, Disqualification, LeadPatch, TouchCreate
 from services.leads.leads.touches import Touch
 from services.leads.persons.erasure import is_erased
@@ -91,8 +91,7 @@ async def touch_lead(
 
 def take_touch(tx: AsyncSession, lead: Lead, touch: Touch, settings: Settings) -> None:
     """Let a lead, which is locked, take in a touch: it may answer what waits, or ask something new."""
-    counts = settings.unreached_attempt_answers
-    answering = answers(touch.direction, touch.channel, touch.by, reached=touch.reached, unreached_counts=counts)
+    answering = touch.is_attempt(unreached_counts=settings.unreached_attempt_answers)
     response = response_at(lead, touch.recorded_at, settings) if answering else None
     tx.add(touch)
     if touch.of_their_own_accord:
