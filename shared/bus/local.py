@@ -1,16 +1,17 @@
 """The local bus: a log by topic and partition in a PostgreSQL database of its own, kept as Kafka would keep it.
 
-Appending locks the partition's head, so offsets become visible in order. Consumers' members are told apart by a row
-each with a heartbeat; while two of them believe to own a partition, the inbox row decides, as on Kafka.
+Appending locks the partition's head, so offsets become visible in order. It is one statement, a function: a process
+that is stopped in its midst holds up nobody. Consumers' members are told apart by a row each with a heartbeat; while
+two of them believe to own a partition, the inbox row decides, as on Kafka.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 from weakref import WeakSet
 
@@ -21,12 +22,6 @@ from shared.bus.local_subscription import POLL_S, LocalSubscription
 from shared.bus.protocol import BusUnavailable, Record, Start, TopicPartition
 from shared.clock import utcnow
 from shared.ids import plain
-
-STOPPED_AFTER = "5s"
-"""After how long the server breaks off what a process began that was stopped: it would hold partitions' heads.
-
-It counts between two statements and, while heads are held, within one: a COPY waits for its rows.
-"""
 
 TOMBSTONES_KEPT = timedelta(hours=24)
 """How long a compacted topic keeps the record that says a key is gone."""
@@ -67,29 +62,55 @@ CREATE TABLE IF NOT EXISTS commits (
 );
 CREATE INDEX IF NOT EXISTS ix_log_key ON log (topic, partition, key);
 CREATE INDEX IF NOT EXISTS ix_log_tombstones ON log (topic, sent_at) WHERE body IS NULL;
+
+CREATE OR REPLACE FUNCTION append(
+    of_topics text[], of_partitions integer[], keys uuid[], of_headers json[], bodies bytea[],
+    now_at timestamptz, tombstones_until timestamptz
+) RETURNS SETOF text LANGUAGE plpgsql AS $append$
+DECLARE
+    to_compact text[];
+BEGIN
+    PERFORM FROM heads h WHERE (h.topic, h.partition) IN (SELECT * FROM unnest(of_topics, of_partitions))
+    ORDER BY h.topic, h.partition FOR UPDATE;
+
+    RETURN QUERY SELECT DISTINCT r.topic || '-' || r.partition
+    FROM unnest(of_topics, of_partitions) r (topic, partition)
+    WHERE NOT EXISTS (SELECT FROM heads h WHERE h.topic = r.topic AND h.partition = r.partition) ORDER BY 1;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+
+    INSERT INTO log (topic, partition, "offset", key, headers, body, sent_at)
+    SELECT r.topic, r.partition,
+        h.next_offset - 1 + row_number() OVER (PARTITION BY r.topic, r.partition ORDER BY r.place),
+        r.key, r.headers, r.body, now_at
+    FROM unnest(of_topics, of_partitions, keys, of_headers, bodies) WITH ORDINALITY
+        r (topic, partition, key, headers, body, place)
+    JOIN heads h ON h.topic = r.topic AND h.partition = r.partition;
+
+    UPDATE heads h SET next_offset = h.next_offset + r.count
+    FROM (SELECT topic, partition, count(*) FROM unnest(of_topics, of_partitions) a (topic, partition) GROUP BY 1, 2) r
+    WHERE h.topic = r.topic AND h.partition = r.partition;
+
+    SELECT array_agg(t.topic) INTO to_compact FROM topics t WHERE t.compacted AND t.topic = ANY (of_topics);
+    IF to_compact IS NOT NULL THEN
+        DELETE FROM log l USING (
+            SELECT k.topic, k.partition, k.key, max(k."offset") AS last
+            FROM unnest(of_topics, of_partitions, keys) r (topic, partition, key)
+            JOIN log k ON k.topic = r.topic AND k.partition = r.partition AND k.key = r.key
+            WHERE r.topic = ANY (to_compact) GROUP BY 1, 2, 3
+        ) newest
+        WHERE l.topic = newest.topic AND l.partition = newest.partition AND l.key = newest.key
+            AND l."offset" < newest.last;
+        DELETE FROM log l WHERE l.topic = ANY (to_compact) AND l.body IS NULL AND l.sent_at < tombstones_until;
+    END IF;
+END
+$append$;
 """
 
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('peyvand.local_bus.schema'))"
 
-_LOCK_HEADS = f"""
-SELECT h.topic, h.partition, h.next_offset, t.compacted FROM heads h JOIN topics t USING (topic),
-    (SELECT set_config('statement_timeout', '{STOPPED_AFTER}', true)) AS timely
-WHERE (h.topic, h.partition) IN (SELECT * FROM unnest($1::text[], $2::integer[]))
-ORDER BY h.topic, h.partition FOR UPDATE OF h
-"""
-_MOVE_HEADS = """
-UPDATE heads SET next_offset = next_offset + new.count
-FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS new(topic, partition, count)
-WHERE heads.topic = new.topic AND heads.partition = new.partition
-"""
-_COMPACT = """
-DELETE FROM log USING unnest($1::text[], $2::integer[], $3::uuid[], $4::bigint[]) AS last(topic, partition, key, place)
-WHERE log.topic = last.topic AND log.partition = last.partition AND log.key = last.key AND log."offset" < last.place
-"""
-_DROP_TOMBSTONES = """
-DELETE FROM log WHERE topic = ANY($1::text[]) AND body IS NULL AND sent_at < $2
-"""
-_COLUMNS = ("topic", "partition", "offset", "key", "headers", "body", "sent_at")
+_APPEND = "SELECT append($1::text[], $2::integer[], $3::uuid[], $4::json[], $5::bytea[], $6, $7)"
 _READ = """
 SELECT l.topic, l.partition, l."offset", l.key, l.headers, l.body, l.sent_at
 FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS want(topic, partition, first)
@@ -98,8 +119,6 @@ CROSS JOIN LATERAL (
     ORDER BY log."offset" LIMIT $4
 ) l ORDER BY l.topic, l.partition, l."offset"
 """
-
-Row = tuple[str, int, int, UUID, str, bytes | None, datetime]
 
 _subscriptions: defaultdict[str, WeakSet[asyncio.Event]] = defaultdict(WeakSet)
 """Subscriptions of this process by the bus's address, to wake when something was appended."""
@@ -151,14 +170,17 @@ class LocalBus:
         return faults
 
     async def send(self, records: Sequence[Record]) -> None:
-        """Append records under the locks of their partitions' heads, in one transaction."""
+        """Append records, all or none."""
         if not records:
             return
-        async with self.transaction() as connection:
-            heads = await _lock_heads(connection, records)
-            rows = _rows(records, {partition: head["next_offset"] for partition, head in heads.items()})
-            await connection.copy_records_to_table("log", records=rows, columns=_COLUMNS)
-            await _compact(connection, [row for row in rows if heads[TopicPartition(row[0], row[1])]["compacted"]])
+        now = utcnow()
+        columns = zip(*map(_values, records), strict=True)
+        async with self.connection() as connection:
+            missing = await connection.fetch(_APPEND, *map(list, columns), now, now - TOMBSTONES_KEPT)
+        if missing:
+            raise BusUnavailable(
+                f"There is no partition {', '.join(row[0] for row in missing)}; `peyvand topics make`."
+            )
         for awake in _subscriptions[self.url]:
             awake.set()
 
@@ -251,7 +273,6 @@ class LocalBus:
                     server_settings={
                         "application_name": "peyvand bus",
                         "timezone": "UTC",
-                        "idle_in_transaction_session_timeout": STOPPED_AFTER,
                     },
                 )
             return self._pool
@@ -260,37 +281,5 @@ class LocalBus:
         self.connects += 1
 
 
-async def _lock_heads(
-    connection: asyncpg.pool.PoolConnectionProxy, records: Sequence[Record]
-) -> dict[TopicPartition, asyncpg.Record]:
-    counts = Counter(TopicPartition(record.topic, record.partition) for record in records)
-    topics, partitions = [partition.topic for partition in counts], [partition.partition for partition in counts]
-    rows = await connection.fetch(_LOCK_HEADS, topics, partitions)
-    heads = {TopicPartition(row["topic"], row["partition"]): row for row in rows}
-    if missing := counts.keys() - heads.keys():
-        raise BusUnavailable(f"There is no partition {', '.join(map(str, sorted(missing)))}; `peyvand topics make`.")
-    await connection.execute(_MOVE_HEADS, topics, partitions, list(counts.values()))
-    return heads
-
-
-def _rows(records: Sequence[Record], offsets: dict[TopicPartition, int]) -> list[Row]:
-    now, rows = utcnow(), list[Row]()
-    for record in records:
-        partition = TopicPartition(record.topic, record.partition)
-        headers = orjson.dumps(record.headers).decode()
-        rows.append((*partition, offsets[partition], record.key, headers, record.body, now))
-        offsets[partition] += 1
-    return rows
-
-
-async def _compact(
-    connection: asyncpg.pool.PoolConnectionProxy,
-    rows: Sequence[Row],
-) -> None:
-    """Keep the last row a key of what was appended to compacted topics, and drop old tombstones."""
-    if not rows:
-        return
-    last = {(topic, partition, key): offset for topic, partition, offset, key, *_ in rows}
-    topics, partitions, keys = zip(*last, strict=True)
-    await connection.execute(_COMPACT, list(topics), list(partitions), list(keys), list(last.values()))
-    await connection.execute(_DROP_TOMBSTONES, sorted(set(topics)), utcnow() - TOMBSTONES_KEPT)
+def _values(record: Record) -> tuple[str, int, UUID, str, bytes | None]:
+    return record.topic, record.partition, record.key, orjson.dumps(record.headers).decode(), record.body

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 
@@ -11,10 +13,15 @@ from shared.bus import BusUnavailable, Record, TopicPartition
 from shared.bus.local import LocalBus
 from shared.clock import moved
 from shared.ids import new_id
+from tests.support.eventually import eventually
 from tests.support.postgres import TestServer
 from tests.support.runtimes import bus_database
 
 CARDS = "cards.v1"
+
+WAITING = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 @pytest.fixture
@@ -46,6 +53,38 @@ async def test_a_tombstone_goes_after_a_day(bus: LocalBus) -> None:
     assert await bodies(bus) == [None, b"1"]
     with moved(timedelta(hours=25)):
         await bus.send([Record(CARDS, 0, new_id(), {}, b"2")])
+
+    assert await bodies(bus) == [b"1", b"2"]
+
+
+async def test_a_batch_with_a_record_for_no_partition_appends_none_and_names_it(bus: LocalBus) -> None:
+    with pytest.raises(BusUnavailable, match=f"no partition {CARDS}-1; `peyvand topics make`"):
+        await bus.send([Record(CARDS, 0, new_id(), {}, b"1"), Record(CARDS, 1, new_id(), {}, b"2")])
+
+    assert await bodies(bus) == []
+
+
+async def test_a_process_that_is_stopped_amid_an_append_holds_up_no_other(bus: LocalBus) -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+    woken = threading.Event()
+
+    async def append() -> None:
+        loops.append(asyncio.get_running_loop())
+        stopping = LocalBus(bus.url)
+        await stopping.send([Record(CARDS, 0, new_id(), {}, b"1")])
+        await stopping.close()
+
+    async with bus.transaction() as holding, bus.connection() as looking:
+        await holding.execute("SELECT FROM heads FOR UPDATE")
+        appending = asyncio.create_task(asyncio.to_thread(asyncio.run, append()))
+        await eventually(lambda: looking.fetch(WAITING))
+        loops[0].call_soon_threadsafe(woken.wait)
+    try:
+        async with asyncio.timeout(2):
+            await bus.send([Record(CARDS, 0, new_id(), {}, b"2")])
+    finally:
+        woken.set()
+        await appending
 
     assert await bodies(bus) == [b"1", b"2"]
 
