@@ -95,11 +95,14 @@ def operations(app: FastAPI) -> Iterator[Any]:
 
 
 def check(app: FastAPI) -> None:
-    """Raise `UndeclaredRoute` unless every route is ours, declares a scope and has a name of its own."""
-    routes = list(operations(app))
-    foreign = [route.path for route in routes if not isinstance(route.original_route, Route)]
+    """Raise `UndeclaredRoute` unless every route is ours, declares a scope and has a name of its own.
+
+    Ours is no route of Starlette's own, no socket and no mounted app: those can declare nothing.
+    """
+    foreign = [route.path for route in iter_route_contexts(app.routes) if not isinstance(route.original_route, Route)]
     if foreign:
         raise UndeclaredRoute(f"These routes do not come from router_for(): {foreign}.")
+    routes = list(operations(app))
     undeclared = [route.path for route in routes if not declared_scopes(route)]
     if undeclared:
         raise UndeclaredRoute(f"These routes declare no scope by requires() or public(): {undeclared}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from fastapi import APIRouter
 
@@ -28,6 +30,30 @@ def test_a_route_without_a_declared_scope_stops_the_app_from_being_made(runtime:
         runtime.service = with_routers(faulty)
         with pytest.raises(UndeclaredRoute, match=path):
             create_app(runtime)
+
+
+async def _anything(*_given: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda router: router.add_route("/v1/bare", _anything),
+        lambda router: router.add_websocket_route("/v1/bare", _anything),
+        lambda router: router.add_api_websocket_route("/v1/bare", _anything),
+        lambda router: router.mount("/v1/bare", _anything),
+    ],
+    ids=["a plain route", "a plain socket", "a socket", "a mounted app"],
+)
+def test_what_can_declare_no_scope_stops_the_app_from_being_made(
+    runtime: Runtime, add: Callable[[APIRouter], None]
+) -> None:
+    bare = APIRouter()
+    add(bare)
+    runtime.service = with_routers(bare)
+
+    with pytest.raises(UndeclaredRoute, match="/v1/bare"):
+        create_app(runtime)
 
 
 def test_two_operations_of_one_name_stop_the_app_from_being_made(runtime: Runtime) -> None:
