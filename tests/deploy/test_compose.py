@@ -18,7 +18,7 @@ from compose_spec.models import ComposeSpecification
 from services.embedded import SERVICES
 from services.kafka import KafkaBroker, fetch_libraries
 from services.local.ingress import TEMPLATE, render
-from services.postgres import programs
+from services.postgres import bundled
 from services.sandbox.settings import Settings as SandboxSettings
 from shared.main import GRACE_S, ROLES
 from shared.service import Service
@@ -264,7 +264,7 @@ def test_no_container_is_told_the_same_thing_twice(containers: dict[str, Any]) -
 
 
 def test_postgresql_knows_the_options_that_it_is_started_with(containers: dict[str, Any]) -> None:
-    said = subprocess.run([programs() / "postgres", "--describe-config"], capture_output=True, text=True, check=True)
+    said = subprocess.run([bundled() / "postgres", "--describe-config"], capture_output=True, text=True, check=True)
     known = {line.partition("\t")[0].lower() for line in said.stdout.splitlines()}
     given = [option.removeprefix("-c").partition("=")[0] for option in containers["postgres"]["command"][1:]]
 
@@ -273,7 +273,7 @@ def test_postgresql_knows_the_options_that_it_is_started_with(containers: dict[s
 
 
 def test_postgresql_is_the_version_that_the_tests_run_on(containers: dict[str, Any]) -> None:
-    said = subprocess.run([programs() / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([bundled() / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
     major = re.search(r"\d+", said)
 
     assert major is not None
