@@ -133,7 +133,9 @@ class ServiceSettings(BaseSettings):
         ge=0,
         le=300,
     )
-    max_request_bytes: int = common("max_request_bytes", 16 * 1024 * 1024, "Largest request body.", ge=1024)
+    max_request_bytes: int = common(
+        "max_request_bytes", 16 * 1024 * 1024, "Largest body, of a bulk request; other JSON may have 512 KiB.", ge=1024
+    )
     request_deadline_s: float = common(
         "request_deadline_s",
         30,

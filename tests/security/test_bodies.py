@@ -50,6 +50,18 @@ async def test_no_route_breaks_by_a_harmful_body(service: Service, body: bytes) 
                 assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+async def test_no_route_reads_endlessly_many_fields(service: Service) -> None:
+    body = b"{" + b",".join(b'"%x": 1' % number for number in range(60_000)) + b"}"
+    headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json"}
+    app = without_database(service)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=headers) as http:
+        for route in walk(app, service.name):
+            if route.example is not None and not route.is_public and not route.path.endswith("/bulk"):
+                answer = await http.request(route.method, route.at({}), content=body)
+                assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large"), str(route)
+
+
 @pytest.mark.parametrize(
     ("service", "path", "person"),
     [

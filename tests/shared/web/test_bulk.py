@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import tracemalloc
 from typing import Annotated, Any
 
 import httpx
@@ -66,6 +67,19 @@ async def test_ten_thousand_items_are_taken_and_one_more_is_not(client: httpx.As
     assert "10001 items are too many" in refused.json()["detail"]
     assert "at most 10000" in refused.json()["detail"]
     assert taken.json() == {"read": 10_000, "errors": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"), [(b"[" + b"1," * 2**22 + b"1]", False), (b"1\n" * 2**22, True), (b"\r" * 2**22, True)]
+)
+def test_a_body_of_endlessly_many_items_is_refused_before_it_is_read(body: bytes, *, lines: bool) -> None:
+    tracemalloc.start()
+    with pytest.raises(PayloadTooLarge, match="more than 2000000 values"):
+        parse(body, NoteIn, lines=lines, most=10)
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert used < 2**20
 
 
 async def test_a_body_without_items_says_what_it_should_be(client: httpx.AsyncClient) -> None:
