@@ -22,7 +22,7 @@ from shared.contracts.messaging import CouponRequested, ReplyReceived, SurveyReq
 from shared.db import driver
 from shared.ids import new_id
 from shared.service import Runtime
-from tests.messaging.conftest import LINE
+from tests.messaging.conftest import LINE, Panel
 from tests.messaging.people import SARA_PHONE, card, purchase
 from tests.messaging.sending import (
     claimed,
@@ -69,6 +69,23 @@ async def test_a_text_that_may_be_an_erased_persons_is_emptied_though_it_was_mat
     assert await published(runtime, ReplyReceived) == []
     assert SARA_PHONE not in await fetchval(runtime, INBOX)
     assert "سلام" not in await fetchval(runtime, INBOX)
+
+
+async def test_the_answer_to_a_cancellation_goes_with_who_was_to_be_written_to(
+    runtime: Runtime, client: httpx.AsyncClient, panel: Panel, accounts: SandboxAccounts
+) -> None:
+    del accounts
+    person = await known_person(runtime)
+    [message] = await queued(runtime, intent(person))
+    await panel.fault("http_429", count=1)
+    await turn(runtime, "send transactional")
+    cancel = client.build_request("POST", f"/v1/messages/{message}/cancel", headers={"Idempotency-Key": "cancelled"})
+    assert (await client.send(cancel)).json()["address"] == SARA_PHONE
+
+    await deliver(runtime, person)
+    await deliver(runtime, CustomerErased(occurred_at=utcnow(), person_id=person))
+
+    assert (await client.send(cancel)).json()["code"] == "answer_erased"
 
 
 async def test_no_digest_is_left_by_which_a_number_could_be_searched(

@@ -123,7 +123,9 @@ async def list_decisions(message_id: UUID, tx: Tx) -> Decisions:
 )
 async def cancel_message(message_id: UUID, tx: Tx, principal: PrincipalDep) -> MessageOut:
     """Cancel a message that is queued or held."""
-    return shown(await usecases.cancel_message(tx, message_id), principal)
+    message = await usecases.cancel_message(tx, message_id)
+    about(tx, message.person_id)
+    return shown(message, principal)
 
 
 @router.post(
