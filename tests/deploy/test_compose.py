@@ -274,11 +274,11 @@ def test_postgresql_knows_the_options_that_it_is_started_with(containers: dict[s
 
 def test_postgresql_is_the_version_that_the_tests_run_on(containers: dict[str, Any]) -> None:
     said = subprocess.run([bundled() / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
-    major = re.search(r"\d+", said)
+    version = re.search(r"\d+\.\d+", said)
 
-    assert major is not None
+    assert version is not None
     for name in ("postgres", "roles"):
-        assert containers[name]["image"].startswith(f"postgres:{major[0]}.")
+        assert containers[name]["image"].startswith(f"postgres:{version[0]}-")
 
 
 def test_the_files_that_are_mounted_exist(containers: dict[str, Any]) -> None:
