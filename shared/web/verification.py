@@ -77,7 +77,7 @@ class Verifier(Generic[P]):
         try:
             key = await self._keys.find(header.get("kid"))
             claims = _decode(token, key, header["alg"])
-        except (JoseError, UnknownKey, ValueError, RecursionError) as error:
+        except (JoseError, UnknownKey, ValueError, TypeError, RecursionError) as error:
             raise BadToken("The token's signature does not verify.", fa="امضای توکن درست نیست.") from error
         _check_times(claims)
         self._check_origin(claims)

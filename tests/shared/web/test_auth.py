@@ -90,6 +90,8 @@ def forgeries() -> Iterator[tuple[str, str]]:
     yield "a key of its own", jwt.encode({"alg": "ES256", "jwk": forger.as_dict(private=False)}, GOOD, forger)
     yield "a key from elsewhere", jwt.encode({"alg": "ES256", "jku": "https://evil.example/"}, GOOD, forger)
     yield "what must be understood", signed_raw({"alg": "ES256", "crit": ["exp2"], "exp2": 1}, json.dumps(GOOD))
+    for what in (None, True, 5, [["alg"]]):
+        yield f"what must be understood: {what}", f"{encoded(json.dumps({'alg': 'ES256', 'crit': what}))}.{body}.x"
     yield "claims without an end", signed_raw({"alg": "ES256"}, "[" * 5_000)
     yield "an end that never comes", signed_raw({"alg": "ES256"}, json.dumps(GOOD | {"exp": float("inf")}))
     yield "an end that is no number", signed_raw({"alg": "ES256"}, json.dumps(GOOD | {"exp": float("nan")}))
