@@ -7,12 +7,15 @@ from uuid import UUID
 
 import httpx
 
+from services.customers.customers.merging import merge_people
+from shared.clock import utcnow
 from shared.contracts.cards import ContactCard
 from shared.contracts.customers import CustomerErased, CustomerMerged, PurchaseRecorded
 from shared.ids import new_id
 from shared.service import Runtime
 from tests.customers.people import OTHER_PHONE, PHONE, bought, card, converted, opened
 from tests.support.events import deliver, published, published_cards, turn
+from tests.support.eventually import eventually
 
 THIRD_PHONE = "+989990009999"
 
@@ -251,3 +254,25 @@ async def test_a_card_that_came_alone_is_looked_at_again(runtime: Runtime, clien
 
     [event] = await published(runtime, CustomerMerged)
     assert (str(event.person_id), event.merged_id) == (customer["id"], lead)
+
+
+async def test_whoever_is_asked_for_by_an_older_id_while_they_are_merged_is_found_as_who_lives_on(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    """The older id means somebody when it is looked up, and somebody else once their row can be locked."""
+    older, other, lives = [(await opened(client, phone))["id"] for phone in (PHONE, OTHER_PHONE, THIRD_PHONE)]
+    await merged(client, other, older)
+
+    async def waits() -> Any:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        async with runtime.db.connection() as connection:
+            return await connection.fetchval(query)
+
+    async with runtime.db.transaction() as tx:
+        await merge_people(tx, merged_id=UUID(other), into_id=UUID(lives), at=utcnow())
+        body = {"person_id": older, "kind": "question"}
+        asking = asyncio.create_task(client.post("/v1/tickets", json=body))
+        await eventually(waits)
+    ticket = await asking
+
+    assert (ticket.status_code, ticket.json().get("person_id")) == (201, lives)

@@ -11,14 +11,18 @@ import httpx
 import pytest
 
 from services.leads.app import SERVICE
+from services.leads.persons.identity import hold_person
+from services.leads.persons.merging import merge_persons
 from shared.clock import moved
 from shared.contracts.leads import LeadMerged, LeadQualified, LeadResponseOverdue, LeadTouched
 from shared.service import Runtime
 from tests.conftest import MakeRuntime
 from tests.leads.story import agent, captured, done, person_of, read, touched
 from tests.leads.test_customers import merged
+from tests.leads.test_strangers import waits_for_lock
 from tests.support import api
 from tests.support.events import deliver, published, turn
+from tests.support.eventually import eventually
 
 MINUTE = timedelta(minutes=1)
 
@@ -76,16 +80,17 @@ async def test_what_was_said_to_the_later_lead_answers_what_the_earlier_had_aske
         second = await captured(client, product="crm")
     with moved(after * MINUTE):
         touch = await touched(client, second)
+        await touched(client, second, channel="sms")
         await deliver(runtime, same(first, second))
         await turn(runtime, "overdue responses")
 
-    kept, [_, _, answer] = await read(client, first), await touches_of(client, first)
+    kept, [_, _, answer, _] = await read(client, first), await touches_of(client, first)
     assert (kept["status"], kept["funnel_stage"], kept["response_due_at"]) == ("working", "consideration", None)
     assert (kept["answered_at"], kept["answered_in_time"]) == (touch["recorded_at"], after < 5)
     assert after * 60 <= kept["response_s"] < after * 60 + 10
     assert (answer["id"], answer["answers"], answer["response_s"]) == (touch["id"], True, kept["response_s"])
     assert await published(runtime, LeadResponseOverdue) == []
-    theirs, ours = await published(runtime, LeadTouched)
+    theirs, _, ours = await published(runtime, LeadTouched)
     assert (ours.lead_id, ours.question_asked_at) == (UUID(first["id"]), datetime.fromisoformat(first["captured_at"]))
     assert (ours.answers, ours.in_time, ours.response_s) == (True, after < 5, kept["response_s"])
     assert (theirs.lead_id, theirs.touch_id == ours.touch_id) == (UUID(second["id"]), False)
@@ -118,7 +123,7 @@ async def test_what_was_said_to_the_earlier_lead_answers_what_the_later_had_aske
 async def test_what_answers_nothing_answers_nothing_after_the_merge(
     runtime: Runtime, client: httpx.AsyncClient, touch: dict[str, str]
 ) -> None:
-    first, second = await two_leads(client)
+    first, second = await two_leads(client, source="event")
     with moved(timedelta(hours=2)):
         await touched(client, second, **touch)
     await deliver(runtime, same(first, second))
@@ -296,3 +301,29 @@ async def test_captures_during_the_merge_leave_one_open_lead(runtime: Runtime, c
     async with runtime.db.connection() as connection:
         slots = await connection.fetch("SELECT slot, count(*) FROM leads WHERE status = 'new' GROUP BY 1")
     assert {row["slot"]: row["count"] for row in slots} == {"": 1, "club": 1, "crm": 1}
+
+
+async def test_whoever_waits_to_hold_a_person_who_is_being_merged_holds_who_lives_on(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    lives, other = [person_of(await captured(client)) for _ in range(2)]
+    holding, done_with = asyncio.Event(), asyncio.Event()
+
+    async def hold(person_id: UUID) -> None:
+        async with runtime.db.transaction() as tx:
+            await hold_person(tx, person_id)
+            holding.set()
+            await done_with.wait()
+
+    async with runtime.db.transaction() as tx:
+        await merge_persons(tx, other, into=lives)
+        first = asyncio.create_task(hold(other))
+        await eventually(lambda: waits_for_lock(runtime))
+    await holding.wait()
+    holding.clear()
+    second = asyncio.create_task(hold(lives))
+    await eventually(lambda: waits_for_lock(runtime))
+    assert not holding.is_set()
+
+    done_with.set()
+    await asyncio.gather(first, second)
