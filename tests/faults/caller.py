@@ -17,7 +17,7 @@ Json = dict[str, Any]
 PATIENCE_S = 120.0
 """How long a request may go without an answer before that is a fault."""
 
-AWAY = frozenset({502, 503, 504})
+AWAY = frozenset({503, 504})
 IN_FLIGHT = "idempotency_key_in_flight"
 
 
@@ -74,4 +74,5 @@ class Caller:
             self.ledger.turned_away += 1
             if "retry-after" not in answer.headers or "problem+json" not in answer.headers["content-type"]:
                 self.ledger.complaints.append(f"{answer.request.url.path}: a 503 without Retry-After or no problem")
+        self.ledger.gave_up += answer.status_code == httpx.codes.GATEWAY_TIMEOUT
         return answer.status_code in AWAY or answer.status_code == httpx.codes.TOO_MANY_REQUESTS

@@ -65,13 +65,17 @@ class Person:
 
 @dataclass(slots=True)
 class Ledger:
-    """All people of a run, and how the requests about them went."""
+    """All people of a run, and how the requests about them went.
+
+    Those that were turned away got 503, and were told when to come back; an ingress that gave up waiting says 504.
+    """
 
     people: list[Person] = field(default_factory=list)
     acknowledged: int = 0
     retries: int = 0
     cut: int = 0
     turned_away: int = 0
+    gave_up: int = 0
     complaints: list[str] = field(default_factory=list)
 
     @property

@@ -13,7 +13,10 @@ import httpx
 
 from services.embedded import SERVICES
 from services.kafka import KafkaBroker
+from tests.faults.caller import Caller
 from tests.faults.injuries import ready
+from tests.faults.ledger import Person
+from tests.faults.load import Life
 from tests.faults.servers import OwnServer
 from tests.faults.trial import Trial
 from tests.support.eventually import eventually
@@ -21,23 +24,45 @@ from tests.support.eventually import eventually
 LASTS_S = 30.0
 RECOVERY_S = 15.0
 SEEN_S = 25.0
+WRITTEN_S = 5.0
+STOPPED = "database server stopped"
+FIRST_NUMBER = 100
+"""Of those who are captured meanwhile; the load's people have higher ones."""
 
 Cause = Callable[[], AbstractAsyncContextManager[None]]
 
 
 async def outage(trial: Trial, what: str, part: str, cause: Cause) -> None:
-    """Let a cause last; readiness has to name the part, and within 15 s of its end all is well and requests go on."""
+    """Let a cause last; readiness has to name the part, and within 15 s of its end all is well and requests go on.
+
+    Meanwhile writes go on without the broker; without the database they are turned away, with 503 and nothing else,
+    or wait for one that stands still for no longer than they may.
+    """
+    turned_away = trial.ledger.turned_away
     async with cause():
         began = time.monotonic()
         await eventually(lambda: _names(trial, part), within=SEEN_S, every=0.5)
         trial.say(f"{what}; readiness says so after {time.monotonic() - began:.1f} s")
+        if part == "broker":
+            await _write(trial)
         await asyncio.sleep(max(began + LASTS_S - time.monotonic(), 0))
     ended = time.monotonic()
     acknowledged = trial.ledger.acknowledged
     await ready(trial, within=RECOVERY_S)
     await eventually(lambda: trial.ledger.acknowledged > acknowledged, within=RECOVERY_S)
+    assert what != STOPPED or trial.ledger.turned_away > turned_away
+    assert trial.ledger.gave_up == 0, "The ingress has waited for a service in vain."
     trial.done[what] += 1
     trial.say(f"{what}: over, and all well {time.monotonic() - ended:.1f} s after")
+
+
+async def _write(trial: Trial) -> None:
+    """Capture somebody, who is acknowledged at once; that it reaches their phone in the end is for the checker."""
+    person = Person(f"0999000{FIRST_NUMBER + trial.done.total():04d}", "سارا")
+    trial.ledger.people.append(person)
+    async with trial.deployment.client() as http, asyncio.timeout(WRITTEN_S):
+        await Life(Caller(http, trial.ledger, trial.chance, cuts=0), person, trial.chance).capture()
+    trial.say("somebody was captured meanwhile")
 
 
 async def _names(trial: Trial, part: str) -> bool:

@@ -135,6 +135,7 @@ class Trial:
             "sent again after no answer": ledger.retries,
             "connections cut by the caller": ledger.cut,
             "turned away with 503": ledger.turned_away,
+            "given up by the ingress, 504": ledger.gave_up,
             **self.done,
             "findings": len(findings),
         }
