@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -50,8 +51,11 @@ class Kept(Running):
 
 @asynccontextmanager
 async def kept(arguments: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Running]:
-    """Keep `python -m …` running for the length of the block."""
-    process = Kept(await start(arguments, environment), logs=True)
+    """Keep `python -m …` running for the length of the block.
+
+    What it says is read with the logs of the suite; the long trials, whose progress is watched as it goes, keep quiet.
+    """
+    process = Kept(await start(arguments, environment), logs=sys.stderr is not sys.__stderr__)
     keeping = asyncio.create_task(_keep(process, arguments, environment))
     try:
         yield process
