@@ -13,8 +13,10 @@ import schemathesis
 from schemathesis.core.failures import Failure
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.openapi.checks import EnsureResourceAvailability
 
 from shared.main import Server, uvicorn_config
+from shared.web.idempotency import REPLAYED
 from tests.support.eventually import eventually
 
 SEED = 20261122
@@ -148,11 +150,19 @@ def _note_answers(recorder: ScenarioRecorder, findings: Findings) -> None:
 
 
 def _note_failures(recorder: ScenarioRecorder, findings: Findings) -> None:
-    for checks in recorder.checks.values():
+    for case_id, checks in recorder.checks.items():
         for check in checks:
             if check.status is Status.FAILURE and check.failure_info is not None:
                 failure = check.failure_info.failure
-                findings.failures.setdefault(_key(failure), _told(failure, check.failure_info.code_sample))
+                if not _tells_of_before(failure, recorder, case_id):
+                    findings.failures.setdefault(_key(failure), _told(failure, check.failure_info.code_sample))
+
+
+def _tells_of_before(failure: Failure, recorder: ScenarioRecorder, case_id: str) -> bool:
+    """Tell whether something is missed that is gone by now: a repeated key has the answer of when it was made."""
+    before = recorder.interactions.get(recorder.cases[case_id].parent_id or "")
+    answer = before.response if before is not None else None
+    return isinstance(failure, EnsureResourceAvailability) and answer is not None and REPLAYED.lower() in answer.headers
 
 
 def _key(failure: Failure) -> str:
