@@ -67,3 +67,30 @@ async def test_an_11_that_is_told_of_after_an_answer_that_was_sent_later_counts(
         await client.post(accounts.webhook_paths["inbound"], json=said)
 
     assert await fetchval(runtime, "SELECT count(*) FROM suppressions") == 1
+
+
+@pytest.mark.parametrize("typed", [LINE, "+98" + LINE, "۳۰۰۰ ۷۷۳۲ ۰۰۰ ۰۰۰", "٣٠٠٠٧٧٣٢٠٠٠٠٠٠"])
+async def test_an_opt_out_from_a_line_counts_however_the_line_is_typed(
+    typed: str, client: httpx.AsyncClient, runtime: Runtime, panel: Panel, accounts: SandboxAccounts
+) -> None:
+    reply = await client.post("/v1/suppressions", json={"phone": SARA_PHONE, "line": typed})
+    await queued(runtime, intent(await known_person(runtime)))
+    await turn(runtime, SEND)
+
+    assert reply.json()["line"] == LINE
+    assert await statuses(runtime) == [("suppressed", "opted_out")]
+    assert await panel.texts() == []
+
+
+@pytest.mark.parametrize("line", ["abc", "", "09990001234", "news@example.com"])
+async def test_an_opt_out_from_what_is_no_line_is_refused(line: str, client: httpx.AsyncClient) -> None:
+    reply = await client.post("/v1/suppressions", json={"phone": SARA_PHONE, "line": line})
+
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/line")
+
+
+async def test_an_opt_out_from_a_sender_of_mail_is_kept_as_their_line_is(client: httpx.AsyncClient) -> None:
+    sender = "فروشگاه <news@example.com>"
+    reply = await client.post("/v1/suppressions", json={"email": "sara@example.com", "line": sender})
+
+    assert reply.json()["line"] == sender

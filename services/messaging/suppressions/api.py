@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.messaging.contacts.queries import all_ids
+from services.messaging.providers.errors import LineDoesNotFit
 from services.messaging.providers.secrets import address_hash
 from services.messaging.settings import Settings
 from services.messaging.suppressions import usecases
@@ -20,7 +21,9 @@ from shared import outbox
 from shared.clock import utcnow
 from shared.contracts.messaging import MessageChannel, OptOutWithdrawn
 from shared.db import driver
+from shared.errors import Invalid
 from shared.persian.phone import Mobile
+from shared.persian.phone import line as line_number
 from shared.web import Keyset, PageDep, RuntimeDep, Tx, page_of, problems, requires, router_for
 from shared.web.idempotency import about
 
@@ -52,7 +55,7 @@ async def list_suppressions(
     summary="Suppress an address",
     status_code=201,
     response_model=SuppressionOut,
-    responses=problems(AddressNeeded, AlreadySuppressed),
+    responses=problems(AddressNeeded, AlreadySuppressed, LineDoesNotFit),
     dependencies=[requires("messaging:write")],
 )
 async def create_suppression(body: SuppressionCreate, tx: Tx, runtime: RuntimeDep) -> SuppressionOut:
@@ -108,10 +111,20 @@ async def _suppress(
         address=address,
         source="api",
         now=utcnow(),
-        line=body.line or "",
+        line=_line(body, channel),
         purpose=body.purpose or "",
         person_id=body.person_id,
     )
+
+
+def _line(body: SuppressionCreate, channel: MessageChannel) -> str:
+    """Return the line as accounts have it, so that the two are found equal."""
+    if body.line is None or channel == "email":
+        return body.line or ""
+    try:
+        return line_number(body.line)
+    except Invalid as error:
+        raise LineDoesNotFit("/line", error.code, error.detail, error.detail_fa or "") from error
 
 
 def _shown(row: Suppression) -> SuppressionOut:
