@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ from shared.web.deadlines import extend
 from shared.web.idempotency import keep_hash_only
 from shared.web.item_messages import in_persian
 from shared.web.transactions import runtime_of
-from shared.web.validation import Unreadable, unkeepable, unkeepable_text
+from shared.web.validation import MOST_ERRORS, Unreadable, unkeepable, unkeepable_text
 
 MOST = 10_000
 MOST_VALUES = 2_000_000
@@ -128,7 +129,7 @@ def _kept(index: int, raw: bytes) -> ItemError | None:
     """Return what is wrong with an item that holds text which cannot be kept, if it does."""
     if b"\\u0000" not in raw:
         return None
-    places = unkeepable(msgspec.json.decode(raw))
+    places = islice(unkeepable(msgspec.json.decode(raw)), MOST_ERRORS)
     faults = tuple(unkeepable_text(f"/items/{index}{place}") for place in places)
     return ItemError(index, faults) if faults else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -25,6 +26,14 @@ class Unreadable(Invalid):
         return cls(f"The body is not JSON: {reason}.", fa=f"بدنهٔ درخواست JSON درستی نیست: {reason}.")
 
     @classmethod
+    def untyped(cls) -> Unreadable:
+        """Return the refusal of a body that is not said to be JSON, and was not read as such."""
+        return cls(
+            "The body is not read as JSON without the header Content-Type: application/json; send it.",
+            fa="بدنهٔ درخواست بدون سرآیند Content-Type: application/json خوانده نمی‌شود؛ آن را بفرستید.",
+        )
+
+    @classmethod
     def text(cls, errors: Sequence[FieldError] = ()) -> Unreadable:
         """Return the refusal of text that cannot be kept."""
         return cls(
@@ -39,6 +48,8 @@ def refusal(error: RequestValidationError, *, persian: bool) -> Invalid:
     faults = error.errors()
     if faults and faults[0]["type"] == "json_invalid":
         return Unreadable.json(str(faults[0].get("ctx", {}).get("error", "")))
+    if isinstance(error.body, bytes) and any(tuple(fault["loc"]) == ("body",) for fault in faults):
+        return Unreadable.untyped()
     fields = [_field(fault, error.body, persian=persian) for fault in faults[:MOST_ERRORS]]
     count = len(faults)
     return Invalid(
@@ -90,18 +101,28 @@ def _join(keys: Sequence[str]) -> str:
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
 
 
-def unkeepable(value: object, place: tuple[str | int, ...] = ()) -> Iterator[str]:
-    """Yield the pointers of texts that hold NUL or half a surrogate pair."""
-    if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            yield _join([str(key) for key in place])
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from unkeepable(key, (*place, "?"))
-            yield from unkeepable(inner, (*place, key))
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from unkeepable(inner, (*place, number))
+def unkeepable(value: object) -> Iterator[str]:
+    """Yield the pointers of texts that hold NUL or half a surrogate pair, nested as deep as JSON may be."""
+    place: list[str | int] = []
+    inside: list[Iterator[tuple[str | int, object]]] = [iter([("", value)])]
+    while inside:
+        for key, inner in inside[-1]:
+            if isinstance(inner, str):
+                if "\x00" in inner or any("\ud800" <= character <= "\udfff" for character in inner):
+                    yield _join([str(each) for each in [*place, key][1:]])
+            elif isinstance(inner, dict | list):
+                place.append(key)
+                inside.append(_parts(inner) if isinstance(inner, dict) else iter(enumerate(inner)))
+                break
+        else:
+            inside.pop()
+            del place[-1:]
+
+
+def _parts(value: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for key, inner in value.items():
+        yield "?", key
+        yield key, inner
 
 
 def unkeepable_text(place: str) -> FieldError:
@@ -116,6 +137,6 @@ def unkeepable_text(place: str) -> FieldError:
 
 def refuse_unkeepable(value: object) -> None:
     """Raise `Unreadable` where `value` holds text that cannot be kept."""
-    places = list(unkeepable(value))[:MOST_ERRORS]
+    places = list(islice(unkeepable(value), MOST_ERRORS))
     if places:
         raise Unreadable.text([unkeepable_text(place) for place in places])

@@ -21,6 +21,7 @@ HARMFUL = {
     "nested objects": b'{"a":' * DEPTH + b"1" + b"}" * DEPTH,
     "a field that is nested": b'{"first_name":' + b"[" * DEPTH + b"]" * DEPTH + b"}",
     "half a surrogate pair": b'{"first_name": "\\ud800"}',
+    "a NUL beside deep lists": b'{"first_name": "\\u0000", "items": %b}' % (b"[" * 1_000 + b"]" * 1_000),
     "a NUL": b'{"first_name": "a\\u0000b", "items": "\\u0000"}',
     "no UTF-8": b'{"first_name": "\xff\xfe"}',
     "not a number": b'{"amount_minor": NaN, "items": NaN}',
