@@ -24,6 +24,39 @@ async def tabbed_to(page: Page, selector: str) -> None:
     pytest.fail(f"Tab does not lead to {selector}.")
 
 
+CONTROLS = "a[href], button, input:not([type=hidden]), select, textarea, summary"
+FIND = """controls => {
+    window.shown = [...document.querySelectorAll(controls)].filter(each => each.checkVisibility() && !each.disabled);
+    window.reached = new Set();
+    document.activeElement.blur();
+}"""
+STEP = """() => {
+    const here = document.activeElement, style = getComputedStyle(here);
+    if (here === document.body || window.reached.has(here)) return null;
+    window.reached.add(here);
+    return style.outlineStyle !== "none" || style.boxShadow !== "none" ? "" : here.outerHTML.slice(0, 200);
+}"""
+LEFT = """() => {
+    const groups = new Set([...window.reached].filter(each => each.type === "radio").map(each => each.name));
+    const led = each => window.reached.has(each) || (each.type === "radio" && groups.has(each.name));
+    return window.shown.filter(each => !led(each)).map(each => each.outerHTML.slice(0, 200));
+}"""
+"""Arrows lead from one of a group of radio buttons to the next."""
+
+
+async def tabbed_through(page: Page) -> tuple[list[str], list[str]]:
+    """Press Tab once around; return the controls that it did not lead to, and those that do not show it."""
+    await page.evaluate(FIND, CONTROLS)
+    unseen = []
+    for _ in range(MOST_TABS):
+        await page.keyboard.press("Tab")
+        looks: str | None = await page.evaluate(STEP)
+        if looks is None:
+            break
+        unseen += [looks] if looks else []
+    return await page.evaluate(LEFT), unseen
+
+
 async def test_the_sandbox_reads_and_answers_without_scripts(site: Site, browser: Browser) -> None:
     async with open_window(browser, site.origin, LOOKS[0], scripts=False) as window:
         page = await window.open("/sandbox")
@@ -88,6 +121,27 @@ async def test_the_keyboard_alone_signs_in_and_opens_a_table(site: Site, browser
         await page.keyboard.press("Enter")
 
         await expect(page.locator("#panel-retention table")).to_be_visible()
+
+
+async def test_the_keyboard_alone_switches_a_fault_on_and_off(site: Site, browser: Browser) -> None:
+    async with open_window(browser, site.origin, DESKTOP) as window:
+        page = await window.open("/sandbox")
+        await tabbed_to(page, "#faults > details > summary")
+        await page.keyboard.press("Enter")
+        switch = ".fault:has([value=smtp_greylist]) [role=switch]"
+        for state in ("true", "false"):
+            await tabbed_to(page, switch)
+            await page.keyboard.press("Enter")
+            await expect(page.locator(switch)).to_have_attribute("aria-checked", state)
+
+
+async def test_the_keyboard_reaches_every_control_and_shows_where_it_is(site: Site, browser: Browser) -> None:
+    async with open_window(browser, site.origin, DESKTOP) as window:
+        for path in ("/sandbox", f"/sandbox?phone={site.phone}", f"/dashboard?lang=en#token={site.token}"):
+            page = await window.open(path)
+            await expect(page.locator(".tile, .thread").first).to_be_visible()
+            unreached, unseen = await tabbed_through(page)
+            assert (unreached, unseen) == ([], []), path
 
 
 async def test_a_purchase_is_on_the_open_dashboard_without_a_reload(site: Site, browser: Browser) -> None:
