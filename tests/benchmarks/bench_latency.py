@@ -10,7 +10,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,7 +88,7 @@ async def measure(bench: Bench) -> list[Row]:
         async with open_idle(bench, shape) as idle:
             bench.say(f"{shape}: what the processes weigh at rest")
             await asyncio.sleep(REST_S)
-            rows += [memory_row(shape, name, run.process.pid) for name, run in idle.deployment.processes.items()]
+            rows += [memory_row(bench, shape, name, run.process.pid) for name, run in idle.deployment.processes.items()]
             rows.append(await latency_row(bench, f"event to figure, {shape}, p99", idle.to_figure, FIGURE))
             rows.append(await latency_row(bench, f"capture to SMS on the phone, {shape}, p99", idle.to_phone, PHONE))
     return rows
@@ -125,17 +125,24 @@ async def latency_row(bench: Bench, what: str, sample: Callable[[], Awaitable[fl
     return Row(what=what, goal=at_most(goal_s), ours=percentile(times, 0.99), unit="s", note=note)
 
 
-def memory_row(shape: str, name: str, pid: int) -> Row:
-    """Return what a process holds, what it shares with others in full; its proportional set is beside it."""
+def memory_row(bench: Bench, shape: str, name: str, pid: int) -> Row:
+    """Return what a process holds, what it shares with others in full; its proportional set is beside it.
+
+    Of one that holds too much, what it holds is kept mapping by mapping.
+    """
     sizes = {
         line.split(":")[0]: int(line.split()[1]) * 1024 / 1e6
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     }
     heavy = name == "metrics worker" or shape == "embedded"
-    return Row(
+    row = Row(
         what=f"memory at rest, {shape}, {name}",
         goal=at_most(HEAVY if heavy else LIGHT),
         ours=sizes["Rss"],
         unit="MB RSS",
         note=f"{sizes['Pss']:.0f} MB PSS, shared pages by the number of those who share them",
     )
+    if row.met:
+        return row
+    held = Path(f"/proc/{pid}/smaps").read_text()
+    return replace(row, profile=bench.keep(f"memory-{shape}-{name.replace(' ', '-')}.smaps.txt", held))

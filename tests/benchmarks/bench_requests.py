@@ -106,7 +106,7 @@ async def measure(bench: Bench) -> list[Row]:
             theirs=rates["theirs"],
             unit="requests/s",
         )
-        return [captured, listed]
+        return [captured, await bench.examine(listed, lambda: lists_in_process(bench))]
 
 
 def lead(number: int) -> bytes:
@@ -186,6 +186,15 @@ async def in_process(bench: Bench) -> None:
         for number in range(PROFILED):
             reply = await http.post("/v1/leads", content=lead(number), headers=TYPED | {"idempotency-key": str(number)})
             reply.raise_for_status()
+
+
+async def lists_in_process(bench: Bench) -> None:
+    """Ask for the list in this process, as often."""
+    async with open_test_runtime(bench.server, SERVICE) as runtime, client(runtime) as http:
+        for number in range(50):
+            (await http.post("/v1/leads", content=lead(number), headers=TYPED)).raise_for_status()
+        for _ in range(PROFILED):
+            (await http.get("/v1/leads", params={"limit": "50"})).raise_for_status()
 
 
 @asynccontextmanager
