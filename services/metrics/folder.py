@@ -26,7 +26,9 @@ from shared.service import Runtime
 
 MARKS_A_TURN = 5_000
 
-COUNTED = ("counted_purchases", "activity_spans", "counted_leads", "counted_invitations", "counted_answers")
+COUNTED = (
+    "counted_purchases", "purchase_gaps", "activity_spans", "counted_leads", "counted_invitations", "counted_answers",
+)  # fmt: skip
 _EVERYBODY = """
 INSERT INTO dirty (person_id)
 SELECT person_id FROM purchases UNION SELECT person_id FROM leads

@@ -250,6 +250,15 @@ _state(
     comment="Purchases as they are in the figures: of the person after merges, less discount, cancelled ones left out.",
 )
 _state(
+    "purchase_gaps",
+    _id("purchase_id"),
+    _time("occurred_at"),
+    _time("previous_at", nullable=True),
+    _time("before_at", nullable=True),
+    Index("ix_purchase_gaps_occurred_at_previous_at_before_at", "occurred_at", "previous_at", "before_at"),
+    comment="Purchases in the figures, each with the times of the same person's last one and of the one before that.",
+)
+_state(
     "activity_spans",
     _id("person_id"),
     Column("span", TSTZRANGE, primary_key=True),

@@ -292,6 +292,11 @@ METRICS: Final = (
     WHERE $1::integer > 0
     """,
     """
+    INSERT INTO purchase_gaps
+    SELECT purchase_id, occurred_at, lag(occurred_at) OVER told, lag(occurred_at, 2) OVER told FROM counted_purchases
+    WHERE $1::integer > 0 WINDOW told AS (PARTITION BY person_id ORDER BY occurred_at, purchase_id)
+    """,
+    """
     INSERT INTO activity_spans
     SELECT person_id, unnest(range_agg(tstzrange(occurred_at, occurred_at + interval '90 days', '(]')))
     FROM counted_purchases WHERE $1::integer > 0 GROUP BY person_id

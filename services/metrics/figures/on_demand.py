@@ -46,37 +46,33 @@ Ranges are ordered by where they begin, so an index on `span` finds them by that
 """
 
 _BUYERS = """
-SELECT count(*) AS buyers, count(*) FILTER (WHERE purchases > 1) AS repeat_buyers
-FROM (SELECT count(*) AS purchases FROM counted_purchases WHERE occurred_at >= $1 AND occurred_at < $2
-      GROUP BY person_id) AS bought
+SELECT count(*) FILTER (WHERE previous_at IS NULL OR previous_at < $1) AS buyers,
+       count(*) FILTER (WHERE previous_at >= $1 AND (before_at IS NULL OR before_at < $1)) AS repeat_buyers
+FROM purchase_gaps WHERE occurred_at >= $1 AND occurred_at < $2
 """
+"""Each buyer is counted by the first of their purchases within the span, who bought again by the second."""
 
 _BOUGHT_AGAIN = """
-SELECT count(*) FILTER (WHERE before) AS bought_before, count(*) FILTER (WHERE before AND after) AS bought_again
-FROM (SELECT bool_or(occurred_at < $2) AS before, bool_or(occurred_at >= $2) AS after
-      FROM counted_purchases WHERE occurred_at >= $1 AND occurred_at < $3
-      GROUP BY person_id) AS bought
+SELECT count(*) FILTER (WHERE occurred_at < $2 AND (previous_at IS NULL OR previous_at < $1)) AS bought_before,
+       count(*) FILTER (WHERE occurred_at >= $2 AND previous_at >= $1 AND previous_at < $2) AS bought_again
+FROM purchase_gaps WHERE occurred_at >= $1 AND occurred_at < $3
 """
+"""Whoever bought again is counted by the first purchase since, as the one before it lies in the span before."""
 
 _GAPS = """
-WITH bought AS (
-    SELECT person_id, occurred_at, lag(occurred_at) OVER (PARTITION BY person_id ORDER BY occurred_at) AS previous_at
-    FROM counted_purchases WHERE occurred_at >= ($1::timestamptz[])[1] AND occurred_at < $2
-), gaps AS (
-    SELECT width_bucket(occurred_at, $1::timestamptz[]) AS place,
-           occurred_at - coalesce(previous_at, (
-               SELECT max(occurred_at) FROM counted_purchases AS earlier
-               WHERE earlier.person_id = bought.person_id AND earlier.occurred_at < ($1::timestamptz[])[1])) AS gap
-    FROM bought
-)
-SELECT place, count(gap) AS gaps,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM gap) / 86400) AS median_days
-FROM gaps GROUP BY place
+SELECT spans.place, found.*
+FROM unnest($1::timestamptz[], $2::timestamptz[]) WITH ORDINALITY AS spans (first, after, place)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS gaps,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', occurred_at - previous_at) / 86400) AS median
+    FROM purchase_gaps
+    WHERE occurred_at >= spans.first AND occurred_at < spans.after AND previous_at IS NOT NULL
+) AS found
+ORDER BY spans.place
 """
-"""Spans follow each other, `$1` are their beginnings; who bought in any of them is looked up once before the first."""
 
 MEMORY: Final = "32MB"
-"""Enough to tell apart the buyers of a year where there are a million customers."""
+"""Enough to sort a year of purchases where there are a million customers."""
 
 
 @asynccontextmanager
@@ -121,10 +117,9 @@ async def _row(connection: asyncpg.Connection, statement: str, *ends: datetime |
 async def gaps(
     connection: asyncpg.Connection, spans: Sequence[tuple[datetime, datetime]]
 ) -> list[tuple[int, float | None]]:
-    """Return, of each of consecutive spans, how many times between a person's purchases ended in it and their median.
+    """Return, of each span, how many times between a person's purchases ended in it and their median.
 
     In days; None where there are none.
     """
-    rows = await connection.fetch(_GAPS, [first for first, _ in spans], spans[-1][1])
-    found = {place: (count, None if median is None else float(median)) for place, count, median in rows}
-    return [found.get(place, (0, None)) for place in range(1, len(spans) + 1)]
+    firsts, afters = zip(*spans, strict=True)
+    return [(count, median) for _, count, median in await connection.fetch(_GAPS, firsts, afters)]

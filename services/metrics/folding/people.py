@@ -14,8 +14,9 @@ TEMPORARY = """
 CREATE TEMPORARY TABLE IF NOT EXISTS folding (person_id uuid PRIMARY KEY, root_id uuid NOT NULL) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS purchase_moves (LIKE counted_purchases, sign integer) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS histories (
-    sign integer, person_id uuid, occurred_at timestamptz, day date, currency text
+    sign integer, purchase_id uuid, person_id uuid, occurred_at timestamptz, day date, currency text
 ) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS gap_moves (LIKE purchase_gaps, sign integer) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS span_moves (
     sign integer, person_id uuid, span tstzrange, first_day date, last_day date
 ) ON COMMIT DELETE ROWS;
@@ -32,7 +33,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS answer_moves (LIKE counted_answers, sign in
 """A turn's own tables: `sign` is -1 for what leaves the figures and 1 for what enters them."""
 
 EMPTY = """
-TRUNCATE folding, purchase_moves, histories, bought, span_moves, covered, lead_moves, invitation_moves, answer_moves
+TRUNCATE folding, purchase_moves, histories, gap_moves, bought, span_moves, covered, lead_moves, invitation_moves,
+         answer_moves
 """
 
 LOOK_UP = "SELECT set_config('random_page_cost', '1.1', true), set_config('jit', 'off', true)"

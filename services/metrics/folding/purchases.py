@@ -1,4 +1,4 @@
-"""What purchases count for: sums by day and month, who bought in a period, activity, retention and cohorts.
+"""What purchases count for: sums by day and month, the times between, who bought in a period, activity, cohorts.
 
 Sums change by the purchase that changed. The rest depends on a person's whole history, so it is counted for the
 history as it was (sign -1) and as it is (sign 1) by the same statement, and the difference is kept.
@@ -51,10 +51,21 @@ _SUMS = tally(
 )
 
 _HISTORIES = """
-INSERT INTO histories (sign, person_id, occurred_at, day, currency)
-SELECT {sign}, person_id, occurred_at, day, currency FROM counted_purchases
+INSERT INTO histories (sign, purchase_id, person_id, occurred_at, day, currency)
+SELECT {sign}, purchase_id, person_id, occurred_at, day, currency FROM counted_purchases
 WHERE person_id IN (SELECT person_id FROM purchase_moves)
 """
+
+_GAPS = """
+INSERT INTO gap_moves (purchase_id, occurred_at, previous_at, before_at, sign)
+SELECT purchase_id, occurred_at, previous_at, before_at, sum(sign)
+FROM (SELECT *, lag(occurred_at) OVER told AS previous_at, lag(occurred_at, 2) OVER told AS before_at
+      FROM histories WINDOW told AS (PARTITION BY sign, person_id ORDER BY occurred_at, purchase_id)) AS gaps
+GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0
+"""
+
+_GAPS_GONE = "DELETE FROM purchase_gaps WHERE purchase_id IN (SELECT purchase_id FROM gap_moves)"
+"""What enters goes first too: a version that does not know the table may have left it there."""
 
 _BOUGHT = f"""
 INSERT INTO bought (sign, person_id, grid, number, purchases)
@@ -136,6 +147,9 @@ async def fold_purchases(connection: asyncpg.Connection, activity_days: int) -> 
     await connection.execute(leave("counted_purchases", "purchase_moves", "purchase_id"))
     await connection.execute(enter("counted_purchases", "purchase_moves", _COLUMNS))
     await connection.execute(_HISTORIES.format(sign=1))
+    await connection.execute(_GAPS)
+    await connection.execute(_GAPS_GONE)
+    await connection.execute(enter("purchase_gaps", "gap_moves", "purchase_id, occurred_at, previous_at, before_at"))
     await connection.execute(_BOUGHT)
     await connection.execute(_SPANS, activity_days * 24)
     await connection.execute("DELETE FROM activity_spans WHERE person_id IN (SELECT person_id FROM purchase_moves)")
