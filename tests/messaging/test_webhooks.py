@@ -67,6 +67,16 @@ async def test_a_webhook_without_what_it_needs_is_refused_and_leaves_nothing(
     assert await fetchval(runtime, "SELECT count(*) FROM inbound_messages") == 0
 
 
+@pytest.mark.parametrize("body", ["{bad", '"x"', "[1]", "[" + "{}," * 1_000 + "{}]"])
+async def test_a_webhook_whose_json_cannot_be_read_is_told_so_and_of_no_field(
+    body: str, client: httpx.AsyncClient, accounts: SandboxAccounts
+) -> None:
+    headers = {"content-type": "application/json"}
+    answer = await client.post(accounts.webhook_paths["inbound"], content=body, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"], answer.json()["errors"]) == (422, "webhook_unreadable", [])
+
+
 @pytest.mark.parametrize(("kind", "field"), [("delivery", "id"), ("inbound", "from"), ("inbound", "id")])
 async def test_a_webhook_with_an_endless_field_is_refused_naming_it(
     kind: str, field: str, client: httpx.AsyncClient, accounts: SandboxAccounts

@@ -17,7 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.messaging.inbound.errors import WebhookNotFound
 from services.messaging.inbound.receiving import receive
-from services.messaging.inbound.webhooks import WebhookFieldTooLong, WebhookNotUnderstood, read_delivery, read_inbound
+from services.messaging.inbound.webhooks import (
+    MOST,
+    WebhookFieldTooLong,
+    WebhookNotUnderstood,
+    WebhookUnreadable,
+    read_delivery,
+    read_inbound,
+)
 from services.messaging.messages.delivery import store_reports
 from services.messaging.providers.models import ProviderAccount
 from services.messaging.providers.secrets import webhook_matches
@@ -28,11 +35,10 @@ from shared.web import RuntimeDep, Tx, problems, public, router_for
 router = router_for("messaging", prefix="/webhooks", tags=["webhooks"])
 
 Kind = Literal["delivery", "inbound"]
-MOST = 1_000
 NO_HASH = bytes(32)
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    **problems(WebhookNotFound, WebhookNotUnderstood, WebhookFieldTooLong),
+    **problems(WebhookNotFound, WebhookNotUnderstood, WebhookUnreadable, WebhookFieldTooLong),
     200: {"content": {"text/plain": {"example": "OK"}}},
 }
 
@@ -116,8 +122,8 @@ def _items(body: bytes) -> list[dict[str, Any]]:
     try:
         said = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise WebhookNotUnderstood("body", ["a JSON object"]) from error
+        raise WebhookUnreadable from error
     items = said if isinstance(said, list) else [said]
     if len(items) > MOST or not all(isinstance(each, dict) for each in items):
-        raise WebhookNotUnderstood("body", [f"a JSON object, or a list of at most {MOST}"])
+        raise WebhookUnreadable
     return items

@@ -29,6 +29,7 @@ USUAL_FIELDS: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
 
 
 LONGEST: Final = 200
+MOST: Final = 1_000
 
 
 class WebhookNotUnderstood(Invalid):
@@ -42,6 +43,18 @@ class WebhookNotUnderstood(Invalid):
             "Set the account's `fields` if the panel calls it otherwise.",
             fa=f"فیلد {field} در درخواست نیست؛ نام آن را در تنظیم fields حساب بنویسید.",
             errors=[FieldError(f"/{field}", "missing", f"One of {', '.join(names)}.")],
+        )
+
+
+class WebhookUnreadable(Invalid):
+    """A webhook's JSON cannot be read, or is neither an object nor a list of so many."""
+
+    code = "webhook_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"The body is no JSON that is understood; send an object, or a list of at most {MOST:,} objects.",
+            fa=f"بدنهٔ درخواست JSON درستی نیست؛ یک شیء یا فهرستی از حداکثر {numeral(MOST)} شیء بفرستید.",
         )
 
 

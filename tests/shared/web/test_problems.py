@@ -220,6 +220,16 @@ async def test_a_body_that_cannot_be_kept_is_refused(client: httpx.AsyncClient, 
     assert all(answer.json()["detail"] for answer in answers.values())
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain"])
+async def test_json_that_is_not_sent_as_json_is_told_which_header_it_lacks(
+    client: httpx.AsyncClient, kind: str
+) -> None:
+    answer = await client.post("/v1/notes", content=b'{"text": "a"}', headers={"Content-Type": kind} | FA)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable")
+    assert "Content-Type: application/json" in answer.json()["detail"]
+
+
 async def test_a_nul_is_pointed_at(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/notes", content=b'{"text": "a", "extras": {"a/b": ["\\u0000"]}}', headers=JSON)
 
