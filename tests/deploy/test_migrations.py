@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -27,6 +28,7 @@ from tests.support.revisions import Revision, code_before, faults, revisions, st
 from tests.support.runtimes import SECRET, migrate_bus
 
 CALLERS = 4
+NEWEST = "heads"
 services = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 
 
@@ -101,20 +103,26 @@ async def test_a_migration_that_had_to_wait_for_others_is_gone_on_with(
     assert unfinished == 0
 
 
-def newest() -> Iterator[tuple[Service, Revision]]:
-    """Yield each branch's newest migration with a service that has it."""
+def branches() -> Iterator[tuple[Service, list[Revision]]]:
+    """Yield each branch's migrations but for the first, with a service that has them."""
     machinery = [each for each in revisions(LEADS) if each.file.is_relative_to(MACHINERY)]
-    yield LEADS, machinery[-1]
+    yield LEADS, machinery[1:]
     for service in SERVICES:
-        yield service, [each for each in revisions(service) if each.file.is_relative_to(service.migrations)][-1]
+        yield service, [each for each in revisions(service) if each.file.is_relative_to(service.migrations)][1:]
 
 
-LATER = [pair for pair in newest() if not pair[1].first]
+def newest_and_earlier() -> Iterator[Any]:
+    """Yield every migration with its service; the newest of a branch is applied with all else that there is."""
+    for service, later in branches():
+        for revision in later[:-1]:
+            yield pytest.param(service, revision, revision.id, id=revision.id, marks=pytest.mark.faults_long)
+        for revision in later[-1:]:
+            yield pytest.param(service, revision, NEWEST, id=revision.id)
 
 
-@pytest.mark.parametrize(("service", "revision"), LATER, ids=[revision.id for _, revision in LATER])
-async def test_the_code_before_works_on_while_the_newest_migration_is_applied_and_after(
-    service: Service, revision: Revision, server: TestServer, tmp_path: Path
+@pytest.mark.parametrize(("service", "revision", "to"), list(newest_and_earlier()))
+async def test_the_code_before_works_on_while_a_migration_is_applied_and_after(
+    service: Service, revision: Revision, to: str, server: TestServer, tmp_path: Path
 ) -> None:
     if not code_before(revision, service, tmp_path):
         pytest.skip("The history that holds the code before is not here.")
@@ -131,7 +139,7 @@ async def test_the_code_before_works_on_while_the_newest_migration_is_applied_an
         }
         async with AsyncExitStack() as stack:
             ports = await start_before(stack, service, settings, tmp_path)
-            load = await works_on(service, url, ports)
+            load = await works_on(service, url, ports, to)
 
     assert load.failures == {}
     assert len(load.answers) >= len(REQUESTS[service.name])
@@ -150,8 +158,8 @@ async def start_before(
     return ports
 
 
-async def works_on(service: Service, url: str, ports: Mapping[str, int]) -> Load:
-    """Apply what is new under load; return the load, once the worker has sent all and is ready."""
+async def works_on(service: Service, url: str, ports: Mapping[str, int], to: str) -> Load:
+    """Apply what is new under load, up to a migration; return the load, once the worker has sent all and is ready."""
     api, worker = [f"http://{HOST}:{port}" for port in ports.values()]
     load = Load(service.name, api)
     async with httpx.AsyncClient(base_url=worker) as asked, httpx.AsyncClient(base_url=api) as answering:
@@ -160,7 +168,7 @@ async def works_on(service: Service, url: str, ports: Mapping[str, int]) -> Load
         async with asyncio.TaskGroup() as callers:
             callers.create_task(load.call(CALLERS))
             await go_on(load)
-            await migrate(service, url)
+            await migrate(service, url, to)
             await go_on(load)
             load.going = False
         await eventually(lambda: is_idle(asked), within=30, every=0.1)
