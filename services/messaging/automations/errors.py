@@ -27,5 +27,7 @@ class AutomationDoesNotFit(Invalid):
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__(
-            " ".join(error.message for error in errors), fa="گردش کار درست نیست؛ خطاها را ببینید.", errors=errors
+            " ".join(error.message for error in errors),
+            fa=" ".join(error.fa or error.message for error in errors),
+            errors=errors,
         )

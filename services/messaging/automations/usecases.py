@@ -62,7 +62,8 @@ def _check_condition(automation: Automation) -> None:
     if event is None:
         known = ", ".join(triggers())
         message = f"{automation.trigger!r} is not an event that messaging hears; it hears {known}."
-        raise AutomationDoesNotFit([FieldError("/trigger", "unknown_event", message)])
+        persian = f"«{automation.trigger}» رویدادی نیست که گردش کار با آن آغاز شود؛ رویدادها: {known}."
+        raise AutomationDoesNotFit([FieldError("/trigger", "unknown_event", message, fa=persian)])
     if automation.condition is not None:
         parse_condition(automation.condition, event_fields(event), at="/condition")
 
@@ -70,11 +71,17 @@ def _check_condition(automation: Automation) -> None:
 async def _check_steps(tx: AsyncSession, steps: Sequence[Any]) -> None:
     if all(isinstance(step, Wait) for step in steps):
         message = "An automation that only waits does nothing; add a step such as send."
-        raise AutomationDoesNotFit([FieldError("/steps", "does_nothing", message)])
+        persian = "گردش کاری که تنها صبر می‌کند کاری انجام نمی‌دهد؛ گامی مانند send بیفزایید."
+        raise AutomationDoesNotFit([FieldError("/steps", "does_nothing", message, fa=persian)])
     named = {place: step.template for place, step in enumerate(steps) if isinstance(step, Send)}
     known = set(await tx.scalars(select(Template.code).where(Template.code.in_(named.values()))))
     faults = [
-        FieldError(f"/steps/{place}/template", "template_not_found", f"There is no template {code!r}.")
+        FieldError(
+            f"/steps/{place}/template",
+            "template_not_found",
+            f"There is no template {code!r}.",
+            fa=f"قالبی با کد «{code}» نیست.",
+        )
         for place, code in named.items()
         if code not in known
     ]

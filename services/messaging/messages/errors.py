@@ -56,7 +56,7 @@ class MessageDoesNotFit(Invalid):
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         said = " ".join(error.message for error in errors)
-        super().__init__(said, fa="پیام درست نیست؛ خطاها را ببینید.", errors=errors)
+        super().__init__(said, fa=" ".join(error.fa or error.message for error in errors), errors=errors)
 
 
 class PersonErased(Gone):

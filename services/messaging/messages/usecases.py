@@ -74,9 +74,12 @@ async def _intent(tx: AsyncSession, new: MessageCreate) -> Intent:
 def _own_text(new: MessageCreate) -> Intent:
     faults = []
     if new.text is None:
-        faults.append(FieldError("/text", "missing", "Give a `template` or a `text`."))
+        faults.append(
+            FieldError("/text", "missing", "Give a `template` or a `text`.", fa="یکی از template یا text را بدهید.")
+        )
     if new.purpose is None:
-        faults.append(FieldError("/purpose", "missing", "A text of its own needs a `purpose`."))
+        message, persian = "A text of its own needs a `purpose`.", "متنی که قالب ندارد purpose می‌خواهد."
+        faults.append(FieldError("/purpose", "missing", message, fa=persian))
     if new.text is None or new.purpose is None:
         raise MessageDoesNotFit(faults)
     return Intent(
@@ -91,15 +94,23 @@ def _own_text(new: MessageCreate) -> Intent:
 
 def _template_faults(new: MessageCreate, template: Template | None) -> list[FieldError]:
     if template is None:
-        return [FieldError("/template", "template_not_found", f"There is no template {new.template!r}.")]
+        message, persian = f"There is no template {new.template!r}.", f"قالبی با کد «{new.template}» نیست."
+        return [FieldError("/template", "template_not_found", message, fa=persian)]
     faults = [
-        FieldError(f"/variables/{name}", "missing", f"Template {template.code!r} needs {name!r}.")
+        FieldError(
+            f"/variables/{name}",
+            "missing",
+            f"Template {template.code!r} needs {name!r}.",
+            fa=f"قالب «{template.code}» مقدار {name} را می‌خواهد.",
+        )
         for name in template.variables
         if name not in new.variables
     ]
     if new.text is not None:
-        faults.append(FieldError("/text", "not_with_template", "Give a `template` or a `text`, not both."))
+        message, persian = "Give a `template` or a `text`, not both.", "یکی از template یا text را بدهید، نه هر دو را."
+        faults.append(FieldError("/text", "not_with_template", message, fa=persian))
     if new.purpose not in {None, template.purpose}:
         message = f"Template {template.code!r} is {template.purpose}; the purpose belongs to the template."
-        faults.append(FieldError("/purpose", "purpose_of_template", message))
+        persian = f"purpose را قالب تعیین می‌کند و قالب «{template.code}» از نوع {template.purpose} است."
+        faults.append(FieldError("/purpose", "purpose_of_template", message, fa=persian))
     return faults

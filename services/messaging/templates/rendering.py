@@ -102,12 +102,18 @@ def check(body: Body, *, declared: frozenset[str], pointer: str) -> list[FieldEr
         except RenderError as error:
             faults.append(FieldError(f"{pointer}/{field}", error.code, str(error)))
             continue
-        faults.extend(FieldError(f"{pointer}/{field}", "unknown_variable", _unknown(name)) for name in sorted(unknown))
+        faults.extend(_unknown(f"{pointer}/{field}", name) for name in sorted(unknown))
     return faults
 
 
-def _unknown(name: str) -> str:
-    return f"Nobody fills {name!r}; name it in `variables`, or use one of {', '.join(sorted(PROVIDED))}."
+def _unknown(pointer: str, name: str) -> FieldError:
+    provided = ", ".join(sorted(PROVIDED))
+    return FieldError(
+        pointer,
+        "unknown_variable",
+        f"Nobody fills {name!r}; name it in `variables`, or use one of {provided}.",
+        fa=f"مقداری برای {name} نیست؛ آن را در variables بنویسید، یا یکی از این‌ها را به کار ببرید: {provided}.",
+    )
 
 
 def _sources(body: Body) -> Iterator[tuple[str, str]]:
