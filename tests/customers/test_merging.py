@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import AsyncMock
 from uuid import UUID
 
 import httpx
+import pytest
 
 from services.customers.customers.merging import merge_people
 from shared.clock import utcnow
@@ -229,6 +231,27 @@ async def test_a_card_and_a_purchase_that_do_not_see_each_other_are_one_person_a
 
     [event] = await published(runtime, CustomerMerged)
     assert (str(event.person_id), event.merged_id) == (purchase["person_id"], lead)
+
+
+async def test_a_lead_who_turned_out_to_be_a_customer_is_merged_though_the_process_ended_before(
+    runtime: Runtime, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ended between the two transactions of a turn: what marked the customer is gone by then."""
+    purchase, lead = await bought(client, phone=PHONE), new_id()
+    async with runtime.db.connection() as connection:
+        await connection.execute("INSERT INTO state.lead_phones (phone, person_id) VALUES ($1, $2)", PHONE, lead)
+    with monkeypatch.context() as ending:
+        ending.setattr("services.customers.clocks.merge_leads", AsyncMock(side_effect=ConnectionError))
+        with pytest.raises(ConnectionError):
+            await turn(runtime, "classify customers")
+    assert await published(runtime, CustomerMerged) == []
+
+    await turn(runtime, "classify customers")
+
+    [event] = await published(runtime, CustomerMerged)
+    assert (str(event.person_id), event.merged_id) == (purchase["person_id"], lead)
+    async with runtime.db.connection() as connection:
+        assert await connection.fetchval("SELECT array_agg(person_id) FROM classifications") == [event.person_id]
 
 
 async def test_a_number_that_a_customer_shares_makes_nobody_with_it_them(
