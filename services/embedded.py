@@ -136,7 +136,8 @@ async def open_embedded(
 async def _within(event: asyncio.Event, seconds: float) -> bool:
     """Wait for `event` for some time, and say whether it came."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     return event.is_set()
 
 

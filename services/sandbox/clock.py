@@ -59,4 +59,5 @@ async def _calls(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
         if not made:
             sandbox.wake.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(sandbox.wake.wait(), EVERY_S)
+                async with asyncio.timeout(EVERY_S):
+                    await sandbox.wake.wait()

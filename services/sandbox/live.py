@@ -41,7 +41,8 @@ class Live:
     async def _told(self) -> bool:
         """Wait for a change; False where none came within a heartbeat."""
         try:
-            await asyncio.wait_for(self._changed.wait(), HEARTBEAT_S)
+            async with asyncio.timeout(HEARTBEAT_S):
+                await self._changed.wait()
         except TimeoutError:
             return False
         return True

@@ -272,7 +272,8 @@ class Alignment:
         async def prolong() -> None:
             while not done.is_set():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(done.wait(), self.lease_s / 3)
+                    async with asyncio.timeout(self.lease_s / 3):
+                        await done.wait()
                     return
                 if (await self._hold()).taken_over:
                     raise LeaseLost(self.service.name)

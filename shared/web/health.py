@@ -57,7 +57,8 @@ async def _database(runtime: Runtime) -> str:
 async def _asked(answer: Awaitable[Any]) -> Any:
     """Return the answer, or why there is none; whatever it is, it must not make the question fail."""
     try:
-        return await asyncio.wait_for(answer, TIMEOUT_S)
+        async with asyncio.timeout(TIMEOUT_S):
+            return await answer
     except TimeoutError:
         return f"no answer within {TIMEOUT_S:g} s"
     except Exception as error:  # noqa: BLE001  (any fault at all is an answer to whether a part is well)

@@ -115,7 +115,8 @@ async def exposition(app: FastAPI) -> Response:
     """Return the app's figures in Prometheus' text format; those of events are as old as the last that could be had."""
     for part in (app.state.machinery, app.state.measures):
         try:
-            await asyncio.wait_for(part.read(app.state.runtime), TIMEOUT_S)
+            async with asyncio.timeout(TIMEOUT_S):
+                await part.read(app.state.runtime)
         except Exception as error:  # noqa: BLE001  (the requests' figures are wanted most when all else fails)
             log.warning("not_measured", part=type(part).__name__, error=str(error))
     metrics: RequestMetrics = app.state.metrics

@@ -91,3 +91,10 @@ async def test_two_starts_at_once_make_the_tables_once(database_url: str) -> Non
     async with open_sandbox(database_url, smtp_port=0) as app, serving(app) as url, httpx.AsyncClient() as client:
         lines = (await client.get(f"{url}/sandbox/lines")).json()["items"]
     assert [line["number"] for line in lines] == [str(DEFAULT_LINE)]
+
+
+async def test_it_stops_though_a_webhook_falls_due_at_that_very_moment(database_url: str) -> None:
+    async with asyncio.timeout(5), open_sandbox(database_url, smtp_port=0) as app:
+        wake = app.state.sandbox.wake
+        await eventually(lambda: bool(wake._waiters), every=0.001)
+        wake.set()
