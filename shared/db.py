@@ -33,7 +33,10 @@ NAMING = {
 _savepoints = count()
 
 STOPPED_MS = "60000"
-"""How long a transaction may rest between two statements until the server ends it: a stopped process holds no locks."""
+"""How long a transaction may rest between two statements until the server ends it.
+
+Who is stopped amid one keeps its locks.
+"""
 
 CLIENT_GONE_MS = "500"
 """How often the server looks, amid a statement, whether we are still there: what nobody waits for holds no locks."""
